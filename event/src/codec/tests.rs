@@ -1,0 +1,136 @@
+//! Every version ever written is read; garbage is refused.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    CallId, Cost, CostStatus, Exact, Extension, Json, LineItem, Origin, Outcome, Status, Timestamp,
+    TokenClass, Usd,
+};
+
+/// Records as version 1 wrote them. Never edited: what was written has to stay readable.
+const STARTED_V1: &[u8] = include_bytes!("../../golden/started.v1");
+const FINISHED_V1: &[u8] = include_bytes!("../../golden/finished.v1");
+const PRICED_V1: &[u8] = include_bytes!("../../golden/priced.v1");
+
+fn started() -> Started {
+    Started {
+        call_id: CallId::parse("call-1").unwrap(),
+        start_time: Timestamp::from_micros(1_795_185_951_397_412),
+        model: "openai/gpt-4o".to_owned(),
+        prompt_tokens: 12,
+        ..Started::default()
+    }
+}
+
+fn finished() -> StandardLoggingPayload {
+    StandardLoggingPayload {
+        litellm_call_id: CallId::parse("call-1").unwrap(),
+        status: Status::Success,
+        model: "openai/gpt-4o".to_owned(),
+        messages: Json::parse(r#"[{"role":"user","content":"héllo \u0000"}]"#.to_owned()).unwrap(),
+        prompt_tokens: u64::MAX,
+        tollkeeper: Some(Box::new(Extension {
+            outcome: Outcome::Success,
+            ..Extension::default()
+        })),
+        ..StandardLoggingPayload::default()
+    }
+}
+
+fn priced() -> PricedEvent {
+    let price: Exact = "0.0000025".parse().unwrap();
+    let cost = Cost {
+        status: CostStatus::Priced,
+        total: Some(Usd::from_picos(2_500_000)),
+        items: vec![LineItem {
+            class: TokenClass::Input,
+            quantity: "1".parse().unwrap(),
+            unit_price: price,
+            amount: price,
+            key: "input_cost_per_token".to_owned(),
+        }],
+        price_map: "test".to_owned(),
+        entry: Some("gpt-4o".to_owned()),
+        reason: None,
+    };
+    PricedEvent::new(
+        finished(),
+        Origin {
+            source: "s".to_owned(),
+            sequence: 3,
+        },
+        cost,
+    )
+}
+
+#[test]
+fn version_1_is_still_read() {
+    assert_eq!(
+        decode_call(STARTED_V1).unwrap(),
+        CallRecord::Started(Box::new(started()))
+    );
+    assert_eq!(
+        decode_call(FINISHED_V1).unwrap(),
+        CallRecord::Finished(Box::new(finished()))
+    );
+    assert_eq!(decode_priced(PRICED_V1).unwrap(), priced());
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    let started = started();
+    let read = decode_call(&encode_started(&started)).unwrap();
+    assert_eq!(read, CallRecord::Started(Box::new(started)));
+    let finished = finished();
+    let read = decode_call(&encode_finished(&finished)).unwrap();
+    assert_eq!(read, CallRecord::Finished(Box::new(finished)));
+    let priced = priced();
+    let record = encode_priced(&priced);
+    assert_eq!(decode_priced(&record).unwrap(), priced);
+    let opened = open_priced(&record).unwrap();
+    assert_eq!(
+        (opened.id, &opened.origin),
+        (priced.id(), &priced.settlement().origin)
+    );
+    assert_eq!(opened.json, serde_json::to_vec(&priced).unwrap());
+}
+
+#[test]
+fn a_newer_version_is_refused_by_name() {
+    let error = decode_call(&[9, 1, b'{', b'}']).unwrap_err();
+    assert!(error.to_string().contains("version 9"), "{error}");
+    assert!(matches!(
+        decode_call(&[1, 9]),
+        Err(DecodeError::UnknownKind { .. })
+    ));
+    assert!(matches!(decode_call(&[1]), Err(DecodeError::Short)));
+}
+
+#[test]
+fn an_unpriced_call_has_no_cost_rather_than_none() {
+    let cost = Cost::unpriced("test", "no such model");
+    let event = PricedEvent::new(finished(), Origin::default(), cost);
+    let json = serde_json::to_value(&event).unwrap();
+    assert!(json["response_cost"].is_null());
+    assert!(json["cost_breakdown"].is_null());
+    assert_eq!(
+        json["response_cost_failure_debug_info"]["error_str"],
+        "no such model"
+    );
+}
+
+proptest! {
+    #[test]
+    fn garbage_is_refused_without_a_panic(record in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_call(&record);
+        let _ = decode_priced(&record);
+    }
+
+    #[test]
+    fn a_damaged_record_is_refused_or_read(at in 0..PRICED_V1.len(), byte: u8) {
+        let mut record = PRICED_V1.to_vec();
+        record[at] = byte;
+        let _ = decode_priced(&record);
+    }
+}

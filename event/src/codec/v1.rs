@@ -1,0 +1,110 @@
+//! Version 1: the body is JSON. In front of a priced event's JSON stand its id (16 bytes), its
+//! sequence (8 bytes, little-endian), and its source (one byte of length, then the text), so that
+//! it can be told apart without reading the JSON.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{CallRecord, DecodeError, PricedRecord};
+use crate::{EventId, Origin, PricedEvent};
+
+/// The first byte of every record of this version.
+pub(super) const VERSION: u8 = 1;
+
+/// The second byte. Persisted: numbers are never reused.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Started,
+    Finished,
+    Priced,
+}
+
+impl Kind {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Started => 1,
+            Self::Finished => 2,
+            Self::Priced => 3,
+        }
+    }
+}
+
+/// Most records are a little shorter than this.
+const USUAL_BYTES: usize = 4096;
+
+pub(super) fn encode(kind: Kind, body: &impl Serialize) -> Vec<u8> {
+    let mut record = Vec::with_capacity(USUAL_BYTES);
+    record.extend([VERSION, kind.byte()]);
+    write_json(&mut record, body);
+    record
+}
+
+pub(super) fn encode_priced(event: &PricedEvent) -> Vec<u8> {
+    let mut record = Vec::with_capacity(USUAL_BYTES);
+    let origin = &event.settlement().origin;
+    record.extend([VERSION, Kind::Priced.byte()]);
+    record.extend(event.id().uuid().as_bytes());
+    record.extend(origin.sequence.to_le_bytes());
+    // A source is the UUID of a journal; longer ones exist only where somebody made one up.
+    let source = &origin.source.as_bytes()[..origin.source.floor_char_boundary(255)];
+    record.push(u8::try_from(source.len()).unwrap_or(u8::MAX));
+    record.extend(source);
+    write_json(&mut record, event);
+    record
+}
+
+fn write_json(record: &mut Vec<u8>, body: &impl Serialize) {
+    let written = serde_json::to_writer(record, body);
+    debug_assert!(
+        written.is_ok(),
+        "records have no maps with keys that are no strings"
+    );
+}
+
+pub(super) fn decode_call(kind: u8, body: &[u8]) -> Result<CallRecord, DecodeError> {
+    if kind == Kind::Started.byte() {
+        serde_json::from_slice(body)
+            .map(CallRecord::Started)
+            .map_err(DecodeError::Body)
+    } else if kind == Kind::Finished.byte() {
+        serde_json::from_slice(body)
+            .map(CallRecord::Finished)
+            .map_err(DecodeError::Body)
+    } else {
+        Err(DecodeError::UnknownKind {
+            version: VERSION,
+            kind,
+        })
+    }
+}
+
+pub(super) fn decode_priced(kind: u8, body: &[u8]) -> Result<PricedEvent, DecodeError> {
+    serde_json::from_slice(open_priced(kind, body)?.json).map_err(DecodeError::Body)
+}
+
+pub(super) fn open_priced(kind: u8, body: &[u8]) -> Result<PricedRecord<'_>, DecodeError> {
+    if kind != Kind::Priced.byte() {
+        return Err(DecodeError::UnknownKind {
+            version: VERSION,
+            kind,
+        });
+    }
+    let (id, body) = body.split_first_chunk().ok_or(DecodeError::Short)?;
+    let (sequence, body) = body.split_first_chunk().ok_or(DecodeError::Short)?;
+    let (length, body) = body.split_first().ok_or(DecodeError::Short)?;
+    let (source, json) = body
+        .split_at_checked(usize::from(*length))
+        .ok_or(DecodeError::Short)?;
+    let source = str::from_utf8(source)
+        .map_err(|_error| DecodeError::Short)?
+        .to_owned();
+    let origin = Origin {
+        source,
+        sequence: u64::from_le_bytes(*sequence),
+    };
+    Ok(PricedRecord {
+        id: EventId::from(Uuid::from_bytes(*id)),
+        origin,
+        json,
+    })
+}

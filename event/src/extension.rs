@@ -1,0 +1,113 @@
+//! What Tollkeeper knows of a call beyond LiteLLM's fields; stands under `tollkeeper` in the JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Cost, EventId, Json, Origin, Timestamp};
+
+/// What Tollkeeper knows of a call beyond LiteLLM's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extension {
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// Where the token counts come from.
+    pub usage_source: UsageSource,
+    /// Position of the call's [`Started`](crate::Started) record in the same log; `None` for calls
+    /// that were refused before they were admitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_sequence: Option<u64>,
+    /// The W3C trace the call belongs to, 32 hexadecimal digits.
+    pub w3c_trace_id: String,
+    /// The call's span in it, 16 hexadecimal digits.
+    pub span_id: String,
+    /// The caller's span, from `traceparent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_span_id: Option<String>,
+    /// What was sent upstream, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attempts: Vec<Attempt>,
+    /// The model that the provider says answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_model: Option<String>,
+    /// The model to price by, where the deployment names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base_model: Option<String>,
+    /// The tier that the request asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_service_tier: Option<String>,
+    /// The tier that the provider says it served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served_service_tier: Option<String>,
+    /// The deployment's own prices: price-map keys, over those of the map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_overrides: Option<Json>,
+    /// Set by the collector.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settlement: Option<Settlement>,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Answered in full.
+    Success,
+    /// Refused here; no provider was asked.
+    #[default]
+    Rejected,
+    /// The provider answered with an error, or could not be reached.
+    ProviderError,
+    /// The provider did not answer in time.
+    Timeout,
+    /// The provider's answer broke off.
+    Interrupted,
+    /// The client went away before its last byte.
+    ClientDisconnected,
+    /// The gateway died with the call in flight; what it cost is the estimate it was admitted with.
+    Aborted,
+}
+
+/// Where token counts come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// Nothing was consumed, or nobody knows.
+    #[default]
+    None,
+    /// The provider said so.
+    Provider,
+    /// The provider did not say; counted from what was sent and streamed.
+    Counted,
+    /// Nobody saw the answer; what the call was admitted with.
+    Estimated,
+}
+
+/// One request to one deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attempt {
+    /// The call's id and the number of the attempt, from 0.
+    pub id: String,
+    /// The deployment.
+    pub model_id: String,
+    /// When it was sent.
+    pub start_time: Timestamp,
+    /// When it had ended.
+    pub end_time: Timestamp,
+    /// The HTTP status; `None` if there was no answer.
+    pub status: Option<u16>,
+    /// LiteLLM's exception class; empty if it succeeded.
+    pub error_class: String,
+}
+
+/// What the collector adds when it has priced a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// The event's id, the same in every replay.
+    pub event_id: EventId,
+    /// Where the event entered.
+    pub origin: Origin,
+    /// What it cost.
+    pub cost: Cost,
+}

@@ -1,0 +1,38 @@
+//! The record of one LLM call, as every other crate sees it, and how it is written down.
+//!
+//! What is here: the [`StandardLoggingPayload`] with LiteLLM's field names, what Tollkeeper adds to
+//! it ([`Extension`]), exact money ([`Usd`]), ids, [`Alert`]s, and the [`codec`] for the bus.
+//! What is not: prices, sinks, the bus, any I/O and any clock.
+
+mod alert;
+pub mod codec;
+mod cost;
+mod extension;
+mod id;
+mod json;
+mod money;
+mod payload;
+mod priced;
+mod secret;
+mod started;
+mod time;
+mod usage;
+
+pub use crate::{
+    alert::{Alert, AlertKind, Severity},
+    codec::{CallRecord, DecodeError, PricedRecord},
+    cost::{Cost, CostStatus, LineItem, TokenClass},
+    extension::{Attempt, Extension, Outcome, Settlement, UsageSource},
+    id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
+    json::Json,
+    money::{Exact, MoneyError, Usd},
+    payload::{
+        CostBreakdown, ErrorInformation, HiddenParams, Metadata, ModelMapInformation,
+        StandardLoggingPayload, Status, StatusFields,
+    },
+    priced::{NotPriced, PricedEvent},
+    secret::Secret,
+    started::Started,
+    time::{Seconds, Timestamp},
+    usage::{CacheWriteDetails, CompletionDetails, PromptDetails, Usage},
+};

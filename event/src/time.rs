@@ -1,0 +1,129 @@
+//! Instants and durations as LiteLLM writes them: seconds, with the fraction kept exactly.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::{Decimal, prelude::ToPrimitive};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::{Exact, money::number};
+
+const PER_SECOND: i64 = 1_000_000;
+
+/// An instant: microseconds since 1970-01-01 UTC. In JSON, epoch seconds (`1795185951.397412`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+/// A duration in whole microseconds. In JSON, seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Seconds(i64);
+
+impl Timestamp {
+    /// From microseconds since the epoch.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the epoch.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// The time from `earlier` to this; negative if it is not earlier.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Seconds {
+        Seconds(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The same instant for a calendar; the epoch itself if it is beyond what a calendar covers.
+    #[must_use]
+    pub fn to_utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(instant: DateTime<Utc>) -> Self {
+        Self(instant.timestamp_micros())
+    }
+}
+
+impl Seconds {
+    /// From microseconds.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        number(&SixDigits(self.0).to_string(), serializer)
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        number(&SixDigits(self.0).to_string(), serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        micros(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        micros(deserializer).map(Self)
+    }
+}
+
+fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let Exact(seconds) = Exact::deserialize(deserializer)?;
+    seconds
+        .checked_mul(Decimal::from(PER_SECOND))
+        .and_then(|micros| micros.round().to_i64())
+        .ok_or_else(|| D::Error::custom("time is out of range"))
+}
+
+/// Microseconds shown as seconds.
+struct SixDigits(i64);
+
+impl fmt::Display for SixDigits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let micros = self.0.unsigned_abs();
+        let per_second = PER_SECOND.unsigned_abs();
+        write!(
+            f,
+            "{sign}{}.{:06}",
+            micros / per_second,
+            micros % per_second
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epoch_seconds_keep_their_microseconds() {
+        let read: Timestamp = serde_json::from_str("1795185951.397412").unwrap();
+        assert_eq!(read.micros(), 1_795_185_951_397_412);
+        assert_eq!(serde_json::to_string(&read).unwrap(), "1795185951.397412");
+        let read: Seconds = serde_json::from_str("0.009224891662597656").unwrap();
+        assert_eq!(read.micros(), 9225);
+        assert_eq!(serde_json::to_string(&Seconds(-1)).unwrap(), "-0.000001");
+    }
+}
