@@ -1,0 +1,43 @@
+//! A deployment's own prices.
+
+use crate::{
+    entry::Entry,
+    keys::{Rate, looks_like_price},
+    map::PriceMap,
+    parse::{self, MapError},
+};
+
+/// A deployment's own prices, under the keys of the price map. They stand over those of the map,
+/// key by key: a price that is given here holds for every length of prompt and every service tier,
+/// unless variants of it are given here too; what is not given here is taken from the map.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides(Entry);
+
+impl Overrides {
+    /// Reads them from a JSON object. Keys that are no prices are passed over.
+    ///
+    /// # Errors
+    ///
+    /// If it is not an object, a price is not a number or is negative, or a key looks like a price
+    /// and no map has it.
+    pub fn parse(json: &str) -> Result<Self, MapError> {
+        let entry = parse::read_one(json, "the deployment's own prices")?;
+        let map = PriceMap::bundled();
+        for (key, _) in entry.prices() {
+            let inner = key.rsplit_once("].").map_or(key, |(_, inner)| inner);
+            if Rate::of(inner).is_none() && looks_like_price(inner) && !map.knows_key(inner) {
+                let nearest = map.nearest_key(inner).to_owned();
+                return Err(MapError::UnknownKey {
+                    key: key.to_owned(),
+                    nearest,
+                });
+            }
+        }
+        Ok(Self(entry))
+    }
+
+    /// The prices, if there are any.
+    pub(crate) fn prices(&self) -> Option<&Entry> {
+        self.0.prices().next().is_some().then_some(&self.0)
+    }
+}

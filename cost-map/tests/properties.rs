@@ -1,0 +1,152 @@
+//! What holds for every model of the bundled map and every report of usage.
+
+use std::sync::LazyLock;
+
+use cost_map::{Call, PriceMap, price};
+use event::{CompletionDetails, Cost, CostStatus, PromptDetails, TokenClass, Usage, Usd};
+use proptest::{prelude::*, sample::Index};
+use rust_decimal::Decimal;
+
+/// Models whose calls are priced by this crate.
+static MODELS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let priced = ["chat", "completion", "embedding", "responses"];
+    let models = PriceMap::bundled().iter();
+    let models =
+        models.filter(|(_, entry)| entry.mode().is_some_and(|mode| priced.contains(&mode)));
+    models.map(|(name, _)| name).collect()
+});
+
+fn cost(model: &str, usage: &Usage, service_tier: Option<&str>) -> Cost {
+    let call = Call {
+        provider: None,
+        model,
+        base_model: None,
+        response_model: None,
+        overrides: None,
+        usage,
+        service_tier,
+        duration_seconds: Some(Decimal::ONE),
+    };
+    price(PriceMap::bundled(), &call)
+}
+
+fn tokens() -> impl Strategy<Value = u64> {
+    prop_oneof![0..1_000_u64, 0..2_000_000_u64, Just(u64::MAX), any::<u64>()]
+}
+
+fn part() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![Just(None), tokens().prop_map(Some)]
+}
+
+fn tier() -> impl Strategy<Value = Option<&'static str>> {
+    prop::sample::select(vec![
+        None,
+        Some("flex"),
+        Some("priority"),
+        Some("balanced"),
+        Some("auto"),
+    ])
+}
+
+prop_compose! {
+    fn usage()(
+        (prompt_tokens, completion_tokens, total_tokens) in (tokens(), tokens(), tokens()),
+        (cached_tokens, cache_write_tokens) in (part(), part()),
+        (audio_in, image_in) in (part(), part()),
+        (reasoning_tokens, audio_tokens) in (part(), part()),
+    ) -> Usage {
+        Usage {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens,
+            prompt_tokens_details: Some(PromptDetails {
+                cached_tokens,
+                cache_write_tokens,
+                audio_tokens: audio_in,
+                image_tokens: image_in,
+                ..PromptDetails::default()
+            }),
+            completion_tokens_details: Some(CompletionDetails {
+                reasoning_tokens,
+                audio_tokens,
+                ..CompletionDetails::default()
+            }),
+            ..Usage::default()
+        }
+    }
+}
+
+#[test]
+fn every_model_is_found_by_its_own_name_and_its_provider() {
+    for (name, entry) in PriceMap::bundled().iter() {
+        let found = PriceMap::bundled().resolve(entry.provider(), name).unwrap();
+        // The same name behind the provider comes first, as it does in LiteLLM.
+        assert!(
+            found.name == name || found.name.ends_with(&format!("/{name}")),
+            "{name}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
+
+    #[test]
+    fn a_bill_adds_up(model: Index, usage in usage(), tier in tier()) {
+        let cost = cost(model.get::<&str>(&MODELS), &usage, tier);
+        match cost.status {
+            CostStatus::Priced => {
+                for item in &cost.items {
+                    prop_assert_eq!(item.quantity.0 * item.unit_price.0, item.amount.0);
+                    prop_assert!(item.quantity.0 > Decimal::ZERO);
+                }
+                let sum: Decimal = cost.items.iter().map(|item| item.amount.0).sum();
+                prop_assert_eq!(cost.total, Some(Usd::round(sum).unwrap()));
+                let billed: Decimal = cost.items.iter()
+                    .filter(|item| item.class.is_input())
+                    .map(|item| item.quantity.0)
+                    .sum();
+                let by_time = cost.items[0].class == TokenClass::Seconds;
+                if usage.prompt_tokens > 0 && !by_time {
+                    prop_assert_eq!(billed, Decimal::from(usage.prompt_tokens));
+                }
+            }
+            CostStatus::Unpriced => {
+                prop_assert_eq!(cost.total, None);
+                prop_assert!(cost.reason.is_some());
+            }
+            CostStatus::NothingConsumed => prop_assert_eq!(cost.total, Some(Usd::ZERO)),
+        }
+        if usage.prompt_tokens > 0 {
+            prop_assert_ne!(cost.status, CostStatus::NothingConsumed);
+        }
+    }
+
+    #[test]
+    fn more_tokens_never_cost_less(
+        model: Index,
+        prompt in 1..30_000_u64,
+        completion in 0..30_000_u64,
+        more in (0..1_000_u64, 0..1_000_u64),
+        tier in tier(),
+    ) {
+        let model = model.get::<&str>(&MODELS);
+        let of = |prompt_tokens, completion_tokens| {
+            cost(model, &Usage { prompt_tokens, completion_tokens, ..Usage::default() }, tier).total
+        };
+        if let (Some(less), Some(most)) =
+            (of(prompt, completion), of(prompt + more.0, completion + more.1))
+        {
+            prop_assert!(less <= most, "{less} {most}");
+        }
+    }
+
+    #[test]
+    fn no_name_makes_it_panic(provider in "[a-z_]{0,9}", model in "\\PC{0,40}", known: Index) {
+        let map = PriceMap::bundled();
+        let _ = map.resolve(Some(&provider), &model);
+        let _ = map.resolve(None, &format!("{}{model}", known.get::<&str>(&MODELS)));
+        let _ = map.resolve(Some("bedrock"), &format!("arn:aws:bedrock:{model}"));
+        let _ = map.nearest(&model, 3);
+    }
+}
