@@ -1,0 +1,56 @@
+//! The trait a destination implements.
+
+use std::{fmt, future::Future};
+
+use serde::de::DeserializeOwned;
+
+use crate::{Batch, BatchLimits, Clock, SinkError, http::HttpClient};
+
+/// A destination of events.
+///
+/// A sink has no memory: when [`deliver`](Sink::deliver) returns, the destination has the batch or
+/// the collector still does. It spawns no tasks, reads no clock and no environment, and may be
+/// called from several tasks at once.
+pub trait Sink: fmt::Debug + Send + Sync + Sized + 'static {
+    /// The value of `kind: …` that selects this sink in the configuration file.
+    const KIND: &'static str;
+
+    /// What a user may write for this sink. Deserializing it is all the validation there is:
+    /// refuse unknown fields.
+    type Config: DeserializeOwned;
+
+    /// Makes the sink. Touches neither network nor disk.
+    ///
+    /// # Errors
+    ///
+    /// If two settings that are each valid do not go together.
+    fn open(config: Self::Config, env: &SinkEnv) -> Result<Self, SinkError>;
+
+    /// The batch size the destination likes best; the user's configuration overrides it.
+    fn limits(&self) -> BatchLimits {
+        BatchLimits::default()
+    }
+
+    /// Asks the destination whether it would take a batch now, and leaves nothing behind.
+    fn probe(&self) -> impl Future<Output = Result<(), SinkError>> + Send;
+
+    /// Sends the batch once. Dropping the future midway is allowed and may leave a duplicate.
+    fn deliver(&self, batch: &Batch<'_>)
+    -> impl Future<Output = Result<Receipt, SinkError>> + Send;
+}
+
+/// What every sink is given besides its configuration.
+#[derive(Clone, Debug)]
+pub struct SinkEnv {
+    /// The one HTTP client: time limits, egress policy, and what each status means.
+    pub http: HttpClient,
+    /// The time, for destinations that want to be told it.
+    pub clock: Clock,
+}
+
+/// The destination's word that it has the batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Indexes of items it took note of but will never store; they go to the dead letters.
+    pub refused: Vec<usize>,
+}

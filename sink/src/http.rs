@@ -1,0 +1,326 @@
+//! The one HTTP client of all sinks: what goes out, what each status means.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use event::Secret;
+use reqwest::redirect;
+
+use crate::{
+    SinkError, SinkErrorKind,
+    egress::{EgressError, EgressPolicy, VettingResolver},
+};
+
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+
+mod endpoint;
+mod meaning;
+
+pub use self::{
+    endpoint::{Endpoint, EndpointError},
+    meaning::meaning,
+};
+
+/// Bytes of an answer that are read; the rest is left.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Characters of an answer that an error repeats.
+const EXCERPT_CHARS_MAX: usize = 500;
+
+/// Sends requests, never follows redirects, and connects only where the [`EgressPolicy`] allows.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    // One for each scheme, since what a name may resolve to depends on it.
+    https: reqwest::Client,
+    plain: reqwest::Client,
+    policy: EgressPolicy,
+}
+
+/// How the client behaves.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Where it may connect to.
+    pub egress: EgressPolicy,
+    /// Time for a connection, with TLS.
+    pub connect_timeout: Duration,
+    /// Time for a request and its answer, unless the request says otherwise.
+    pub timeout: Duration,
+    /// The `user-agent` of every request.
+    pub user_agent: String,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            egress: EgressPolicy::default(),
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(30),
+            user_agent: concat!("tollkeeper/", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+}
+
+/// Whether an answer means that the batch was taken. A sink whose destination means something else
+/// by a status brings its own, and falls back to [`meaning`].
+pub type Judge = fn(&Answer) -> Result<(), SinkErrorKind>;
+
+/// A request.
+#[derive(Clone)]
+pub struct Outgoing {
+    method: Method,
+    endpoint: Endpoint,
+    headers: HeaderMap,
+    body: Bytes,
+    timeout: Option<Duration>,
+    judge: Judge,
+}
+
+/// An answer that means success.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// At most the first 64 KB.
+    pub body: Bytes,
+}
+
+impl Outgoing {
+    /// A request of any method.
+    #[must_use]
+    pub fn new(method: Method, endpoint: Endpoint, body: impl Into<Bytes>) -> Self {
+        Self {
+            method,
+            endpoint,
+            headers: HeaderMap::new(),
+            body: body.into(),
+            timeout: None,
+            judge: |answer| meaning(answer.status),
+        }
+    }
+
+    /// A `POST`.
+    #[must_use]
+    pub fn post(endpoint: Endpoint, body: impl Into<Bytes>) -> Self {
+        Self::new(Method::POST, endpoint, body)
+    }
+
+    /// Sets a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Sets a header whose value is `prefix` and `secret`. It is shown nowhere, not even if the
+    /// destination repeats it.
+    ///
+    /// # Errors
+    ///
+    /// If the secret has characters that no header can have.
+    pub fn secret_header(
+        self,
+        name: HeaderName,
+        prefix: &str,
+        secret: &Secret,
+    ) -> Result<Self, SinkError> {
+        let value = HeaderValue::from_str(&format!("{prefix}{}", secret.expose()));
+        let mut value = value.map_err(|_error| {
+            let detail = format!("the secret for the header `{name}` has a control character");
+            SinkError::new(SinkErrorKind::Misconfigured).with_detail(&detail)
+        })?;
+        value.set_sensitive(true);
+        Ok(self.header(name, value))
+    }
+
+    /// Replaces the client's time limit.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self {
+            timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Replaces what answers mean.
+    #[must_use]
+    pub fn judge(self, judge: Judge) -> Self {
+        Self { judge, ..self }
+    }
+
+    /// Hides what must not be shown in what a destination answered.
+    fn redact(&self, text: &str) -> String {
+        let values = self.headers.values().filter(|value| value.is_sensitive());
+        let words = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(str::split_whitespace);
+        words
+            .filter(|word| word.len() >= 8)
+            .fold(text.to_owned(), |text, word| text.replace(word, "…"))
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("method", &self.method)
+            .field("endpoint", &self.endpoint)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpClient {
+    /// Makes the client. If the program has not installed a crypto provider for `rustls`, `ring`
+    /// becomes it.
+    ///
+    /// # Errors
+    ///
+    /// If the machine has no CA certificates, so that no `https` destination could be trusted.
+    pub fn new(options: HttpOptions) -> Result<Self, SinkError> {
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // Fails if another thread was faster, which is as good.
+            drop(rustls::crypto::ring::default_provider().install_default());
+        }
+        Ok(Self {
+            https: client(&options, true)?,
+            plain: client(&options, false)?,
+            policy: options.egress,
+        })
+    }
+
+    /// Checks what can be known without the network about whether requests may go to `endpoint`:
+    /// for [`Sink::open`](crate::Sink::open).
+    ///
+    /// # Errors
+    ///
+    /// If they may not.
+    pub fn check(&self, endpoint: &Endpoint) -> Result<(), SinkError> {
+        self.policy
+            .check(endpoint)
+            .map_err(|error| forbidden(&error))
+    }
+
+    /// Sends the request once and reads the answer.
+    ///
+    /// # Errors
+    ///
+    /// If the answer does not mean success, or there is none.
+    pub async fn send(&self, request: Outgoing) -> Result<Answer, SinkError> {
+        self.check(&request.endpoint)?;
+        let answer = self.exchange(&request).await?;
+        let Err(kind) = (request.judge)(&answer) else {
+            return Ok(answer);
+        };
+        let text = request.redact(&String::from_utf8_lossy(&answer.body));
+        let excerpt: String = text.chars().take(EXCERPT_CHARS_MAX).collect();
+        let detail = format!("{} answered {}: {excerpt}", request.endpoint, answer.status);
+        let error = SinkError::new(kind).with_detail(detail.trim_end_matches([' ', ':']));
+        Err(match meaning::retry_after(&answer.headers) {
+            Some(pause) => error.with_retry_after(pause),
+            None => error,
+        })
+    }
+
+    async fn exchange(&self, request: &Outgoing) -> Result<Answer, SinkError> {
+        let endpoint = &request.endpoint;
+        let client = if endpoint.is_https() {
+            &self.https
+        } else {
+            &self.plain
+        };
+        let mut sent = client
+            .request(request.method.clone(), endpoint.url().clone())
+            .headers(request.headers.clone())
+            .body(request.body.clone());
+        if let Some(timeout) = request.timeout {
+            sent = sent.timeout(timeout);
+        }
+        let mut answer = sent.send().await.map_err(|error| broken(endpoint, error))?;
+        let mut body = BytesMut::new();
+        let broke = loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+            if body.len() >= ANSWER_BYTES_MAX {
+                break None;
+            }
+        };
+        body.truncate(ANSWER_BYTES_MAX);
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        match broke {
+            // Half a yes is not a yes: what is missing may name items that were refused.
+            Some(error) if status.is_success() => Err(broken(endpoint, error)),
+            _ => Ok(Answer {
+                status,
+                headers,
+                body: body.freeze(),
+            }),
+        }
+    }
+}
+
+fn client(options: &HttpOptions, https: bool) -> Result<reqwest::Client, SinkError> {
+    let builder = if https {
+        reqwest::Client::builder()
+    } else {
+        // Reading the machine's certificates takes a while, and this one never looks at them.
+        reqwest::Client::builder().tls_certs_only([])
+    };
+    let resolver = VettingResolver {
+        policy: options.egress.clone(),
+        https,
+    };
+    builder
+        .user_agent(&options.user_agent)
+        .connect_timeout(options.connect_timeout)
+        .timeout(options.timeout)
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        // A proxy would connect on our behalf, past the policy.
+        .no_proxy()
+        .https_only(https)
+        .dns_resolver(resolver)
+        .build()
+        .map_err(|error| {
+            let detail = "no HTTP client could be made: are CA certificates installed?";
+            SinkError::new(SinkErrorKind::Misconfigured)
+                .with_detail(detail)
+                .with_source(error)
+        })
+}
+
+/// What became of a request without an answer.
+fn broken(endpoint: &Endpoint, error: reqwest::Error) -> SinkError {
+    let error = error.without_url();
+    let mut cause: &(dyn StdError + 'static) = &error;
+    loop {
+        if let Some(error) = cause.downcast_ref::<EgressError>() {
+            return forbidden(error);
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => break,
+        }
+    }
+    let what = if error.is_timeout() {
+        "did not answer in time"
+    } else {
+        "gave no whole answer"
+    };
+    let detail = format!("{endpoint} {what}: {cause}");
+    SinkError::new(SinkErrorKind::Unreachable)
+        .with_detail(&detail)
+        .with_source(error)
+}
+
+fn forbidden(error: &EgressError) -> SinkError {
+    SinkError::new(SinkErrorKind::Misconfigured).with_detail(&error.to_string())
+}
+
+#[cfg(test)]
+mod tests;

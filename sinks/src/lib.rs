@@ -1,0 +1,24 @@
+//! The destinations that come with the collector.
+//!
+//! To add one: write `src/<kind>.rs` with a type that implements [`sink::Sink`] and, beside it, the
+//! `Stand` it is tested on; then add its line to the list below.
+
+macro_rules! sinks {
+    ($($(#[$attribute:meta])* $module:ident :: $type:ident,)+) => {
+        $($(#[$attribute])* pub mod $module;)+
+
+        /// Every sink in this build, by name.
+        pub const ALL: &[sink::Registration] =
+            &[$($(#[$attribute])* sink::Registration::of::<$module::$type>(),)+];
+
+        /// What every sink in this build is tested on. A sink without a stand does not compile.
+        #[cfg(feature = "conformance")]
+        pub const STANDS: &[&dyn conformance::Stand] =
+            &[$($(#[$attribute])* &$module::Stand,)+];
+    };
+}
+
+sinks! {
+    file::File,
+    webhook::Webhook,
+}

@@ -1,0 +1,161 @@
+//! Posts events to a URL, signed, as [Standard Webhooks] 1.0.0 has it.
+//!
+//! One event is an `llm.call.completed`, several are an `llm.calls.batch`. A redelivery has the same
+//! `webhook-id` and the same body, and a signature of its own, since the time of the attempt is
+//! signed too. So a receiver that verifies signatures and drops ids it has seen gets every event
+//! exactly once.
+//!
+//! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use sink::{
+    Batch, BatchLimits, Clock, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind,
+    http::{
+        Answer, HeaderName, HeaderValue, HttpClient, Method, Outgoing, StatusCode, header, meaning,
+    },
+};
+
+mod body;
+mod config;
+mod sign;
+
+pub use self::config::{Config, Content};
+
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+const WEBHOOK_SIGNATURE: HeaderName = HeaderName::from_static("webhook-signature");
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Webhook {
+    config: Config,
+    http: HttpClient,
+    clock: Clock,
+}
+
+impl Sink for Webhook {
+    const KIND: &'static str = "webhook";
+    type Config = Config;
+
+    fn open(config: Config, env: &SinkEnv) -> Result<Self, SinkError> {
+        env.http.check(&config.url)?;
+        Ok(Self {
+            config,
+            http: env.http.clone(),
+            clock: env.clock.clone(),
+        })
+    }
+
+    fn limits(&self) -> BatchLimits {
+        BatchLimits {
+            items_max: 100,
+            bytes_max: 256 << 10,
+            age_max: Duration::from_secs(1),
+            concurrency_max: 1,
+        }
+    }
+
+    /// Asks with `HEAD`, which no receiver takes for an event.
+    async fn probe(&self) -> Result<(), SinkError> {
+        let request = self.with_own_headers(Outgoing::new(
+            Method::HEAD,
+            self.config.url.clone(),
+            Vec::new(),
+        ));
+        self.http
+            .send(request.judge(judge_probe))
+            .await
+            .map(|_answer| ())
+    }
+
+    async fn deliver(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
+        let (body, refused) = body::encode(batch, self.config.content);
+        if let Some(body) = body {
+            self.post(id(batch), body).await?;
+        }
+        Ok(Receipt { refused })
+    }
+}
+
+impl Webhook {
+    async fn post(&self, id: String, body: Vec<u8>) -> Result<(), SinkError> {
+        let timestamp = self.clock.now().micros() / 1_000_000;
+        let signatures = sign::signatures(&self.config.keys, &id, timestamp, &body);
+        let text = |text: String| {
+            HeaderValue::try_from(text)
+                .map_err(|error| SinkError::new(SinkErrorKind::Refused).with_source(error))
+        };
+        let request = self
+            .with_own_headers(Outgoing::post(self.config.url.clone(), body))
+            .header(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            )
+            .header(WEBHOOK_ID, text(id)?)
+            .header(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp))
+            .header(WEBHOOK_SIGNATURE, text(signatures)?)
+            .judge(judge);
+        self.http.send(request).await.map(|_answer| ())
+    }
+
+    fn with_own_headers(&self, request: Outgoing) -> Outgoing {
+        let request = request.timeout(self.config.timeout);
+        self.config
+            .headers
+            .iter()
+            .fold(request, |request, (name, value)| {
+                request.header(name.clone(), value.clone())
+            })
+    }
+}
+
+/// The same for every redelivery, another for every other delivery to the same receiver: a batch's
+/// name is unique only within its sink, so what is in the batch is part of it.
+fn id(batch: &Batch<'_>) -> String {
+    if let [item] = batch.items() {
+        return item.id().to_string();
+    }
+    let mut content = Sha256::new();
+    for item in batch.items() {
+        content.update(item.id().uuid().as_bytes());
+    }
+    let content = content.finalize();
+    let digits: String = content
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("batch_{}_{digits}", batch.name())
+}
+
+/// Receivers are programs under development: what one refuses today it may take after its next
+/// release, so no event is given up for a 4xx. 410 is a receiver's word that it wants no more.
+fn judge(answer: &Answer) -> Result<(), SinkErrorKind> {
+    match meaning(answer.status) {
+        _ if answer.status == StatusCode::GONE => Err(SinkErrorKind::Misconfigured),
+        Err(SinkErrorKind::Throttled) => Err(SinkErrorKind::Throttled),
+        Err(SinkErrorKind::TooLarge) => Err(SinkErrorKind::TooLarge),
+        Err(_) if answer.status.is_client_error() => Err(SinkErrorKind::Failing),
+        meant => meant,
+    }
+}
+
+/// A receiver need not know `HEAD` or take what is not signed; that it answers is enough.
+fn judge_probe(answer: &Answer) -> Result<(), SinkErrorKind> {
+    match answer.status {
+        StatusCode::GONE => Err(SinkErrorKind::Misconfigured),
+        StatusCode::NOT_IMPLEMENTED => Ok(()),
+        status if status.is_client_error() => Ok(()),
+        status => meaning(status),
+    }
+}
+
+#[cfg(feature = "conformance")]
+mod stand;
+#[cfg(feature = "conformance")]
+pub use self::stand::Stand;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Settings, and what a body says.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+fn config(change: &Value) -> Result<Config, String> {
+    let mut config = json!({ "url": "https://hooks.example/a", "secret": SECRET });
+    for (key, value) in change.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+    serde_json::from_value(config).map_err(|error| error.to_string())
+}
+
+#[test]
+fn settings_have_the_defaults_that_are_safe() {
+    let config = config(&json!({})).unwrap();
+    assert_eq!(
+        (config.content, config.timeout),
+        (Content::Thin, Duration::from_secs(20))
+    );
+    assert_eq!(config.keys.len(), 1);
+}
+
+#[test]
+fn old_and_new_secret_sign_together() {
+    let config = config(&json!({ "secrets": [format!("{SECRET}"), SECRET] })).unwrap();
+    assert_eq!(config.keys.len(), 3);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_and_say_why() {
+    for (change, said) in [
+        (json!({ "secret": null }), "`secret` is missing"),
+        (json!({ "secret": "abc" }), "`whsec_`"),
+        (
+            json!({ "secret": "whsec_YWJj" }),
+            "3 bytes instead of 24 to 64",
+        ),
+        (json!({ "url": "ftp://hooks.example" }), "https://"),
+        (
+            json!({ "url": "https://user:pw@hooks.example" }),
+            "credentials",
+        ),
+        (json!({ "headers": { "Host": "x" } }), "must not set `Host`"),
+        (
+            json!({ "headers": { "Webhook-Id": "x" } }),
+            "must not set `Webhook-Id`",
+        ),
+        (
+            json!({ "headers": { "Content-Length": "1" } }),
+            "must not set `Content-Length`",
+        ),
+        (
+            json!({ "headers": { "Content-Encoding": "x" } }),
+            "must not set",
+        ),
+        (
+            json!({ "headers": { "Transfer-Encoding": "chunked" } }),
+            "must not set",
+        ),
+        (
+            json!({ "headers": { "a b": "x" } }),
+            "not the name of a header",
+        ),
+        (
+            json!({ "headers": { "a": "x\r\nb: c" } }),
+            "not the name of a header",
+        ),
+        (json!({ "timeout": "0s" }), "longer than nothing"),
+        (json!({ "timeout": "soon" }), "use a duration"),
+        (json!({ "content": "fat" }), "`thin`"),
+        (json!({ "colour": 1 }), "`colour`"),
+    ] {
+        let error = config(&change).unwrap_err();
+        assert!(error.contains(said), "{change}: {error}");
+        assert!(!error.contains("YWJj") && !error.contains("pw"), "{error}");
+    }
+}
+
+#[cfg(feature = "conformance")]
+mod with_samples {
+    use conformance::samples;
+    use sink::Item;
+
+    use super::*;
+
+    fn body(items: &[Item], content: Content) -> (Value, String) {
+        let batch = Batch::new("0-7-9", items).unwrap();
+        let (body, refused) = body::encode(&batch, content);
+        assert_eq!(refused, [0; 0]);
+        let text = String::from_utf8(body.unwrap()).unwrap();
+        (serde_json::from_str(&text).unwrap(), text)
+    }
+
+    #[test]
+    fn one_event_is_a_call_and_several_are_a_batch() {
+        let items = samples::plain(2);
+        let (one, _) = body(&items[..1], Content::Thin);
+        assert_eq!(one["type"], "llm.call.completed");
+        assert_eq!(one["timestamp"], "2026-11-21T11:42:15.235567Z");
+        assert_eq!(one["data"]["event_id"], items[0].id().to_string());
+        assert_eq!(one["data"]["litellm_call_id"], "call-1");
+        let (two, _) = body(&items, Content::Thin);
+        assert_eq!(two["type"], "llm.calls.batch");
+        assert_eq!(two["data"]["events"][1]["sequence"], 2);
+        assert_eq!(two["timestamp"], "2026-11-21T11:42:15.236567Z");
+    }
+
+    #[test]
+    fn an_id_goes_with_what_is_in_the_batch() {
+        let items = samples::plain(3);
+        let id_of = |items| id(&Batch::new("0-7-9", items).unwrap());
+        assert_eq!(id_of(&items[..1]), items[0].id().to_string());
+        assert_eq!(id_of(&items), id_of(&items));
+        assert!(id_of(&items).starts_with("batch_0-7-9_"));
+        assert_ne!(id_of(&items[..2]), id_of(&items[1..]));
+    }
+
+    #[test]
+    fn a_thin_event_says_what_it_cost_and_not_what_was_said() {
+        let (_, text) = body(&samples::awkward(), Content::Thin);
+        assert!(
+            text.contains(r#""response_cost":123456789.000000000001"#),
+            "{text}"
+        );
+        assert!(text.contains(r#""response_cost":0.000000001"#));
+        assert!(text.contains(r#""response_cost":null"#));
+        assert!(text.contains(r#""prompt_tokens":9223372036854775808"#));
+        for said in [
+            "How much",
+            "messages",
+            "choices",
+            "error_str",
+            "line one",
+            "€",
+        ] {
+            assert!(!text.contains(said), "{said}");
+        }
+        let usual = body(&samples::plain(1), Content::Thin).1;
+        assert!(usual.len() < 2_000, "{} bytes", usual.len());
+    }
+
+    #[test]
+    fn a_thin_event_is_a_part_of_the_full_one() {
+        let items = samples::plain(1);
+        let (thin, full) = (body(&items, Content::Thin).0, body(&items, Content::Full).0);
+        assert_part(&thin["data"], &full["data"], "data");
+    }
+
+    fn assert_part(part: &Value, whole: &Value, at: &str) {
+        match part {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    assert_part(value, &whole[key], &format!("{at}.{key}"));
+                }
+            }
+            _ => assert_eq!(part, whole, "{at}"),
+        }
+    }
+
+    #[test]
+    fn nothing_is_posted_if_no_item_is_an_event() {
+        let items = [samples::unreadable(1)];
+        let batch = Batch::new("0", &items).unwrap();
+        assert_eq!(body::encode(&batch, Content::Full), (None, vec![0]));
+    }
+}
