@@ -1,0 +1,157 @@
+//! One admitted call, until its event is written.
+//!
+//! [`Call::admit`] writes the started record and gives the guard without which no provider can be
+//! asked (`upstream::send` wants one). [`Call::finish`] consumes it and writes the event. Dropping
+//! it writes the event as well: its client went away, or the gateway is stopping. So every call has
+//! one event, by ownership.
+
+use std::sync::Arc;
+
+use bus::Position;
+use event::{Attempt, Outcome, Started, Timestamp, codec};
+use http::HeaderMap;
+
+use crate::{
+    config::Deployment,
+    draft::Draft,
+    error::{ApiError, ErrorClass},
+    gateway::Shared,
+    open_calls::Ticket,
+    provider::Observed,
+    report, tokens,
+};
+
+/// A call that has been admitted.
+pub(crate) struct Call {
+    pub(crate) shared: Arc<Shared>,
+    /// `None` once the event has been written.
+    open: Option<Box<Open>>,
+}
+
+/// What an admitted call carries.
+pub(crate) struct Open {
+    pub(crate) draft: Draft,
+    pub(crate) deployment: Arc<Deployment>,
+    /// The started record; `None` if it could not be written and need not be.
+    pub(crate) started: Option<StartedRecord>,
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// Where the started record of a call stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StartedRecord {
+    pub(crate) position: Position,
+    pub(crate) ticket: Ticket,
+}
+
+/// How a call ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    pub(crate) outcome: Outcome,
+    pub(crate) observed: Observed,
+    pub(crate) error: Option<ApiError>,
+    pub(crate) first_token: Option<Timestamp>,
+    /// The provider's response headers.
+    pub(crate) headers: HeaderMap,
+}
+
+impl Call {
+    /// Admits a call: its started record is in the journal when this returns.
+    ///
+    /// # Errors
+    ///
+    /// If the record cannot be written and accounting is required. Nothing has been asked of a
+    /// provider then.
+    pub(crate) fn admit(
+        shared: Arc<Shared>,
+        draft: Draft,
+        deployment: Arc<Deployment>,
+    ) -> Result<Self, Box<(Draft, ApiError)>> {
+        let record = codec::encode_started(&started(&shared, &draft, &deployment));
+        let started = match report::begin(&shared, &record) {
+            Ok(position) => position,
+            Err(error) => return Err(Box::new((draft, error))),
+        };
+        let open = Open {
+            draft,
+            deployment,
+            started,
+            attempts: Vec::new(),
+        };
+        Ok(Self {
+            shared,
+            open: Some(Box::new(open)),
+        })
+    }
+
+    /// What the call carries. `None` after [`Call::finish`], which nobody can see.
+    pub(crate) fn open(&mut self) -> Option<&mut Open> {
+        self.open.as_deref_mut()
+    }
+
+    /// Writes the event.
+    ///
+    /// # Errors
+    ///
+    /// If it could not be written and accounting is required: the client must not get its last
+    /// byte. The event is kept and written later.
+    pub(crate) fn finish(mut self, ending: Ending) -> Result<(), ApiError> {
+        match self.open.take() {
+            Some(open) => report::finish(&self.shared, *open, ending),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let Some(open) = self.open.take() else { return };
+        let (outcome, message) = if open.draft.presence.has_ended() {
+            (
+                Outcome::ClientDisconnected,
+                "the client went away before it was answered",
+            )
+        } else {
+            (
+                Outcome::Aborted,
+                "the gateway stopped while this call was in flight",
+            )
+        };
+        let error = ApiError::new(ErrorClass::Api(499), message);
+        let ending = Ending {
+            outcome,
+            error: Some(error),
+            ..Ending::default()
+        };
+        // Kept and written later if it fails now; there is nobody left to tell.
+        let _kept = report::finish(&self.shared, *open, ending);
+    }
+}
+
+fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
+    let request = draft.request.as_ref();
+    let prompt_bytes = request.map_or(0, |request| request.messages_bytes());
+    let bound = request.and_then(|request| request.output_tokens_max);
+    Started {
+        call_id: draft.call_id.clone(),
+        trace_id: draft.trace_name(),
+        start_time: draft.start,
+        call_type: Draft::call_type().to_owned(),
+        stream: request.is_some_and(|request| request.stream),
+        model_group: deployment.model_name.clone(),
+        model: report::qualified(deployment),
+        provider: deployment.provider_name.clone(),
+        model_id: deployment.id.clone(),
+        api_base: Some(deployment.api_base.clone()),
+        base_model: deployment.base_model.clone(),
+        price_overrides: deployment.price_overrides.clone(),
+        user_api_key_hash: draft.identity.key_hash.clone(),
+        user_id: draft.identity.user_id.clone(),
+        end_user: draft.end_user(),
+        route: draft.route.to_owned(),
+        tags: draft.tags(),
+        prompt_tokens: tokens::counted(prompt_bytes, 0).prompt_tokens,
+        completion_tokens: bound.unwrap_or(shared.config.settings.reserve_output_tokens),
+        ..Started::default()
+    }
+}

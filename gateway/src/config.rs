@@ -1,0 +1,148 @@
+//! What a user may write for the gateway: LiteLLM's `config.yaml` sections, and `gateway` beside
+//! them.
+//!
+//! [`Config::from_tree`] reads a tree (the YAML, with `os.environ/…` resolved) and is pure. A key of
+//! LiteLLM's that is not supported here is named in a [`Warning`]; a key that nobody knows is an
+//! error that names its path.
+
+mod deployment;
+mod litellm;
+mod settings;
+
+use serde_json::{Map, Value};
+
+pub use self::{
+    deployment::{Deployment, DeploymentId},
+    settings::{Accounting, GatewaySettings, OnDisconnect},
+};
+
+use event::Secret;
+
+/// Everything the gateway is told.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The deployments, in the order of `model_list`.
+    pub deployments: Vec<Deployment>,
+    /// The key that may do everything (`general_settings.master_key`).
+    pub master_key: Option<Secret>,
+    /// Attempts after the first (`num_retries`).
+    pub retries_max: u32,
+    /// Whether message contents stay out of the events (`turn_off_message_logging`).
+    pub redact_messages: bool,
+    /// Whether parameters that a provider does not know are dropped instead of refused.
+    pub drop_params: bool,
+    /// Whether every stream ends with a usage chunk, asked for or not.
+    pub always_include_usage: bool,
+    /// Our own section.
+    pub settings: GatewaySettings,
+}
+
+/// A setting that was read and has no effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where it stands: `router_settings.redis_host`.
+    pub path: String,
+}
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}`: {message}")]
+pub struct ConfigError {
+    /// Where it stands: `model_list[0].litellm_params.model`.
+    pub path: String,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+impl ConfigError {
+    /// An error about the setting at `path`.
+    #[must_use]
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            path: path.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// The sections of the file that belong to the gateway.
+pub const SECTIONS: &[&str] = &[
+    "model_list",
+    "litellm_settings",
+    "general_settings",
+    "router_settings",
+    "gateway",
+];
+
+impl Config {
+    /// Reads the gateway's [`SECTIONS`] of a configuration tree.
+    ///
+    /// # Errors
+    ///
+    /// At the first key that is unknown or whose value cannot be used.
+    pub fn from_tree(tree: &Map<String, Value>) -> Result<(Self, Vec<Warning>), ConfigError> {
+        let mut warnings = Vec::new();
+        let mut config = Self {
+            retries_max: 2,
+            ..Self::default()
+        };
+        // First, since LiteLLM's keys set some of the same limits.
+        if let Some(value) = tree.get("gateway") {
+            config.settings = settings::read(value)?;
+        }
+        for (name, value) in tree {
+            match name.as_str() {
+                "model_list" => config.deployments = deployment::list(value, &mut warnings)?,
+                "litellm_settings" => litellm::settings(&mut config, value, &mut warnings)?,
+                "general_settings" => litellm::general(&mut config, value, &mut warnings)?,
+                "router_settings" => litellm::router(&mut config, value, &mut warnings)?,
+                "gateway" => {}
+                other if litellm::TOP_LEVEL_UNSUPPORTED.contains(&other) => {
+                    warnings.push(Warning {
+                        path: other.to_owned(),
+                    });
+                }
+                other => return Err(ConfigError::at(other, unknown(other, SECTIONS))),
+            }
+        }
+        deployment::check_ids(&config.deployments)?;
+        Ok((config, warnings))
+    }
+}
+
+/// Says that a key is unknown, and the nearest of the `known` ones.
+pub(crate) fn unknown(key: &str, known: &[&str]) -> String {
+    let nearest = known.iter().min_by_key(|name| distance(key, name));
+    match nearest {
+        Some(name) if distance(key, name) <= 1 + key.len() / 3 => {
+            format!("unknown key, did you mean `{name}`?")
+        }
+        _ => format!("unknown key; known here: {}", known.join(", ")),
+    }
+}
+
+/// Levenshtein's distance.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, letter) in one.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, &against) in other.iter().enumerate() {
+            let replace = diagonal + usize::from(letter != against);
+            diagonal = row[j + 1];
+            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Reads `value` as `T`.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(
+    value: &Value,
+    path: &str,
+) -> Result<T, ConfigError> {
+    T::deserialize(value).map_err(|error| ConfigError::at(path, error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,414 @@
+//! `model_list`: what a public model name stands for.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use event::{Json, Secret};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{ConfigError, Warning, litellm::map_of, read, unknown};
+use crate::provider::{self, Provider};
+
+/// A deployment's id: `model_info.id`, else a digest of its settings.
+pub type DeploymentId = String;
+
+/// One entry of `model_list`: a public model name mapped to a provider, its model, address and key.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// The public name; several deployments with one name share its calls.
+    pub model_name: String,
+    /// The deployment's id.
+    pub id: DeploymentId,
+    /// Who is asked.
+    pub provider: &'static dyn Provider,
+    /// The provider's name, as events and prices say it.
+    pub provider_name: String,
+    /// The provider's own name of the model.
+    pub model: String,
+    /// Where the provider is; no slash at the end.
+    pub api_base: String,
+    /// The credential, if there is one.
+    pub api_key: Option<Secret>,
+    /// The version of the API, where the address has one.
+    pub api_version: Option<String>,
+    /// The organization to bill, for providers that know them.
+    pub organization: Option<String>,
+    /// How long this deployment may take.
+    pub timeout: Option<Duration>,
+    /// Its share of the calls, relative to the others of its name.
+    pub weight: u32,
+    /// Its own number of attempts after the first.
+    pub retries_max: Option<u32>,
+    /// Headers that are added to every request.
+    pub headers: Vec<(String, String)>,
+    /// Parameters of requests that do not set them: name and JSON.
+    pub defaults: Vec<(String, Json)>,
+    /// The answer to give instead of asking the provider.
+    pub mock_response: Option<String>,
+    /// The model to price by.
+    pub base_model: Option<String>,
+    /// Its own prices: price-map keys, over those of the map.
+    pub price_overrides: Option<Json>,
+}
+
+/// Keys of `litellm_params` that mean something here.
+const PARAMS: &[&str] = &[
+    "model",
+    "api_key",
+    "api_base",
+    "base_url",
+    "api_version",
+    "organization",
+    "custom_llm_provider",
+    "timeout",
+    "stream_timeout",
+    "max_retries",
+    "num_retries",
+    "weight",
+    "rpm",
+    "tpm",
+    "headers",
+    "extra_headers",
+    "mock_response",
+    "base_model",
+];
+
+/// LiteLLM's other keys of `litellm_params`.
+const PARAMS_UNSUPPORTED: &[&str] = &[
+    "itpm",
+    "otpm",
+    "order",
+    "timeout_by_service_tier",
+    "cooldown_time",
+    "max_parallel_requests",
+    "tags",
+    "tag_regex",
+    "drop_params",
+    "additional_drop_params",
+    "allowed_openai_params",
+    "extra_body",
+    "max_budget",
+    "budget_duration",
+    "litellm_credential_name",
+    "use_in_pass_through",
+    "use_chat_completions_api",
+    "merge_reasoning_content_in_choices",
+    "configurable_clientside_auth_params",
+    "region_name",
+    "tenant_id",
+    "client_id",
+    "client_secret",
+    "azure_ad_token",
+];
+
+/// Parameters of a request that a deployment may set.
+const DEFAULTS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "n",
+    "stop",
+    "max_tokens",
+    "max_completion_tokens",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "user",
+    "response_format",
+    "seed",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "logprobs",
+    "top_logprobs",
+    "modalities",
+    "audio",
+    "prediction",
+    "reasoning_effort",
+    "verbosity",
+    "service_tier",
+    "store",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "web_search_options",
+    "stream_options",
+];
+
+/// Keys of `model_info` that mean something here; its others describe the model and are let be.
+const INFO: &[&str] = &["id", "base_model"];
+
+/// Reads `model_list`.
+pub(super) fn list(
+    value: &Value,
+    warnings: &mut Vec<Warning>,
+) -> Result<Vec<Deployment>, ConfigError> {
+    let entries = match value {
+        Value::Null => return Ok(Vec::new()),
+        Value::Array(entries) => entries,
+        _ => return Err(ConfigError::at("model_list", "must be a list")),
+    };
+    let read_entry = |(index, entry)| one(entry, &format!("model_list[{index}]"), warnings);
+    entries.iter().enumerate().map(read_entry).collect()
+}
+
+/// Two deployments with one id would be one in every report.
+pub(super) fn check_ids(deployments: &[Deployment]) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    for (index, deployment) in deployments.iter().enumerate() {
+        if !seen.insert(&deployment.id) {
+            let message = format!(
+                "`{}` is already the id of another deployment: give each a `model_info.id`",
+                deployment.id
+            );
+            return Err(ConfigError::at(format!("model_list[{index}]"), message));
+        }
+    }
+    Ok(())
+}
+
+fn one(entry: &Value, path: &str, warnings: &mut Vec<Warning>) -> Result<Deployment, ConfigError> {
+    let mut parts = map_of(entry, path)?;
+    let model_name: String = required(&mut parts, "model_name", path)?;
+    let params_path = format!("{path}.litellm_params");
+    let params = parts.remove("litellm_params").unwrap_or_default();
+    let info = parts.remove("model_info").unwrap_or_default();
+    if let Some(key) = parts.keys().next() {
+        let known = ["model_name", "litellm_params", "model_info"];
+        return Err(ConfigError::at(
+            format!("{path}.{key}"),
+            unknown(key, &known),
+        ));
+    }
+    let info_path = format!("{path}.model_info");
+    let mut entry = Entry {
+        params: map_of(&params, &params_path)?,
+        info: map_of(&info, &info_path)?,
+        params_path,
+        info_path,
+    };
+    let defaults = entry.defaults();
+    let price_overrides = entry.price_overrides()?;
+    entry.check_keys(warnings)?;
+    entry.deployment(model_name, defaults, price_overrides)
+}
+
+/// One entry while it is read.
+struct Entry {
+    params: Map<String, Value>,
+    info: Map<String, Value>,
+    params_path: String,
+    info_path: String,
+}
+
+impl Entry {
+    /// Takes out the parameters that are sent with every request.
+    fn defaults(&mut self) -> Vec<(String, Json)> {
+        let take = |name: &&str| {
+            self.params
+                .remove(*name)
+                .map(|value| (name.to_string(), value))
+        };
+        DEFAULTS
+            .iter()
+            .filter_map(take)
+            .map(|(name, value)| (name, Json::of(&value)))
+            .collect()
+    }
+
+    /// Takes out the price-map keys of both halves, and has the calculator check them.
+    fn price_overrides(&mut self) -> Result<Option<Json>, ConfigError> {
+        let mut prices = Map::new();
+        for (half, path) in [
+            (&mut self.info, &self.info_path),
+            (&mut self.params, &self.params_path),
+        ] {
+            let names: Vec<String> = half.keys().filter(|key| is_price(key)).cloned().collect();
+            for name in names {
+                let Some(value) = half.remove(&name) else {
+                    continue;
+                };
+                let alone = Value::Object([(name.clone(), value.clone())].into_iter().collect());
+                cost_map::Overrides::parse(&alone.to_string()).map_err(|error| {
+                    ConfigError::at(format!("{path}.{name}"), error.to_string())
+                })?;
+                prices.insert(name, value);
+            }
+        }
+        Ok((!prices.is_empty()).then(|| Json::of(&prices)))
+    }
+
+    fn check_keys(&self, warnings: &mut Vec<Warning>) -> Result<(), ConfigError> {
+        for key in self.params.keys() {
+            let path = format!("{}.{key}", self.params_path);
+            let foreign = ["aws_", "vertex_"]
+                .iter()
+                .any(|prefix| key.starts_with(prefix));
+            if foreign || PARAMS_UNSUPPORTED.contains(&key.as_str()) {
+                warnings.push(Warning { path });
+            } else if !PARAMS.contains(&key.as_str()) {
+                return Err(ConfigError::at(
+                    path,
+                    unknown(key, &[PARAMS, DEFAULTS].concat()),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn deployment(
+        &self,
+        model_name: String,
+        defaults: Vec<(String, Json)>,
+        price_overrides: Option<Json>,
+    ) -> Result<Deployment, ConfigError> {
+        let named: String = self.param("model")?.ok_or_else(|| {
+            let path = format!("{}.model", self.params_path);
+            ConfigError::at(
+                path,
+                "is missing: name the provider and its model, `openai/gpt-4o`",
+            )
+        })?;
+        let chosen: Option<String> = self.param("custom_llm_provider")?;
+        let (provider, model) = provider::of_model(&named, chosen.as_deref()).map_err(|error| {
+            ConfigError::at(format!("{}.model", self.params_path), error.to_string())
+        })?;
+        let id = match self.info("id")? {
+            Some(id) => id,
+            None => digest(&model_name, &self.params),
+        };
+        let base = self.param("api_base")?.or(self.param("base_url")?);
+        let mock_response = self.param("mock_response")?;
+        let api_base = match base.or_else(|| provider.default_base().map(str::to_owned)) {
+            Some(base) => base,
+            None if mock_response.is_some() => String::new(),
+            None => {
+                let message = format!(
+                    "is missing: `{}` has no address of its own",
+                    provider.name()
+                );
+                return Err(ConfigError::at(
+                    format!("{}.api_base", self.params_path),
+                    message,
+                ));
+            }
+        };
+        let base_model = match self.info("base_model")? {
+            Some(model) => Some(model),
+            None => self.param("base_model")?,
+        };
+        Ok(Deployment {
+            model_name,
+            id,
+            provider,
+            provider_name: chosen.unwrap_or_else(|| provider.name().to_owned()),
+            model,
+            api_base: api_base.trim_end_matches('/').to_owned(),
+            api_key: self.param("api_key")?,
+            api_version: self.param("api_version")?,
+            organization: self.param("organization")?,
+            timeout: self.timeout()?,
+            weight: self.weight()?,
+            retries_max: self.param("num_retries")?.or(self.param("max_retries")?),
+            headers: self.headers()?,
+            defaults,
+            mock_response,
+            base_model,
+            price_overrides,
+        })
+    }
+
+    fn param<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ConfigError> {
+        optional(&self.params, key, &self.params_path)
+    }
+
+    fn info<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ConfigError> {
+        debug_assert!(
+            INFO.contains(&key),
+            "the list above is what the documentation is made from"
+        );
+        optional(&self.info, key, &self.info_path)
+    }
+
+    fn timeout(&self) -> Result<Option<Duration>, ConfigError> {
+        let Some(value) = self
+            .params
+            .get("timeout")
+            .or_else(|| self.params.get("stream_timeout"))
+        else {
+            return Ok(None);
+        };
+        super::settings::duration(value).map(Some).map_err(|error| {
+            ConfigError::at(format!("{}.timeout", self.params_path), error.to_string())
+        })
+    }
+
+    /// LiteLLM's order: `weight`, else `rpm`, else `tpm`, else all the same.
+    fn weight(&self) -> Result<u32, ConfigError> {
+        let weight = self
+            .param("weight")?
+            .or(self.param("rpm")?)
+            .or(self.param("tpm")?);
+        Ok(weight.unwrap_or(1))
+    }
+
+    fn headers(&self) -> Result<Vec<(String, String)>, ConfigError> {
+        let mut headers = Vec::new();
+        for key in ["headers", "extra_headers"] {
+            let path = format!("{}.{key}", self.params_path);
+            let Some(map) = self.param::<Map<String, Value>>(key)? else {
+                continue;
+            };
+            for (name, value) in map {
+                let Value::String(value) = value else {
+                    return Err(ConfigError::at(format!("{path}.{name}"), "must be text"));
+                };
+                let valid = http::HeaderName::try_from(&name).is_ok()
+                    && http::HeaderValue::try_from(&value).is_ok();
+                if !valid {
+                    return Err(ConfigError::at(format!("{path}.{name}"), "is not a header"));
+                }
+                headers.push((name, value));
+            }
+        }
+        Ok(headers)
+    }
+}
+
+/// Whether a key of a deployment is a key of the price map.
+fn is_price(key: &str) -> bool {
+    key.contains("cost_per_") || key.contains("_token_cost") || key == "tiered_pricing"
+}
+
+fn required<T: serde::de::DeserializeOwned>(
+    map: &mut Map<String, Value>,
+    key: &str,
+    path: &str,
+) -> Result<T, ConfigError> {
+    let value = map
+        .remove(key)
+        .ok_or_else(|| ConfigError::at(path, format!("has no `{key}`")))?;
+    read(&value, &format!("{path}.{key}"))
+}
+
+fn optional<T: serde::de::DeserializeOwned>(
+    map: &Map<String, Value>,
+    key: &str,
+    path: &str,
+) -> Result<Option<T>, ConfigError> {
+    match map.get(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => read(value, &format!("{path}.{key}")).map(Some),
+    }
+}
+
+/// An id that stays the same as long as the deployment's settings do. Its secrets do not count, so
+/// that a rotated key is the same deployment.
+fn digest(model_name: &str, params: &Map<String, Value>) -> DeploymentId {
+    let mut hash = Sha256::new();
+    hash.update(model_name);
+    for (key, value) in params.iter().filter(|(key, _)| !key.contains("key")) {
+        hash.update(key);
+        hash.update(value.to_string());
+    }
+    hex::encode(hash.finalize())
+}

@@ -1,0 +1,257 @@
+//! Every error that a client can get, in OpenAI's shape, with LiteLLM's classes and statuses.
+
+use bytes::Bytes;
+use event::{ErrorInformation, Json};
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+
+/// LiteLLM's exception classes, as far as the gateway raises them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorClass {
+    /// The request is wrong.
+    BadRequest,
+    /// The request does not fit the model's context.
+    ContextWindowExceeded,
+    /// The provider will not answer this.
+    ContentPolicyViolation,
+    /// No such model at the provider, or no such route here.
+    NotFound,
+    /// The method is wrong for the route.
+    MethodNotAllowed,
+    /// No key, or a wrong one.
+    Authentication,
+    /// The provider wants to be paid first.
+    PaymentRequired,
+    /// The key may not do this.
+    PermissionDenied,
+    /// Not answered in time.
+    Timeout,
+    /// The body is larger than allowed.
+    TooLarge,
+    /// Too many calls.
+    RateLimit,
+    /// The provider broke.
+    InternalServer,
+    /// The provider could not be reached, or its answer broke off.
+    ApiConnection,
+    /// The provider's front end broke.
+    BadGateway,
+    /// The provider, or this gateway, takes no calls now.
+    ServiceUnavailable,
+    /// Any other status.
+    Api(u16),
+}
+
+impl ErrorClass {
+    /// The HTTP status the client gets.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::BadRequest | Self::ContextWindowExceeded | Self::ContentPolicyViolation => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Authentication => StatusCode::UNAUTHORIZED,
+            Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RateLimit => StatusCode::TOO_MANY_REQUESTS,
+            Self::InternalServer | Self::ApiConnection => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::BadGateway => StatusCode::BAD_GATEWAY,
+            Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Api(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
+        }
+    }
+
+    /// LiteLLM's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge => "BadRequestError",
+            Self::ContextWindowExceeded => "ContextWindowExceededError",
+            Self::ContentPolicyViolation => "ContentPolicyViolationError",
+            Self::NotFound => "NotFoundError",
+            Self::Authentication => "AuthenticationError",
+            Self::PaymentRequired => "PaymentRequiredError",
+            Self::PermissionDenied => "PermissionDeniedError",
+            Self::Timeout => "Timeout",
+            Self::RateLimit => "RateLimitError",
+            Self::InternalServer => "InternalServerError",
+            Self::ApiConnection => "APIConnectionError",
+            Self::BadGateway => "BadGatewayError",
+            Self::ServiceUnavailable => "ServiceUnavailableError",
+            Self::Api(_) => "APIError",
+        }
+    }
+
+    /// `error.type` in the body.
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found_error",
+            Self::Authentication => "auth_error",
+            Self::PermissionDenied => "permission_error",
+            Self::RateLimit => "throttling_error",
+            Self::InternalServer | Self::ApiConnection | Self::BadGateway => {
+                "internal_server_error"
+            }
+            Self::ServiceUnavailable => "service_unavailable_error",
+            Self::PaymentRequired | Self::Api(_) => "api_error",
+            _ => "invalid_request_error",
+        }
+    }
+
+    /// LiteLLM's normalised name.
+    const fn normalized(self) -> &'static str {
+        match self {
+            Self::ContextWindowExceeded => "400_CONTEXT_WINDOW_EXCEEDED",
+            Self::ContentPolicyViolation => "400_CONTENT_POLICY_VIOLATION",
+            Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge => "400_INVALID_REQUEST",
+            Self::NotFound => "404_RESOURCE_NOT_FOUND",
+            Self::Authentication => "401_AUTHENTICATION_FAILED",
+            Self::PermissionDenied => "403_PERMISSION_DENIED",
+            Self::Timeout => "408_UPSTREAM_TIMEOUT",
+            Self::RateLimit => "429_RATE_LIMIT_EXCEEDED",
+            Self::ApiConnection => "500_PROVIDER_CONNECTION_ERROR",
+            Self::ServiceUnavailable => "503_PROVIDER_OVERLOADED",
+            Self::InternalServer | Self::BadGateway => "500_PROVIDER_INTERNAL_ERROR",
+            Self::PaymentRequired | Self::Api(_) => "UNCLASSIFIED",
+        }
+    }
+
+    /// The class of a provider's answer with this status and message.
+    #[must_use]
+    pub fn of_answer(status: u16, message: &str) -> Self {
+        let message = message.to_ascii_lowercase();
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
+        match status {
+            400 | 422 if says(CONTEXT_PHRASES) => Self::ContextWindowExceeded,
+            400 | 422 if says(POLICY_PHRASES) => Self::ContentPolicyViolation,
+            400 | 422 => Self::BadRequest,
+            401 => Self::Authentication,
+            402 => Self::PaymentRequired,
+            403 => Self::PermissionDenied,
+            404 => Self::NotFound,
+            408 | 504 => Self::Timeout,
+            429 => Self::RateLimit,
+            500 => Self::InternalServer,
+            502 => Self::BadGateway,
+            503 => Self::ServiceUnavailable,
+            other => Self::Api(other),
+        }
+    }
+
+    /// Whether another attempt may succeed.
+    #[must_use]
+    pub fn is_retryable(self) -> bool {
+        match self {
+            Self::ApiConnection => true,
+            class => matches!(class.status().as_u16(), 408 | 409 | 429 | 500..),
+        }
+    }
+}
+
+const CONTEXT_PHRASES: &[&str] = &[
+    "context_length_exceeded",
+    "maximum context length",
+    "context window",
+    "prompt is too long",
+    "string too long",
+    "too many tokens",
+];
+
+const POLICY_PHRASES: &[&str] = &[
+    "content_policy_violation",
+    "content_filter",
+    "responsibleaipolicyviolation",
+    "safety system",
+];
+
+/// An error on its way to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    /// What went wrong.
+    pub class: ErrorClass,
+    /// What went wrong, where, and what to do.
+    pub message: String,
+    /// The field of the request that is at fault.
+    pub param: Option<String>,
+    /// The provider that said so.
+    pub provider: Option<String>,
+    /// The provider's request id.
+    pub provider_request_id: Option<String>,
+    /// Seconds the provider wants to be left alone.
+    pub retry_after: Option<u64>,
+}
+
+impl ApiError {
+    /// An error of this gateway's own.
+    #[must_use]
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            message: message.into(),
+            param: None,
+            provider: None,
+            provider_request_id: None,
+            retry_after: None,
+        }
+    }
+
+    /// The JSON a client gets.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: Inner<'a>,
+        }
+        #[derive(Serialize)]
+        struct Inner<'a> {
+            message: &'a str,
+            r#type: &'a str,
+            param: Option<&'a str>,
+            code: &'a str,
+        }
+        let status = self.class.status();
+        let inner = Inner {
+            message: &self.message,
+            r#type: self.class.kind(),
+            param: self.param.as_deref(),
+            code: status.as_str(),
+        };
+        Bytes::copy_from_slice(Json::of(&Body { error: inner }).text().as_bytes())
+    }
+
+    /// The whole answer.
+    #[must_use]
+    pub fn response(&self) -> Response<Bytes> {
+        let mut response = Response::new(self.body());
+        *response.status_mut() = self.class.status();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+
+    /// As it stands in an event.
+    #[must_use]
+    pub fn information(&self) -> ErrorInformation {
+        let limited = self.class == ErrorClass::RateLimit && self.provider.is_some();
+        ErrorInformation {
+            error_code: self.class.status().as_str().to_owned(),
+            error_class: self.class.name().to_owned(),
+            llm_provider: self.provider.clone().unwrap_or_default(),
+            error_message: self.message.clone(),
+            error_provider_request_id: self.provider_request_id.clone(),
+            error_rate_limit_category: limited.then(|| "vendor_rate_limit".to_owned()),
+            normalized_error: Some(self.class.normalized().to_owned()),
+            ..ErrorInformation::default()
+        }
+    }
+}

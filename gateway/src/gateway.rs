@@ -1,0 +1,211 @@
+//! The gateway as a whole: what all calls share, and its start and stop.
+
+use std::{collections::HashMap, net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
+
+use bus::{BusError, Log};
+use tokio::net::TcpListener;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    attempts::Group,
+    clock::{self, Clock},
+    config::Config,
+    metrics::Metrics,
+    open_calls::{OpenCalls, Recovery},
+    report::Unwritten,
+    serve,
+    tasks::{self, Tasks},
+    upstream::{self, Upstream},
+    workers::Workers,
+};
+
+/// How often cursors are moved and unwritten events tried again.
+const UPKEEP: Duration = Duration::from_secs(1);
+
+/// What the calls of one worker share.
+pub(crate) struct Shared {
+    pub(crate) core: Arc<Core>,
+    pub(crate) upstream: Upstream,
+    pub(crate) tasks: Tasks,
+}
+
+impl Deref for Shared {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+/// What all calls share.
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) groups: HashMap<String, Arc<Group>>,
+    /// Public model names, in the order of the configuration.
+    pub(crate) model_names: Vec<String>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) open_calls: OpenCalls,
+    pub(crate) unwritten: Unwritten,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+}
+
+/// A gateway that is serving.
+pub struct Gateway {
+    core: Arc<Core>,
+    address: SocketAddr,
+    stop: CancellationToken,
+    server: TaskTracker,
+    workers: Workers,
+}
+
+/// Why a gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Without a key everybody who reaches the port may spend.
+    #[error(
+        "refusing to listen on `{0}` without `general_settings.master_key`: set one, or listen on \
+         127.0.0.1"
+    )]
+    Open(SocketAddr),
+    /// The address is taken or not ours.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The system's certificates.
+    #[error("cannot read the system's certificates: is `ca-certificates` installed?")]
+    Certificates(#[source] std::io::Error),
+    /// The system has no more threads.
+    #[error("cannot start a worker")]
+    Worker(#[source] std::io::Error),
+    /// The journal.
+    #[error("cannot read the calls of the last run from the journal")]
+    Journal(#[from] BusError),
+}
+
+impl Gateway {
+    /// Closes what the last run left open, binds `listen`, and serves.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound or the journal cannot be read.
+    pub async fn start(
+        config: Config,
+        listen: SocketAddr,
+        log: Arc<dyn Log>,
+    ) -> Result<Self, StartError> {
+        if config.master_key.is_none() && !listen.ip().is_loopback() {
+            return Err(StartError::Open(listen));
+        }
+        let clock: Clock = clock::system;
+        let (recovery, aborted) = Recovery::run(&*log, clock())?;
+        if aborted > 0 {
+            tracing::warn!(calls = aborted, "closed calls that died with the last run");
+        }
+        let listener = bind(listen).await?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen {
+            address: listen,
+            source,
+        })?;
+        let core = Arc::new(Core {
+            groups: groups(&config),
+            model_names: model_names(&config),
+            config,
+            log,
+            open_calls: OpenCalls::default(),
+            unwritten: Unwritten::default(),
+            metrics: Metrics::new(),
+            clock,
+        });
+        core.metrics
+            .aborted_at_start
+            .inc_by(u64::try_from(aborted).unwrap_or(u64::MAX));
+        let stop = CancellationToken::new();
+        let server = TaskTracker::new();
+        let tls = upstream::tls().map_err(StartError::Certificates)?;
+        let (workers, hand) = Workers::start(&core, &tls).map_err(StartError::Worker)?;
+        let upkeep = keep_up(Arc::clone(&core), recovery, stop.clone());
+        tasks::spawn_on(&server, upkeep);
+        let accept = serve::accept(Arc::clone(&core), listener, hand, stop.clone());
+        tasks::spawn_on(&server, accept);
+        Ok(Self {
+            core,
+            address,
+            stop,
+            server,
+            workers,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more calls, lets those in flight end within `drain_timeout`, and writes the events
+    /// of those that did not.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.server.close();
+        self.server.wait().await;
+        self.workers.end().await;
+        self.core.unwritten.retry(&self.core);
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { address, source })
+}
+
+fn groups(config: &Config) -> HashMap<String, Arc<Group>> {
+    let mut groups: HashMap<String, Vec<_>> = HashMap::new();
+    for deployment in &config.deployments {
+        let name = deployment.model_name.clone();
+        groups
+            .entry(name)
+            .or_default()
+            .push(Arc::new(deployment.clone()));
+    }
+    groups
+        .into_iter()
+        .map(|(name, list)| (name, Arc::new(Group::new(list))))
+        .collect()
+}
+
+fn model_names(config: &Config) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for deployment in &config.deployments {
+        if !names.contains(&deployment.model_name) {
+            names.push(deployment.model_name.clone());
+        }
+    }
+    names
+}
+
+/// Moves the cursor in front of the open calls, and tries unwritten events again.
+async fn keep_up(core: Arc<Core>, mut recovery: Recovery, stop: CancellationToken) {
+    loop {
+        let stopped = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(UPKEEP) => false,
+        };
+        core.unwritten.retry(&core);
+        let open = i64::try_from(core.open_calls.count()).unwrap_or(i64::MAX);
+        core.metrics.open_calls.set(open);
+        if let Err(error) = recovery.advance(&core.open_calls, &*core.log) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cursor not moved");
+        }
+        if stopped {
+            return;
+        }
+    }
+}

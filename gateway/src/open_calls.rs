@@ -1,0 +1,219 @@
+//! Calls that have a started record and no finished one yet.
+//!
+//! The journal is the truth: a started record without a finished one is a call in flight, or one
+//! that died with the gateway. A cursor of the journal stays in front of the oldest open call, so
+//! that the next start reads no further back than it must, and no segment with an open call goes.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bus::{BusError, Log, Position, ReadLimit, Reader};
+use event::{CallRecord, Started, Timestamp, codec};
+
+/// The group of the cursor.
+const GROUP: &str = "gateway-open-calls";
+
+const READ: ReadLimit = ReadLimit {
+    records: NonZeroUsize::new(4096).expect("is not zero"),
+    bytes: NonZeroUsize::new(16 << 20).expect("is not zero"),
+};
+
+/// The calls in flight, each with a place at or before its started record.
+#[derive(Debug, Default)]
+pub(crate) struct OpenCalls {
+    places: Mutex<Places>,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    /// Place and ticket.
+    open: BTreeSet<(Position, u64)>,
+    tickets: u64,
+}
+
+/// One open call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ticket(Position, u64);
+
+impl OpenCalls {
+    /// Opens a call whose started record will stand at `log`'s head or behind it. To be asked for
+    /// before the record is written, so that the cursor cannot pass it.
+    pub(crate) fn begin(&self, log: &dyn Log) -> Ticket {
+        let mut places = self.lock();
+        places.tickets += 1;
+        let ticket = Ticket(log.head(), places.tickets);
+        places.open.insert((ticket.0, ticket.1));
+        ticket
+    }
+
+    pub(crate) fn end(&self, Ticket(place, number): Ticket) {
+        self.lock().open.remove(&(place, number));
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// The last position that no open call needs any more.
+    fn settled(&self, log: &dyn Log) -> Option<Position> {
+        let places = self.lock();
+        let oldest = places
+            .open
+            .first()
+            .map_or_else(|| log.head(), |(place, _ticket)| *place);
+        let offset = oldest.offset.checked_sub(1)?;
+        Some(Position { offset, ..oldest })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The cursor in front of the oldest open call.
+pub(crate) struct Recovery {
+    reader: Box<dyn Reader>,
+}
+
+impl Recovery {
+    /// Closes the calls that died with the last run: each gets the event of an aborted call.
+    /// Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// If the journal cannot be read or written.
+    pub(crate) fn run(log: &dyn Log, found: Timestamp) -> Result<(Self, usize), BusError> {
+        let mut reader = log.reader(GROUP)?;
+        let mut open: BTreeMap<u64, Box<Started>> = BTreeMap::new();
+        loop {
+            let batch = reader.try_read(READ)?;
+            if batch.records.is_empty() {
+                break;
+            }
+            for record in batch.records {
+                match codec::decode_call(&record.bytes) {
+                    Ok(CallRecord::Started(started)) => {
+                        open.insert(record.position.offset, started);
+                    }
+                    Ok(CallRecord::Finished(payload)) => {
+                        if let Some(sequence) =
+                            payload.tollkeeper.and_then(|ours| ours.started_sequence)
+                        {
+                            open.remove(&sequence);
+                        }
+                    }
+                    // The collector reports it: it reads every record, this only some.
+                    Err(_error) => {}
+                }
+            }
+        }
+        let count = open.len();
+        for (sequence, started) in open {
+            let mut payload = started.aborted(found);
+            if let Some(ours) = &mut payload.tollkeeper {
+                ours.started_sequence = Some(sequence);
+            }
+            log.append(&[&codec::encode_finished(&payload)])?;
+        }
+        let mut recovery = Self { reader };
+        recovery.advance(&OpenCalls::default(), log)?;
+        Ok((recovery, count))
+    }
+
+    /// Moves the cursor up to the oldest open call.
+    ///
+    /// # Errors
+    ///
+    /// If the cursor cannot be written.
+    pub(crate) fn advance(&mut self, open: &OpenCalls, log: &dyn Log) -> Result<(), BusError> {
+        match open.settled(log) {
+            Some(position) if Some(position) > self.reader.committed() => {
+                self.reader.commit(position)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bus::MemoryLog;
+    use event::{CallId, Outcome, StandardLoggingPayload, UsageSource};
+
+    use super::*;
+
+    fn start(log: &MemoryLog, id: &str) -> Position {
+        let call_id = CallId::parse(id).unwrap();
+        let started = Started {
+            call_id,
+            prompt_tokens: 3,
+            completion_tokens: 5,
+            ..Started::default()
+        };
+        log.append(&[&codec::encode_started(&started)])
+            .unwrap()
+            .first
+    }
+
+    fn payloads(log: &MemoryLog) -> Vec<StandardLoggingPayload> {
+        let records = log.reader("test").unwrap().try_read(READ).unwrap().records;
+        let finished = |record: bus::Record| match codec::decode_call(&record.bytes).unwrap() {
+            CallRecord::Finished(payload) => Some(*payload),
+            CallRecord::Started(_) => None,
+        };
+        records.into_iter().filter_map(finished).collect()
+    }
+
+    #[test]
+    fn a_call_that_died_with_the_gateway_is_closed_once_with_its_estimate() {
+        let log = MemoryLog::default();
+        let position = start(&log, "a");
+        for wanted in [1, 0] {
+            let (_, closed) = Recovery::run(&log, Timestamp::from_micros(9)).unwrap();
+            assert_eq!(closed, wanted);
+        }
+        let [payload] = payloads(&log).try_into().unwrap();
+        assert_eq!((payload.prompt_tokens, payload.completion_tokens), (3, 5));
+        let ours = payload.tollkeeper.unwrap();
+        assert_eq!(ours.outcome, Outcome::Aborted);
+        assert_eq!(ours.usage_source, UsageSource::Estimated);
+        assert_eq!(ours.started_sequence, Some(position.offset));
+    }
+
+    #[test]
+    fn calls_with_one_id_are_told_apart() {
+        let log = MemoryLog::default();
+        let first = start(&log, "same");
+        start(&log, "same");
+        let mut payload = Started::default().aborted(Timestamp::default());
+        payload.tollkeeper.as_mut().unwrap().started_sequence = Some(first.offset);
+        log.append(&[&codec::encode_finished(&payload)]).unwrap();
+        assert_eq!(Recovery::run(&log, Timestamp::default()).unwrap().1, 1);
+    }
+
+    #[test]
+    fn the_cursor_waits_for_the_oldest_open_call() {
+        let log = MemoryLog::default();
+        let (mut recovery, _) = Recovery::run(&log, Timestamp::default()).unwrap();
+        let open = OpenCalls::default();
+        start(&log, "ended");
+        let ticket = open.begin(&log);
+        let oldest = start(&log, "a");
+        start(&log, "b");
+        recovery.advance(&open, &log).unwrap();
+        assert_eq!(
+            recovery.reader.committed().unwrap().offset,
+            oldest.offset - 1
+        );
+        open.end(ticket);
+        recovery.advance(&open, &log).unwrap();
+        assert_eq!(
+            recovery.reader.committed().unwrap().offset,
+            log.head().offset - 1
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! Everyone who speaks OpenAI's dialect.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use event::{Json, Usage};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Observed, Outgoing, Provider, ProviderError, StreamedAnswer, sse::OpenAiStream};
+use crate::{config::Deployment, request::ChatRequest};
+
+/// The upstreams that differ in nothing but their name, address and key variable.
+pub const PRESETS: &[&dyn Provider] = &[
+    &Preset {
+        name: "openai",
+        base: "https://api.openai.com/v1",
+        keys: &["OPENAI_API_KEY"],
+    },
+    &Preset {
+        name: "cerebras",
+        base: "https://api.cerebras.ai/v1",
+        keys: &["CEREBRAS_API_KEY"],
+    },
+    &Preset {
+        name: "deepinfra",
+        base: "https://api.deepinfra.com/v1/openai",
+        keys: &["DEEPINFRA_API_KEY"],
+    },
+    &Preset {
+        name: "deepseek",
+        base: "https://api.deepseek.com/beta",
+        keys: &["DEEPSEEK_API_KEY"],
+    },
+    &Preset {
+        name: "fireworks_ai",
+        base: "https://api.fireworks.ai/inference/v1",
+        keys: &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
+    },
+    &Preset {
+        name: "github",
+        base: "https://models.inference.ai.azure.com",
+        keys: &["GITHUB_API_KEY"],
+    },
+    &Preset {
+        name: "groq",
+        base: "https://api.groq.com/openai/v1",
+        keys: &["GROQ_API_KEY"],
+    },
+    &Preset {
+        name: "hosted_vllm",
+        base: "",
+        keys: &["HOSTED_VLLM_API_KEY"],
+    },
+    &Preset {
+        name: "lm_studio",
+        base: "",
+        keys: &["LM_STUDIO_API_KEY"],
+    },
+    &Preset {
+        name: "mistral",
+        base: "https://api.mistral.ai/v1",
+        keys: &["MISTRAL_API_KEY"],
+    },
+    &Preset {
+        name: "moonshot",
+        base: "https://api.moonshot.ai/v1",
+        keys: &["MOONSHOT_API_KEY"],
+    },
+    &Preset {
+        name: "nvidia_nim",
+        base: "https://integrate.api.nvidia.com/v1",
+        keys: &["NVIDIA_NIM_API_KEY"],
+    },
+    &Preset {
+        name: "openrouter",
+        base: "https://openrouter.ai/api/v1",
+        keys: &["OPENROUTER_API_KEY", "OR_API_KEY"],
+    },
+    &Preset {
+        name: "perplexity",
+        base: "https://api.perplexity.ai",
+        keys: &["PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"],
+    },
+    &Preset {
+        name: "sambanova",
+        base: "https://api.sambanova.ai/v1",
+        keys: &["SAMBANOVA_API_KEY"],
+    },
+    &Preset {
+        name: "together_ai",
+        base: "https://api.together.xyz/v1",
+        keys: &[
+            "TOGETHERAI_API_KEY",
+            "TOGETHER_AI_API_KEY",
+            "TOGETHER_API_KEY",
+        ],
+    },
+    &Preset {
+        name: "xai",
+        base: "https://api.x.ai/v1",
+        keys: &["XAI_API_KEY"],
+    },
+];
+
+/// One of [`PRESETS`].
+#[derive(Debug)]
+struct Preset {
+    name: &'static str,
+    /// Empty if everybody runs their own.
+    base: &'static str,
+    keys: &'static [&'static str],
+}
+
+impl Provider for Preset {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn default_base(&self) -> Option<&'static str> {
+        (!self.base.is_empty()).then_some(self.base)
+    }
+
+    fn key_variables(&self) -> &'static [&'static str] {
+        self.keys
+    }
+
+    fn prepare(
+        &self,
+        deployment: &Deployment,
+        request: &ChatRequest,
+    ) -> Result<Outgoing, ProviderError> {
+        let uri = format!("{}/chat/completions", deployment.api_base);
+        let mut headers = HeaderMap::with_capacity(8);
+        if let Some(key) = &deployment.api_key {
+            let value = sensitive(&format!("Bearer {}", key.expose()))?;
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        if let Some(organization) = &deployment.organization {
+            let name = HeaderName::from_static("openai-organization");
+            headers.insert(name, sensitive(organization)?);
+        }
+        let body = request.rewritten(&deployment.model, &deployment.defaults);
+        outgoing(deployment, uri, headers, body)
+    }
+
+    fn stream(&self, strip_usage: bool) -> Box<dyn StreamedAnswer> {
+        Box::new(OpenAiStream::new(strip_usage))
+    }
+
+    fn whole(&self, body: &Bytes) -> Observed {
+        whole(body)
+    }
+}
+
+/// A header value that is not shown.
+pub(super) fn sensitive(text: &str) -> Result<HeaderValue, ProviderError> {
+    let mut value = HeaderValue::try_from(text).map_err(|_error| ProviderError::BadCredential)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Adds what every JSON request has.
+pub(super) fn outgoing(
+    deployment: &Deployment,
+    uri: String,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Result<Outgoing, ProviderError> {
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    for (name, value) in &deployment.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    let uri = Uri::try_from(&uri).map_err(|_error| ProviderError::BadAddress(uri))?;
+    Ok(Outgoing { uri, headers, body })
+}
+
+/// The fields of an answer that matter here.
+#[derive(Deserialize)]
+struct Whole<'a> {
+    id: Option<String>,
+    model: Option<String>,
+    usage: Option<Usage>,
+    service_tier: Option<String>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    choices: Vec<Choice<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+}
+
+/// Reads an answer that came whole.
+pub(super) fn whole(body: &Bytes) -> Observed {
+    let Ok(raw) = serde_json::from_slice::<&RawValue>(body) else {
+        return Observed::default();
+    };
+    let Ok(read) = serde_json::from_str::<Whole<'_>>(raw.get()) else {
+        return Observed {
+            response: Some(Json::from(raw)),
+            ..Observed::default()
+        };
+    };
+    let text_bytes = read
+        .choices
+        .iter()
+        .filter_map(|choice| choice.message)
+        .map(length)
+        .sum();
+    Observed {
+        id: read.id,
+        model: read.model,
+        usage: read.usage,
+        service_tier: read.service_tier,
+        response: Some(Json::from(raw)),
+        text_bytes,
+        error: read.error.map(error_message),
+    }
+}
+
+fn length(raw: &RawValue) -> u64 {
+    u64::try_from(raw.get().len()).unwrap_or(u64::MAX)
+}
+
+/// The message inside an error object, or the object's text.
+pub(super) fn error_message(error: &RawValue) -> String {
+    #[derive(Deserialize)]
+    struct Message<'a> {
+        #[serde(borrow)]
+        message: Cow<'a, str>,
+    }
+    serde_json::from_str::<Message<'_>>(error.get()).map_or_else(
+        |_error| error.get().to_owned(),
+        |error| error.message.into_owned(),
+    )
+}
+
+/// The message of an error answer, whatever its shape; empty if there is none.
+pub(crate) fn error_text(body: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        error: &'a RawValue,
+    }
+    match serde_json::from_slice::<Answer<'_>>(body) {
+        Ok(answer) => error_message(answer.error),
+        Err(_error) => String::from_utf8_lossy(&body[..body.len().min(500)])
+            .trim()
+            .to_owned(),
+    }
+}

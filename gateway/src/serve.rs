@@ -1,0 +1,275 @@
+//! Accepts connections, finds the route of each request, and drains at the end.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use event::Json;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use serde::Serialize;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{
+        OwnedSemaphorePermit, Semaphore,
+        mpsc::{UnboundedReceiver, UnboundedSender},
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    answer::{self, AnswerBody},
+    auth, chat,
+    detach::Detached,
+    draft::Draft,
+    error::{ApiError, ErrorClass},
+    gateway::{Core, Shared},
+};
+
+/// Bytes of a request's head.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Headers of a request.
+const HEADERS_MAX: usize = 128;
+
+/// What a route leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Chat,
+    Models,
+    Alive,
+    Ready,
+    Metrics,
+}
+
+/// Every route there is.
+const ROUTES: &[(&str, Method, Endpoint)] = &[
+    ("/v1/chat/completions", Method::POST, Endpoint::Chat),
+    ("/chat/completions", Method::POST, Endpoint::Chat),
+    ("/v1/models", Method::GET, Endpoint::Models),
+    ("/models", Method::GET, Endpoint::Models),
+    ("/health/liveliness", Method::GET, Endpoint::Alive),
+    ("/health/liveness", Method::GET, Endpoint::Alive),
+    ("/health/readiness", Method::GET, Endpoint::Ready),
+    ("/metrics", Method::GET, Endpoint::Metrics),
+];
+
+/// A connection on its way to a worker.
+pub(crate) struct Accepted {
+    stream: std::net::TcpStream,
+    peer: SocketAddr,
+    /// Its place among `connections_max`.
+    permit: OwnedSemaphorePermit,
+}
+
+/// Accepts connections until `stop`, and gives them to the workers in turn.
+pub(crate) async fn accept(
+    core: Arc<Core>,
+    listener: TcpListener,
+    workers: Vec<UnboundedSender<Accepted>>,
+    stop: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(core.config.settings.connections_max));
+    for worker in workers.iter().cycle() {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = next(&listener, &room) => accepted,
+        };
+        match accepted {
+            Ok(accepted) => {
+                // A worker that is gone has panicked; its share of the connections is refused.
+                let _given = worker.send(accepted);
+            }
+            // Out of file descriptors, mostly: waiting is all there is to do.
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Result<Accepted> {
+    let permit = Arc::clone(room)
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok(Accepted {
+        stream: stream.into_std()?,
+        peer,
+        permit,
+    })
+}
+
+/// Serves what is accepted until there is no more, then lets open connections end within
+/// `drain_timeout`.
+pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Accepted>) {
+    let connections = GracefulShutdown::new();
+    while let Some(accepted) = accepted.recv().await {
+        if let Err(error) = connection(&shared, accepted, &connections) {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot serve a connection"
+            );
+        }
+    }
+    let patience = shared.config.settings.drain_timeout;
+    if tokio::time::timeout(patience, connections.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("dropping connections that did not end in time");
+    }
+    shared.tasks.stop(patience).await;
+}
+
+fn connection(
+    shared: &Arc<Shared>,
+    accepted: Accepted,
+    connections: &GracefulShutdown,
+) -> std::io::Result<()> {
+    let Accepted {
+        stream,
+        peer,
+        permit,
+    } = accepted;
+    let stream = TcpStream::from_std(stream)?;
+    // Without it small answers wait for the client's acknowledgement; it is no reason to refuse.
+    let _set = stream.set_nodelay(true);
+    let service = {
+        let shared = Arc::clone(shared);
+        service_fn(move |request| {
+            let shared = Arc::clone(&shared);
+            async move { Ok::<_, Infallible>(route(shared, request, peer).await) }
+        })
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(shared.config.settings.head_timeout)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let watched = connections.watch(connection);
+    let shared_by_task = Arc::clone(shared);
+    shared.metrics.connections.inc();
+    shared.tasks.spawn(async move {
+        // A client that breaks off or speaks no HTTP is no event of ours.
+        if let Err(error) = watched.await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "connection ended");
+        }
+        shared_by_task.metrics.connections.dec();
+        drop(permit);
+    });
+    Ok(())
+}
+
+async fn route(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<AnswerBody> {
+    let path = request.uri().path();
+    let path = if path.len() > 1 {
+        path.trim_end_matches('/')
+    } else {
+        path
+    };
+    let Some((route, method, endpoint)) = ROUTES.iter().find(|(route, ..)| *route == path) else {
+        let routes: Vec<&str> = ROUTES.iter().map(|(route, ..)| *route).collect();
+        let shown: String = path.chars().take(100).collect();
+        let message = format!("no route `{shown}` here; there are {}", routes.join(", "));
+        return answer::error(&ApiError::new(ErrorClass::NotFound, message));
+    };
+    if request.method() != method {
+        let message = format!("`{route}` takes {method} and nothing else");
+        let mut response = answer::error(&ApiError::new(ErrorClass::MethodNotAllowed, message));
+        answer::set(response.headers_mut(), "allow", method.as_str());
+        return response;
+    }
+    match endpoint {
+        Endpoint::Chat => {
+            let (head, body) = request.into_parts();
+            let draft = Draft::new(&head, route, Some(peer.ip()), (shared.clock)());
+            let by_call = Arc::clone(&shared);
+            Detached::new(shared, |client| {
+                chat::serve(
+                    by_call,
+                    head.headers,
+                    body,
+                    Draft {
+                        presence: client,
+                        ..draft
+                    },
+                )
+            })
+            .await
+        }
+        Endpoint::Models => models(&shared, &request),
+        Endpoint::Alive => answer::json("\"I'm alive!\""),
+        Endpoint::Ready => ready(&shared),
+        Endpoint::Metrics => metrics(&shared, &request),
+    }
+}
+
+fn models(shared: &Shared, request: &Request<Incoming>) -> Response<AnswerBody> {
+    #[derive(Serialize)]
+    struct List<'a> {
+        data: Vec<Model<'a>>,
+        object: &'static str,
+    }
+    #[derive(Serialize)]
+    struct Model<'a> {
+        id: &'a str,
+        object: &'static str,
+        created: u32,
+        owned_by: &'static str,
+    }
+    if let Err(error) = auth::authenticate(request.headers(), shared.config.master_key.as_ref()) {
+        return answer::error(&error);
+    }
+    // LiteLLM's date, which clients may have seen already.
+    let model = |id| Model {
+        id,
+        object: "model",
+        created: 1_677_610_602,
+        owned_by: "openai",
+    };
+    let data = shared.model_names.iter().map(|name| model(name)).collect();
+    answer::json(
+        Json::of(&List {
+            data,
+            object: "list",
+        })
+        .text()
+        .to_owned(),
+    )
+}
+
+/// Ready as long as calls can be written down, or need not be.
+fn ready(shared: &Shared) -> Response<AnswerBody> {
+    let mut response = match shared.unwritten.is_empty() {
+        true => answer::json("{\"status\":\"healthy\"}"),
+        false => {
+            answer::json("{\"status\":\"unhealthy\",\"reason\":\"the journal takes no events\"}")
+        }
+    };
+    if !shared.unwritten.is_empty() {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    response
+}
+
+fn metrics(shared: &Shared, request: &Request<Incoming>) -> Response<AnswerBody> {
+    if let Err(error) = auth::authenticate(request.headers(), shared.config.master_key.as_ref()) {
+        return answer::error(&error);
+    }
+    let mut response = answer::json(shared.metrics.text());
+    let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(open_metrics));
+    response
+}
