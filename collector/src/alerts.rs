@@ -1,0 +1,140 @@
+//! What somebody should know, entered into the books once per key.
+
+use std::{
+    collections::{HashMap, HashSet},
+    error::Error as StdError,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bus::Gap;
+use event::{Alert, AlertKind, PricedEvent, Severity};
+use tokio::time::Instant;
+
+use crate::{books::Books, clock, deliver::dead_letters::Letter};
+
+/// How often one key is written again, at most.
+const AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// Keys whose last time is remembered; beyond that all are forgotten.
+const KEYS_MAX: usize = 10_000;
+
+/// Raises alerts. It never fails: an alert that cannot be stored is in the log of the program.
+#[derive(Clone, Debug)]
+pub(crate) struct Alerts {
+    books: Books,
+    raised: Arc<Mutex<HashMap<String, Instant>>>,
+}
+
+impl Alerts {
+    pub(crate) fn new(books: Books) -> Self {
+        Self {
+            books,
+            raised: Arc::default(),
+        }
+    }
+
+    /// Models without a price, each once.
+    pub(crate) async fn unpriced(&self, events: impl Iterator<Item = &PricedEvent>) {
+        let mut seen = HashSet::new();
+        for event in events {
+            let model = event.payload().model.as_str();
+            if seen.insert(model) {
+                let reason = event
+                    .cost()
+                    .reason
+                    .as_deref()
+                    .unwrap_or("there is no price");
+                let message = format!("calls of `{model}` are not priced: {reason}");
+                let key = format!("model_unpriced/{model}");
+                self.raise(key, AlertKind::ModelUnpriced, Severity::Warning, message)
+                    .await;
+            }
+        }
+    }
+
+    /// Records that were put aside.
+    pub(crate) async fn bad_records(&self, source: &str, letters: &[Letter<'_>]) {
+        let Some(first) = letters.first() else { return };
+        let message = format!(
+            "{} records of the calls log were put aside, the first at {}: {}",
+            letters.len(),
+            first.position,
+            first.detail
+        );
+        let key = format!("bad_record/{source}");
+        self.raise(key, AlertKind::BadRecord, Severity::Critical, message)
+            .await;
+    }
+
+    /// Records that are gone.
+    pub(crate) async fn gap(&self, log: &str, gap: &Gap) {
+        let message = format!(
+            "records {} up to {} of the log are lost ({:?})",
+            gap.from, gap.to, gap.reason
+        );
+        let key = format!("log_gap/{log}/{}", gap.from);
+        self.raise(key, AlertKind::LogGap, Severity::Critical, message)
+            .await;
+    }
+
+    /// The priced log has another id than the books know, or ends before where they stand.
+    pub(crate) async fn priced_log_replaced(&self, log: &str, from: u64, to: u64) {
+        let message = format!(
+            "the priced log is not the one the books were made from: they stood at {from}, it ends \
+             at {to}; the books are complete, but sinks may miss events"
+        );
+        let key = format!("priced_log_replaced/{log}/{from}");
+        self.raise(key, AlertKind::LogGap, Severity::Critical, message)
+            .await;
+    }
+
+    /// A sink that does not take what it is sent.
+    pub(crate) async fn sink_failing(&self, sink: &str, severity: Severity, message: String) {
+        let key = format!("sink_failing/{sink}");
+        self.raise(key, AlertKind::SinkFailing, severity, message)
+            .await;
+    }
+
+    /// Events that one sink will not get.
+    pub(crate) async fn dead_letters(&self, sink: &str, message: String) {
+        let key = format!("dead_letters/{sink}");
+        self.raise(key, AlertKind::DeadLetters, Severity::Warning, message)
+            .await;
+    }
+
+    async fn raise(&self, key: String, kind: AlertKind, severity: Severity, message: String) {
+        if !self.is_due(&key) {
+            return;
+        }
+        let alert = Alert {
+            key,
+            kind,
+            severity,
+            at: clock::now(),
+            message,
+        };
+        if let Err(error) = self.books.raise(&alert).await {
+            tracing::error!(
+                error = &error as &dyn StdError,
+                key = alert.key,
+                message = alert.message,
+                "alert cannot be stored"
+            );
+        }
+    }
+
+    fn is_due(&self, key: &str) -> bool {
+        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        if raised.len() > KEYS_MAX {
+            raised.clear();
+        }
+        if raised
+            .get(key)
+            .is_some_and(|last| last.elapsed() < AGAIN_AFTER)
+        {
+            return false;
+        }
+        raised.insert(key.to_owned(), Instant::now());
+        true
+    }
+}

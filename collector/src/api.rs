@@ -1,0 +1,152 @@
+//! The HTTP API: LiteLLM's spend routes, and what only these books can say.
+
+mod answer;
+mod auth;
+mod dates;
+mod global;
+mod row;
+mod spend;
+mod tap;
+
+use std::{error::Error as StdError, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use event::Secret;
+use tokio::net::TcpListener;
+
+use self::answer::Refusal;
+use crate::{
+    books::Books,
+    health::Health,
+    metrics::{LaneStats, Metrics},
+    tap::Tap,
+    tasks::Tasks,
+};
+
+/// What the routes read.
+pub(crate) struct Api {
+    pub(crate) books: Books,
+    pub(crate) health: Arc<Health>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tap: Tap,
+    pub(crate) lanes: Vec<Arc<LaneStats>>,
+    pub(crate) master_key: Option<Secret>,
+    pub(crate) metrics_auth: bool,
+    pub(crate) tasks: Tasks,
+}
+
+type Shared = State<Arc<Api>>;
+
+/// Serves until told to stop, and then until the requests in flight are answered.
+pub(crate) async fn serve(listener: TcpListener, api: Api) {
+    let tasks = api.tasks.clone();
+    let stopping = async move { tasks.stopping().await };
+    let served = axum::serve(listener, router(api))
+        .with_graceful_shutdown(stopping)
+        .await;
+    if let Err(error) = served {
+        tracing::error!(error = &error as &dyn StdError, "API stopped");
+    }
+}
+
+/// All routes.
+pub(crate) fn router(api: Api) -> Router {
+    let api = Arc::new(api);
+    let metrics = Router::new().route("/metrics", get(metrics));
+    let open = Router::new()
+        .route("/health/liveliness", get(alive))
+        .route("/health/liveness", get(alive))
+        .route("/health/readiness", get(ready));
+    let guarded = Router::new()
+        .route("/spend/logs", get(spend::logs))
+        .route("/spend/logs/v2", get(spend::paged))
+        .route("/spend/logs/{call_id}/explain", get(spend::explain))
+        .route("/global/spend", get(global::total))
+        .route("/global/spend/{kind}", get(global::by_entity))
+        .route("/audit", get(audit))
+        .route("/alerts", get(alerts))
+        .route("/sinks", get(sinks))
+        .route("/tap", get(tap::tap));
+    let (open, guarded) = match api.metrics_auth {
+        true => (open, guarded.merge(metrics)),
+        false => (open.merge(metrics), guarded),
+    };
+    let guard = middleware::from_fn_with_state(Arc::clone(&api), auth::check);
+    guarded
+        .route_layer(guard)
+        .merge(open)
+        .fallback(unknown)
+        .with_state(api)
+}
+
+async fn alive() -> Json<&'static str> {
+    Json("I'm alive!")
+}
+
+#[derive(serde::Serialize)]
+struct Readiness {
+    status: &'static str,
+    db: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+async fn ready(State(api): Shared) -> Response {
+    let trouble = match api.health.trouble() {
+        None => api
+            .books
+            .totals()
+            .await
+            .err()
+            .map(|error| error.to_string()),
+        trouble => trouble,
+    };
+    match trouble {
+        None => Json(Readiness {
+            status: "healthy",
+            db: "connected",
+            reason: None,
+        })
+        .into_response(),
+        reason => {
+            let body = Readiness {
+                status: "unhealthy",
+                db: "disconnected",
+                reason,
+            };
+            (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+        }
+    }
+}
+
+async fn metrics(State(api): Shared) -> Response {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], api.metrics.text()).into_response()
+}
+
+async fn audit(State(api): Shared) -> Result<Response, Refusal> {
+    Ok(Json(api.books.audit().await?).into_response())
+}
+
+async fn alerts(State(api): Shared) -> Result<Response, Refusal> {
+    Ok(Json(api.books.alerts().await?).into_response())
+}
+
+async fn sinks(State(api): Shared) -> Response {
+    let lanes: Vec<_> = api.lanes.iter().map(|lane| lane.status()).collect();
+    Json(lanes).into_response()
+}
+
+async fn unknown() -> Refusal {
+    Refusal::not_found("no such route")
+}
+
+#[cfg(test)]
+mod tests;

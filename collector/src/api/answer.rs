@@ -1,0 +1,94 @@
+//! Errors in LiteLLM's shape.
+
+use std::error::Error as StdError;
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::books::BooksError;
+
+/// A request that is not answered.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    kind: &'static str,
+    message: String,
+    param: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Body {
+    error: Inner,
+}
+
+#[derive(Serialize)]
+struct Inner {
+    message: String,
+    r#type: &'static str,
+    param: Option<&'static str>,
+    code: String,
+}
+
+impl Refusal {
+    pub(super) fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "auth_error", message)
+    }
+
+    pub(super) fn bad_request(param: &'static str, message: &str) -> Self {
+        let refusal = Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message);
+        Self {
+            param: Some(param),
+            ..refusal
+        }
+    }
+
+    pub(super) fn not_found(message: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found_error", message)
+    }
+
+    fn new(status: StatusCode, kind: &'static str, message: &str) -> Self {
+        Self {
+            status,
+            kind,
+            message: message.to_owned(),
+            param: None,
+        }
+    }
+}
+
+/// The client is told that the books cannot be read; what is wrong with them is in the log.
+impl From<BooksError> for Refusal {
+    fn from(error: BooksError) -> Self {
+        tracing::error!(error = &error as &dyn StdError, "request not answered");
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "internal_server_error",
+            "books unavailable",
+        )
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let Self {
+            status,
+            kind,
+            message,
+            param,
+        } = self;
+        let code = status.as_u16().to_string();
+        let body = Body {
+            error: Inner {
+                message,
+                r#type: kind,
+                param,
+                code,
+            },
+        };
+        (status, Json(body)).into_response()
+    }
+}

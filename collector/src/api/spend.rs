@@ -1,0 +1,253 @@
+//! `/spend/logs` in its three forms, and the explanation of one call.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+use event::{Status, Usd};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Shared,
+    answer::Refusal,
+    dates::{When, number},
+    row::{Explanation, Row},
+};
+use crate::books::{Filter, Page};
+
+/// Rows of a page, at most and by default.
+const PAGE_SIZE_MAX: u32 = 1000;
+const PAGE_SIZE: u32 = 100;
+/// Rows of a plain list, at most, as in LiteLLM.
+const ROWS_MAX: u32 = 10_000;
+/// Days of a summary, at most.
+const DAYS_MAX: i64 = 3660;
+
+/// What may be asked.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    request_id: Option<String>,
+    api_key: Option<String>,
+    user_id: Option<String>,
+    team_id: Option<String>,
+    end_user: Option<String>,
+    model: Option<String>,
+    status: Option<String>,
+    status_filter: Option<String>,
+    start_date: Option<String>,
+    end_date: Option<String>,
+    summarize: Option<String>,
+    page: Option<u32>,
+    page_size: Option<u32>,
+}
+
+#[derive(Serialize)]
+struct Paged {
+    data: Vec<Row>,
+    total: i64,
+    page: u32,
+    page_size: u32,
+    total_pages: i64,
+}
+
+/// Spend of one day, as LiteLLM summarises it.
+#[derive(Debug, Default, Serialize)]
+struct Summary {
+    #[serde(rename = "startTime")]
+    day: String,
+    spend: Usd,
+    users: BTreeMap<String, Usd>,
+    models: BTreeMap<String, Usd>,
+}
+
+type Asking = Result<Query<Asked>, QueryRejection>;
+
+/// A filter that is not known is refused: ignoring it would show calls that were not asked for.
+fn read(query: Asking) -> Result<Asked, Refusal> {
+    let refused = |error: QueryRejection| Refusal::bad_request("query", &error.body_text());
+    query.map(|Query(asked)| asked).map_err(refused)
+}
+
+/// A plain list, newest first; with dates a summary by day; with a page the paged form.
+pub(super) async fn logs(State(api): Shared, query: Asking) -> Result<Response, Refusal> {
+    let asked = read(query)?;
+    if asked.page.is_some() || asked.page_size.is_some() {
+        return page(State(api), asked).await;
+    }
+    let filter = asked.filter()?;
+    let plain = asked
+        .summarize
+        .as_deref()
+        .is_some_and(|text| text.eq_ignore_ascii_case("false"));
+    let others = Filter {
+        from: None,
+        before: None,
+        ..filter.clone()
+    } != Filter::default();
+    if let (Some(from), Some(to), false, false) =
+        (&asked.start_date, &asked.end_date, plain, others)
+    {
+        let (from, to) = (date("start_date", from)?, date("end_date", to)?);
+        return summary(State(api), from, to).await;
+    }
+    let calls = api
+        .books
+        .calls(
+            &filter,
+            Page {
+                skip: 0,
+                take: ROWS_MAX,
+            },
+        )
+        .await?;
+    let rows: Vec<Row> = calls.into_iter().map(Row::from).collect();
+    Ok(Json(rows).into_response())
+}
+
+/// A page of rows, newest first.
+pub(super) async fn paged(State(api): Shared, query: Asking) -> Result<Response, Refusal> {
+    page(State(api), read(query)?).await
+}
+
+async fn page(State(api): Shared, asked: Asked) -> Result<Response, Refusal> {
+    let filter = asked.filter()?;
+    let page = asked.page.unwrap_or(1);
+    let page_size = asked.page_size.unwrap_or(PAGE_SIZE);
+    if page == 0 {
+        return Err(Refusal::bad_request("page", "pages are counted from 1"));
+    }
+    if page_size == 0 || page_size > PAGE_SIZE_MAX {
+        return Err(Refusal::bad_request(
+            "page_size",
+            "a page has 1 to 1000 rows",
+        ));
+    }
+    let skip = (page - 1).saturating_mul(page_size);
+    let total = api.books.count(&filter).await?;
+    let calls = api
+        .books
+        .calls(
+            &filter,
+            Page {
+                skip,
+                take: page_size,
+            },
+        )
+        .await?;
+    let data = calls.into_iter().map(Row::from).collect();
+    let total_pages = total.saturating_add(i64::from(page_size) - 1) / i64::from(page_size);
+    Ok(Json(Paged {
+        data,
+        total,
+        page,
+        page_size,
+        total_pages,
+    })
+    .into_response())
+}
+
+/// How the cost of one call came about.
+pub(super) async fn explain(
+    State(api): Shared,
+    Path(call_id): Path<String>,
+) -> Result<Response, Refusal> {
+    let filter = Filter {
+        request_id: Some(call_id),
+        ..Filter::default()
+    };
+    let calls = api.books.calls(&filter, Page { skip: 0, take: 1 }).await?;
+    let call = calls.into_iter().next();
+    let call = call.ok_or_else(|| Refusal::not_found("no such call in the books"))?;
+    Ok(Json(Explanation::from(call)).into_response())
+}
+
+/// Every day of the range, those without calls as well.
+async fn summary(State(api): Shared, from: When, to: When) -> Result<Response, Refusal> {
+    let (first, last) = (number(from.day()), number(to.day()));
+    if last.saturating_sub(first) > DAYS_MAX {
+        return Err(Refusal::bad_request(
+            "end_date",
+            "a summary covers ten years at most",
+        ));
+    }
+    let name = |day: chrono::NaiveDate| day.format("%Y-%m-%d").to_string();
+    let days = from.day().iter_days().take_while(|day| *day <= to.day());
+    let mut days: BTreeMap<i64, Summary> = days
+        .map(|day| {
+            (
+                number(day),
+                Summary {
+                    day: name(day),
+                    ..Summary::default()
+                },
+            )
+        })
+        .collect();
+    for part in api.books.days(first, last).await? {
+        let Some(day) = days.get_mut(&part.day) else {
+            continue;
+        };
+        if part.kind == "model" {
+            day.spend += part.spend;
+            day.models.insert(part.id, part.spend);
+        } else {
+            day.users.insert(part.id, part.spend);
+        }
+    }
+    let days: Vec<Summary> = days.into_values().collect();
+    Ok(Json(days).into_response())
+}
+
+impl Asked {
+    fn filter(&self) -> Result<Filter, Refusal> {
+        let from = self
+            .start_date
+            .as_deref()
+            .map(|text| date("start_date", text))
+            .transpose()?;
+        let before = self
+            .end_date
+            .as_deref()
+            .map(|text| date("end_date", text))
+            .transpose()?;
+        let status = match self.status.as_deref().or(self.status_filter.as_deref()) {
+            None | Some("") => None,
+            Some("success") => Some(Status::Success),
+            Some("failure") => Some(Status::Failure),
+            Some(_) => return Err(Refusal::bad_request("status", "`success` or `failure`")),
+        };
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        Ok(Filter {
+            request_id: given(&self.request_id),
+            api_key: given(&self.api_key).map(|key| hashed(&key)),
+            user_id: given(&self.user_id),
+            team_id: given(&self.team_id),
+            end_user: given(&self.end_user),
+            model: given(&self.model),
+            status,
+            from: from.map(When::start),
+            before: before.map(When::end),
+        })
+    }
+}
+
+fn date(param: &'static str, text: &str) -> Result<When, Refusal> {
+    let expected = "a date is `2026-11-20` or RFC 3339";
+    When::parse(text).ok_or_else(|| Refusal::bad_request(param, expected))
+}
+
+/// Keys stand in the books by their hash; a key itself is hashed first.
+fn hashed(key: &str) -> String {
+    if !key.starts_with("sk-") {
+        return key.to_owned();
+    }
+    Sha256::digest(key)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

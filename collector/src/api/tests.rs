@@ -1,0 +1,300 @@
+//! Requests through the router, over books with a few calls in them.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    body::{Body, to_bytes},
+    http::Request,
+};
+use bus::{Log as _, MemoryLog};
+use event::{Origin, PricedEvent, Usd};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::{
+    books::{Entry, Run},
+    price::Pricer,
+    price::Prices,
+    samples,
+};
+
+struct Rig {
+    router: Router,
+    health: Arc<Health>,
+    spend: Usd,
+    _data: TempDir,
+}
+
+async fn rig(master_key: Option<&str>) -> Rig {
+    let data = tempfile::tempdir().unwrap();
+    let books = Books::open(&data.path().join("books.sqlite"))
+        .await
+        .unwrap();
+    let events = events().await;
+    let log = MemoryLog::new();
+    books.follow(log.source(), 0).await.unwrap();
+    let marks = BTreeMap::from([("journal".to_owned(), 5)]);
+    let run = Run {
+        events: &events,
+        marks: &marks,
+        priced_source: log.source(),
+        from: 0,
+        to: 6,
+    };
+    books.settle(run).await.unwrap();
+    let health = Arc::new(Health::default());
+    health.works();
+    let api = Api {
+        books,
+        health: Arc::clone(&health),
+        metrics: Arc::new(Metrics::new(10, Vec::new())),
+        tap: Tap::new(),
+        lanes: Vec::new(),
+        master_key: master_key.map(|key| Secret::new(key.to_owned())),
+        metrics_auth: true,
+        tasks: Tasks::default(),
+    };
+    let spend = events
+        .iter()
+        .filter_map(|entry| entry.event.cost().total)
+        .sum();
+    Rig {
+        router: router(api),
+        health,
+        spend,
+        _data: data,
+    }
+}
+
+/// Five calls with a price, the first with a key whose text is known, and one without.
+async fn events() -> Vec<Entry> {
+    let prices = Prices::open(None, &Tasks::default()).await.unwrap();
+    let mut pricer = Pricer::new(prices);
+    let map = pricer.map();
+    let mut priced = |(sequence, mut payload): (u64, event::StandardLoggingPayload)| {
+        if sequence == 0 {
+            let digest = Sha256::digest("sk-one");
+            let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            payload.metadata.user_api_key_hash = Some(hash);
+        }
+        let cost = pricer.cost(&map, &payload, &crate::price::usage(&payload));
+        let origin = Origin {
+            source: "journal".to_owned(),
+            sequence,
+        };
+        Entry::new(PricedEvent::new(payload, origin, cost))
+    };
+    let payloads = (0..5).map(samples::call).chain([samples::unpriced(5)]);
+    (0..).zip(payloads).map(&mut priced).collect()
+}
+
+impl Rig {
+    async fn ask(&self, path: &str, key: Option<&str>) -> (StatusCode, String) {
+        let mut request = Request::get(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask(path, None).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+}
+
+fn ids(rows: &Value) -> Vec<&str> {
+    rows.as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["litellm_call_id"].as_str().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn without_paging_rows_are_a_plain_list_newest_first() {
+    let rig = rig(None).await;
+    let rows = rig.get("/spend/logs").await;
+    assert_eq!(
+        ids(&rows),
+        ["call-5", "call-4", "call-3", "call-2", "call-1", "call-0"]
+    );
+    assert_eq!(rows[0]["spend"], Value::Null);
+    let row = &rows[5];
+    assert_eq!(row["request_id"], "chatcmpl-0");
+    assert_eq!(row["startTime"], "2026-11-20T12:00:00.000000Z");
+    assert_eq!(row["metadata"]["usage_object"]["prompt_tokens"], 1000);
+    assert_eq!(row["tollkeeper"]["cost"]["status"], "priced");
+    assert_eq!(
+        row["metadata"]["cost_breakdown"]["total_cost"],
+        row["spend"]
+    );
+    assert_eq!(row["tollkeeper"]["outcome"], "success");
+}
+
+#[tokio::test]
+async fn filters_say_which_rows() {
+    let rig = rig(None).await;
+    for (query, expected) in [
+        ("request_id=call-2", vec!["call-2"]),
+        ("request_id=chatcmpl-3", vec!["call-3"]),
+        ("api_key=hash-1", vec!["call-4", "call-1"]),
+        ("api_key=sk-one", vec!["call-0"]),
+        ("user_id=user-0", vec!["call-5", "call-0"]),
+        ("model=openai/gpt-4o-mini", vec!["call-3", "call-1"]),
+        ("model=acme/unheard-of", vec!["call-5"]),
+        ("status=failure", vec![]),
+        ("start_date=2026-11-21", vec![]),
+        ("end_date=2026-11-20T12:00:02Z", vec!["call-1", "call-0"]),
+        (
+            "start_date=2026-11-20&end_date=2026-11-20&summarize=false&model=chat&user_id=user-1",
+            vec!["call-1"],
+        ),
+    ] {
+        assert_eq!(
+            ids(&rig.get(&format!("/spend/logs?{query}")).await),
+            expected,
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_have_totals() {
+    let rig = rig(None).await;
+    for path in [
+        "/spend/logs?page=2&page_size=4",
+        "/spend/logs/v2?page=2&page_size=4",
+    ] {
+        let page = rig.get(path).await;
+        assert_eq!(ids(&page["data"]), ["call-1", "call-0"]);
+        assert_eq!(
+            (&page["total"], &page["total_pages"]),
+            (&Value::from(6), &Value::from(2))
+        );
+    }
+    for path in [
+        "/spend/logs?page=0",
+        "/spend/logs?page_size=1001",
+        "/spend/logs?min_spend=1",
+    ] {
+        let (status, body) = rig.ask(path, None).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(body.contains("invalid_request_error"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn dates_summarise_every_day_of_the_range() {
+    let rig = rig(None).await;
+    let (_, body) = rig
+        .ask(
+            "/spend/logs?start_date=2026-11-19&end_date=2026-11-20",
+            None,
+        )
+        .await;
+    let days: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(days[0]["startTime"], "2026-11-19");
+    assert_eq!(days[1]["startTime"], "2026-11-20");
+    assert!(
+        body.contains(&format!(r#""spend":{},"#, rig.spend)),
+        "{body}"
+    );
+    assert_eq!(days[1]["models"].as_object().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn totals_are_exact_and_the_audit_agrees() {
+    let rig = rig(None).await;
+    let (_, total) = rig.ask("/global/spend", None).await;
+    assert!(
+        total.contains(&format!(r#""spend":{},"#, rig.spend)),
+        "{total}"
+    );
+    let total: Value = serde_json::from_str(&total).unwrap();
+    assert_eq!(
+        (&total["calls"], &total["unpriced_requests"]),
+        (&Value::from(6), &Value::from(1))
+    );
+    assert_eq!(rig.get("/global/spend/teams").await[0]["id"], "team-1");
+    assert_eq!(rig.get("/audit").await["balanced"], true);
+    assert_eq!(
+        rig.ask("/global/spend/planets", None).await.0,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_explained_line_by_line() {
+    let rig = rig(None).await;
+    let explained = rig.get("/spend/logs/call-0/explain").await;
+    let cost = &explained["tollkeeper"]["cost"];
+    assert_eq!(cost["items"][0]["class"], "input");
+    assert_eq!(cost["items"][0]["quantity"], 1000);
+    assert_eq!(explained["usage"]["prompt_tokens"], 1000);
+    assert_eq!(
+        rig.ask("/spend/logs/nobody/explain", None).await.0,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn only_who_knows_the_key_may_ask() {
+    let rig = rig(Some("sk-master")).await;
+    for path in [
+        "/spend/logs",
+        "/global/spend",
+        "/audit",
+        "/alerts",
+        "/metrics",
+        "/tap",
+        "/sinks",
+    ] {
+        for key in [None, Some("sk-wrong"), Some("")] {
+            let (status, body) = rig.ask(path, key).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+            let body: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!(
+                (&body["error"]["type"], &body["error"]["code"]),
+                (&"auth_error".into(), &"401".into())
+            );
+        }
+        if path != "/tap" {
+            assert_eq!(
+                rig.ask(path, Some("sk-master")).await.0,
+                StatusCode::OK,
+                "{path}"
+            );
+        }
+    }
+    assert_eq!(
+        rig.ask("/health/liveliness", None).await,
+        (StatusCode::OK, "\"I'm alive!\"".into())
+    );
+}
+
+#[tokio::test]
+async fn readiness_says_what_is_wrong() {
+    let rig = rig(None).await;
+    assert_eq!(rig.ask("/health/readiness", None).await.0, StatusCode::OK);
+    rig.health.broke(&bus::BusError::Full);
+    let (status, body) = rig.ask("/health/readiness", None).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(body.contains("log is full"), "{body}");
+}
+
+#[tokio::test]
+async fn the_metrics_are_shown() {
+    let rig = rig(None).await;
+    let (status, body) = rig.ask("/metrics", None).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(body.contains("collector_events_ingested_total 0"), "{body}");
+}

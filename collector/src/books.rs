@@ -1,0 +1,276 @@
+//! The books: what every call cost, and the sums of it.
+//!
+//! They are a fold over the priced log: [`Books::settle`] adds a run of events, moves the marks of
+//! their sources and the position in the priced log, all in one transaction. So whatever happens,
+//! the books stand at one position of the priced log and hold what came before it, once.
+//! There are two guards against doubling: the transaction only goes through if the books stand
+//! where the run begins, and a row with a known source and sequence is an error.
+
+mod alerts;
+mod audit;
+mod counts;
+mod money;
+mod query;
+mod rollups;
+mod rows;
+mod schema;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use event::PricedEvent;
+use sqlx::{
+    Connection as _, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::Mutex;
+
+pub use self::{
+    alerts::StoredAlert,
+    audit::{Audit, Difference},
+    counts::{Counts, Entry},
+    query::{Day, Entity, Filter, Page, StoredCall},
+    schema::MigrateError,
+};
+
+/// Connections for reading.
+const READERS: u32 = 4;
+/// How long a reader waits for a lock before it gives up.
+const BUSY: Duration = Duration::from_secs(10);
+/// A row is one to two kilobytes: a page of SQLite's usual size would hold two of them.
+const PAGE_BYTES: u32 = 16 << 10;
+/// The log is written back to the database when it has grown so far (64 MiB).
+const CHECKPOINT_PAGES: &str = "4096";
+/// Pages of SQLite's cache on the writing connection, in KiB (negative, as SQLite wants it).
+const CACHE_KIB: &str = "-65536";
+
+/// The state store, in SQLite: one connection that writes, and a pool that reads.
+#[derive(Clone, Debug)]
+pub struct Books {
+    writer: Arc<Mutex<SqliteConnection>>,
+    readers: SqlitePool,
+}
+
+/// Where the books stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The last settled sequence of each source.
+    pub marks: BTreeMap<String, u64>,
+    /// The id of the priced log they were folded from; `None` for new books.
+    pub priced_source: Option<String>,
+    /// The position in it of the first event that is not in the books.
+    pub priced_next: u64,
+}
+
+/// A run of events to be settled.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// The events, in the order of the priced log.
+    pub events: &'a [Entry],
+    /// The source whose mark moves, and where to.
+    pub marks: &'a BTreeMap<String, u64>,
+    /// The id of the priced log.
+    pub priced_source: &'a str,
+    /// Where the books must stand.
+    pub from: u64,
+    /// Where they stand afterwards.
+    pub to: u64,
+}
+
+/// Why the books cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BooksError {
+    /// The database refused or cannot be reached.
+    #[error("books unavailable")]
+    Database(#[from] sqlx::Error),
+    /// They cannot be brought to the newest version.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+    /// Somebody else has settled in the meantime.
+    #[error(
+        "books do not stand at position {expected} of the priced log: is another collector \
+         running on them?"
+    )]
+    Moved {
+        /// Where they should have stood.
+        expected: u64,
+    },
+    /// A sequence or position that no column holds.
+    #[error("position is out of range")]
+    OutOfRange,
+}
+
+/// Why an event cannot be entered into the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Nine million dollars for one call.
+    #[error("cost of one call is beyond 9.2 million USD")]
+    Cost,
+    /// A trillion tokens in one call.
+    #[error("call reports more than a trillion tokens")]
+    Tokens,
+}
+
+/// Whether the books can hold `event`; asked before it gets into the priced log.
+///
+/// # Errors
+/// If one of its numbers is too large for a column.
+pub fn fits(event: &PricedEvent) -> Result<(), Unfit> {
+    let payload = event.payload();
+    let tokens = [
+        payload.prompt_tokens,
+        payload.completion_tokens,
+        payload.total_tokens,
+    ];
+    if tokens.iter().any(|count| *count > counts::TOKENS_MAX) {
+        return Err(Unfit::Tokens);
+    }
+    let cost = event.cost().total.unwrap_or_default();
+    i64::try_from(cost.picos())
+        .map(|_| ())
+        .map_err(|_beyond| Unfit::Cost)
+}
+
+impl Books {
+    /// Opens the books at `path`, and makes them if they are not there.
+    ///
+    /// # Errors
+    /// If the file cannot be used, or a newer program has written it.
+    pub async fn open(path: &Path) -> Result<Self, BooksError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // The log is synced with each commit: what is settled survives a power cut.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY)
+            .foreign_keys(true)
+            .pragma("cache_size", CACHE_KIB)
+            .page_size(PAGE_BYTES)
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+        let mut writer = SqliteConnection::connect_with(&options).await?;
+        schema::migrate(&mut writer).await?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .busy_timeout(BUSY);
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_lazy_with(options);
+        Ok(Self {
+            writer: Arc::new(Mutex::new(writer)),
+            readers,
+        })
+    }
+
+    /// Where the books stand.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn standing(&self) -> Result<Standing, BooksError> {
+        let mut connection = self.writer.lock().await;
+        let marks: Vec<(String, i64)> = sqlx::query_as("SELECT source, mark FROM sources")
+            .fetch_all(&mut *connection)
+            .await?;
+        let priced: Option<(String, i64)> = sqlx::query_as("SELECT source, next FROM priced")
+            .fetch_optional(&mut *connection)
+            .await?;
+        let mut standing = Standing::default();
+        for (source, mark) in marks {
+            standing.marks.insert(source, natural(mark)?);
+        }
+        if let Some((source, next)) = priced {
+            standing.priced_source = Some(source);
+            standing.priced_next = natural(next)?;
+        }
+        Ok(standing)
+    }
+
+    /// Says from which priced log, and from which position of it, the books go on.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn follow(&self, priced_source: &str, next: u64) -> Result<(), BooksError> {
+        let sql = "INSERT INTO priced (only_row, source, next) VALUES (1, ?, ?) \
+                   ON CONFLICT DO UPDATE SET source = excluded.source, next = excluded.next";
+        let mut connection = self.writer.lock().await;
+        let query = sqlx::query(sql).bind(priced_source).bind(whole(next)?);
+        query.execute(&mut *connection).await?;
+        Ok(())
+    }
+
+    /// Adds a run of events: all of it or, after an error, nothing.
+    ///
+    /// # Errors
+    /// If the books do not stand where the run begins, an event is in them already, or the
+    /// database refuses.
+    pub async fn settle(&self, run: Run<'_>) -> Result<(), BooksError> {
+        let mut connection = self.writer.lock().await;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        move_on(&mut transaction, &run).await?;
+        let ids = move_marks(&mut transaction, &run).await?;
+        let mut table = Vec::with_capacity(run.events.len());
+        let mut sums = rollups::Rollups::default();
+        for Entry { event, counts } in run.events {
+            let source = event.settlement().origin.source.as_str();
+            table.push((*ids.get(source).ok_or(BooksError::OutOfRange)?, event));
+            sums.add(event, counts);
+        }
+        rows::insert(&mut transaction, &table).await?;
+        if !run.events.is_empty() {
+            sums.write(&mut transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Closes the connections, so that the file is whole without its log.
+    pub async fn close(&self) {
+        self.readers.close().await;
+    }
+}
+
+async fn move_on(connection: &mut SqliteConnection, run: &Run<'_>) -> Result<(), BooksError> {
+    let moved = sqlx::query("UPDATE priced SET next = ? WHERE source = ? AND next = ?")
+        .bind(whole(run.to)?)
+        .bind(run.priced_source)
+        .bind(whole(run.from)?)
+        .execute(connection)
+        .await?;
+    match moved.rows_affected() {
+        1 => Ok(()),
+        _ => Err(BooksError::Moved { expected: run.from }),
+    }
+}
+
+async fn move_marks<'a>(
+    connection: &mut SqliteConnection,
+    run: &Run<'a>,
+) -> Result<BTreeMap<&'a str, i64>, BooksError> {
+    let sql = "INSERT INTO sources (source, mark) VALUES (?, ?) \
+               ON CONFLICT DO UPDATE SET mark = max(mark, excluded.mark) RETURNING id";
+    let mut ids = BTreeMap::new();
+    for (source, mark) in run.marks {
+        let query = sqlx::query_scalar(sql).bind(source).bind(whole(*mark)?);
+        ids.insert(source.as_str(), query.fetch_one(&mut *connection).await?);
+    }
+    Ok(ids)
+}
+
+/// `INSERT INTO table (columns) VALUES (?, …), …` for so many rows.
+fn insert(table: &str, columns: &[&str], rows: usize) -> String {
+    let row = format!("({})", vec!["?"; columns.len()].join(", "));
+    format!(
+        "INSERT INTO {table} ({}) VALUES {}",
+        columns.join(", "),
+        vec![row; rows].join(", ")
+    )
+}
+
+fn whole(position: u64) -> Result<i64, BooksError> {
+    i64::try_from(position).map_err(|_beyond| BooksError::OutOfRange)
+}
+
+fn natural(column: i64) -> Result<u64, BooksError> {
+    u64::try_from(column).map_err(|_negative| BooksError::OutOfRange)
+}

@@ -1,0 +1,70 @@
+//! Alerts in the books: one row for each key, however often it is noticed.
+
+use event::{Alert, Timestamp};
+use serde::{Serialize, Serializer};
+
+use super::{Books, BooksError};
+
+/// An alert as it stands in the books.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct StoredAlert {
+    /// What it is about.
+    pub key: String,
+    /// What happened.
+    pub kind: String,
+    /// How bad it is.
+    pub severity: String,
+    /// When it was first noticed, in microseconds since the epoch; RFC 3339 in JSON.
+    #[serde(serialize_with = "rfc3339")]
+    pub first_at: i64,
+    /// When it was last noticed.
+    #[serde(serialize_with = "rfc3339")]
+    pub last_at: i64,
+    /// How often it was noticed.
+    pub count: i64,
+    /// What is wrong, where, and what to do; as last noticed.
+    pub message: String,
+}
+
+impl Books {
+    /// Enters an alert; one that is there already is counted.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub async fn raise(&self, alert: &Alert) -> Result<(), BooksError> {
+        let sql = "INSERT INTO alerts (key, kind, severity, first_at, last_at, count, message) \
+                   VALUES (?1, ?2, ?3, ?4, ?4, 1, ?5) ON CONFLICT DO UPDATE SET \
+                   last_at = ?4, count = count + 1, severity = ?3, message = ?5";
+        let mut connection = self.writer.lock().await;
+        sqlx::query(sql)
+            .bind(&alert.key)
+            .bind(name(&alert.kind))
+            .bind(name(&alert.severity))
+            .bind(alert.at.micros())
+            .bind(&alert.message)
+            .execute(&mut *connection)
+            .await?;
+        Ok(())
+    }
+
+    /// All alerts, the last noticed first.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub async fn alerts(&self) -> Result<Vec<StoredAlert>, BooksError> {
+        let sql = "SELECT key, kind, severity, first_at, last_at, count, message \
+                   FROM alerts ORDER BY last_at DESC, key LIMIT 1000";
+        Ok(sqlx::query_as(sql).fetch_all(&self.readers).await?)
+    }
+}
+
+/// The name of a variant as it is written in JSON.
+fn name(variant: &impl Serialize) -> String {
+    let quoted = serde_json::to_string(variant).unwrap_or_default();
+    quoted.trim_matches('"').to_owned()
+}
+
+fn rfc3339<S: Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+    let at = Timestamp::from_micros(*micros).to_utc();
+    serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+}

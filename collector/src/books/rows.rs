@@ -1,0 +1,268 @@
+//! Writes call rows: which columns there are, in which order, and what stands in them.
+
+use std::sync::LazyLock;
+
+use event::{CostStatus, Outcome, PricedEvent, StandardLoggingPayload, UsageSource};
+use serde::Serialize;
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type, sqlite::SqliteArguments,
+};
+
+/// The columns of `calls` but its number, in the order of [`push`].
+pub(super) const COLUMNS: [&str; 38] = [
+    "source",
+    "sequence",
+    "call_id",
+    "response_id",
+    "started",
+    "ended",
+    "completion_started",
+    "status",
+    "outcome",
+    "usage_source",
+    "call_type",
+    "model",
+    "model_group",
+    "model_id",
+    "provider",
+    "api_base",
+    "api_key",
+    "key_alias",
+    "user_id",
+    "team_id",
+    "org_id",
+    "end_user",
+    "tags",
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cost_status",
+    "cost",
+    "cost_detail",
+    "error_code",
+    "error_class",
+    "error_message",
+    "cache_hit",
+    "stream",
+    "requester_ip",
+    "session_id",
+    "trace_id",
+    "metadata",
+];
+
+/// Rows in one statement: enough to make the way to SQLite's thread cheap, and far below its
+/// limit of 32 766 parameters.
+const ROWS: usize = 64;
+
+static INSERT_MANY: LazyLock<String> = LazyLock::new(|| super::insert("calls", &COLUMNS, ROWS));
+static INSERT_ONE: LazyLock<String> = LazyLock::new(|| super::insert("calls", &COLUMNS, 1));
+
+/// Inserts one row for each event; an event that is there already is an error.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    rows: &[(i64, &PricedEvent)],
+) -> Result<(), sqlx::Error> {
+    let (many, rest) = rows.as_chunks::<ROWS>();
+    for chunk in many {
+        insert_with(&mut *connection, INSERT_MANY.as_str(), chunk).await?;
+    }
+    for row in rest.chunks(1) {
+        insert_with(&mut *connection, INSERT_ONE.as_str(), row).await?;
+    }
+    Ok(())
+}
+
+async fn insert_with(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    rows: &[(i64, &PricedEvent)],
+) -> Result<(), sqlx::Error> {
+    let mut values = Values(SqliteArguments::default());
+    values.0.reserve(rows.len() * COLUMNS.len(), 0);
+    for (source, event) in rows {
+        push(&mut values, *source, event).map_err(sqlx::Error::Encode)?;
+    }
+    debug_assert_eq!(
+        values.0.len(),
+        rows.len() * COLUMNS.len(),
+        "one value for each column"
+    );
+    sqlx::query_with(AssertSqlSafe(statement), values.0)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+type Pushed = Result<(), sqlx::error::BoxDynError>;
+
+struct Values(SqliteArguments);
+
+impl Values {
+    fn add<'t>(&mut self, value: impl Encode<'t, Sqlite> + Type<Sqlite>) -> Pushed {
+        self.0.add(value)
+    }
+
+    /// A text where empty means that there is none.
+    fn text(&mut self, text: &str) -> Pushed {
+        self.add((!text.is_empty()).then_some(text))
+    }
+}
+
+fn push(row: &mut Values, source: i64, event: &PricedEvent) -> Pushed {
+    let payload = event.payload();
+    let ours = payload.tollkeeper.as_deref();
+    row.add(source)?;
+    row.add(i64::try_from(event.settlement().origin.sequence)?)?;
+    row.add(payload.litellm_call_id.as_str())?;
+    // A response id that only repeats the call's would be indexed twice.
+    row.add((payload.id != payload.litellm_call_id.as_str()).then_some(payload.id.as_str()))?;
+    row.add(payload.start_time.micros())?;
+    row.add(payload.end_time.micros())?;
+    row.add(payload.completion_start_time.micros())?;
+    row.add(payload.status.as_str())?;
+    row.add(outcome(
+        ours.map_or_else(|| guess(payload), |ours| ours.outcome),
+    ))?;
+    row.add(usage_source(
+        ours.map_or(UsageSource::Provider, |ours| ours.usage_source),
+    ))?;
+    row.add(payload.call_type.as_str())?;
+    row.add(payload.model.as_str())?;
+    row.add(payload.model_group.as_deref())?;
+    row.add(payload.model_id.as_deref())?;
+    row.add(payload.custom_llm_provider.as_deref())?;
+    row.add(payload.api_base.as_deref())?;
+    push_identity(row, payload)?;
+    push_amounts(row, event)?;
+    push_errors(row, payload)?;
+    row.add(payload.cache_hit)?;
+    row.add(payload.stream)?;
+    row.add(payload.requester_ip_address.as_deref())?;
+    row.text(&payload.session_id)?;
+    row.text(&payload.trace_id)?;
+    row.add(serde_json::to_string(&Remainder::of(event))?)
+}
+
+fn push_identity(row: &mut Values, payload: &StandardLoggingPayload) -> Pushed {
+    let metadata = &payload.metadata;
+    row.add(metadata.user_api_key_hash.as_deref())?;
+    row.add(metadata.user_api_key_alias.as_deref())?;
+    row.add(metadata.user_api_key_user_id.as_deref())?;
+    row.add(super::rollups::team(payload))?;
+    row.add(metadata.user_api_key_org_id.as_deref())?;
+    row.add(super::rollups::end_user(payload))?;
+    if payload.request_tags.is_empty() {
+        return row.add("[]");
+    }
+    row.add(serde_json::to_string(&payload.request_tags)?)
+}
+
+fn push_amounts(row: &mut Values, event: &PricedEvent) -> Pushed {
+    let (payload, cost) = (event.payload(), event.cost());
+    row.add(i64::try_from(payload.prompt_tokens)?)?;
+    row.add(i64::try_from(payload.completion_tokens)?)?;
+    row.add(i64::try_from(payload.total_tokens)?)?;
+    row.add(cost_status(cost.status))?;
+    row.add(
+        cost.total
+            .map(|total| i64::try_from(total.picos()))
+            .transpose()?,
+    )?;
+    row.add(serde_json::to_string(cost)?)
+}
+
+fn push_errors(row: &mut Values, payload: &StandardLoggingPayload) -> Pushed {
+    let error = &payload.error_information;
+    row.text(&error.error_code)?;
+    row.text(&error.error_class)?;
+    row.text(&error.error_message)
+}
+
+/// What LiteLLM keeps in a row's `metadata` and no column says; the cost's breakdown follows from
+/// its items.
+#[derive(Serialize)]
+struct Remainder<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_api_key_team_alias: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_api_key_project_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_api_key_request_route: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_null")]
+    spend_logs_metadata: &'a event::Json,
+    #[serde(skip_serializing_if = "is_null")]
+    requester_metadata: &'a event::Json,
+    #[serde(skip_serializing_if = "is_null")]
+    usage_object: &'a event::Json,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_information: Option<&'a event::ErrorInformation>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    attempts: &'a [event::Attempt],
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_null(json: &&event::Json) -> bool {
+    json.text() == "null"
+}
+
+impl<'a> Remainder<'a> {
+    fn of(event: &'a PricedEvent) -> Self {
+        let payload = event.payload();
+        let metadata = &payload.metadata;
+        let error = &payload.error_information;
+        Self {
+            user_api_key_team_alias: metadata.user_api_key_team_alias.as_deref(),
+            user_api_key_project_id: metadata.user_api_key_project_id.as_deref(),
+            user_api_key_request_route: metadata.user_api_key_request_route.as_deref(),
+            user_agent: payload.user_agent.as_deref(),
+            spend_logs_metadata: &metadata.spend_logs_metadata,
+            requester_metadata: &metadata.requester_metadata,
+            usage_object: &metadata.usage_object,
+            error_information: (!error.error_code.is_empty()).then_some(error),
+            attempts: payload
+                .tollkeeper
+                .as_deref()
+                .map_or(&[], |ours| &ours.attempts),
+        }
+    }
+}
+
+/// How a call of another gateway ended, which says no more than success or failure.
+const fn guess(payload: &StandardLoggingPayload) -> Outcome {
+    match payload.status {
+        event::Status::Success => Outcome::Success,
+        event::Status::Failure => Outcome::ProviderError,
+    }
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "success",
+        Outcome::Rejected => "rejected",
+        Outcome::ProviderError => "provider_error",
+        Outcome::Timeout => "timeout",
+        Outcome::Interrupted => "interrupted",
+        Outcome::ClientDisconnected => "client_disconnected",
+        Outcome::Aborted => "aborted",
+        _ => "other",
+    }
+}
+
+const fn usage_source(source: UsageSource) -> &'static str {
+    match source {
+        UsageSource::None => "none",
+        UsageSource::Provider => "provider",
+        UsageSource::Counted => "counted",
+        UsageSource::Estimated => "estimated",
+    }
+}
+
+const fn cost_status(status: CostStatus) -> &'static str {
+    match status {
+        CostStatus::Priced => "priced",
+        CostStatus::Unpriced => "unpriced",
+        CostStatus::NothingConsumed => "nothing_consumed",
+    }
+}

@@ -1,0 +1,273 @@
+//! Prices calls, keeps the books, delivers to sinks, and answers questions about spend.
+//!
+//! [`Collector::start`] runs four things: the pipeline (calls log → price → priced log → books,
+//! exactly once: see `pipeline.rs`), one lane for each sink (`deliver/lane.rs`), the price map's
+//! follower, and the HTTP API.
+
+mod alerts;
+mod api;
+pub mod books;
+mod clock;
+pub mod config;
+mod deliver;
+mod health;
+mod metrics;
+mod pipeline;
+mod price;
+mod tap;
+mod tasks;
+
+use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use event::Secret;
+use sink::{Registration, SinkEnv, SinkError};
+use tokio::net::TcpListener;
+
+use crate::{
+    alerts::Alerts,
+    deliver::Shared,
+    deliver::dead_letters::DeadLetters,
+    health::Health,
+    metrics::{LaneStats, Metrics},
+    pipeline::Pipeline,
+    price::Pricer,
+    price::Prices,
+    tap::Tap,
+    tasks::Tasks,
+};
+pub use crate::{
+    books::{Books, BooksError},
+    config::{Config, SinkConfig, Sinks},
+    deliver::{LaneError, SinkStartError},
+    metrics::SinkStatus,
+    price::PriceMapError,
+};
+
+/// How long [`Collector::stop`] waits for what is in hand.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How large the dead letters of the calls log may grow before the pipeline stops.
+const BAD_RECORDS_BYTES_MAX: u64 = 256 << 20;
+
+/// What a collector works with and does not make itself.
+pub struct Deps {
+    /// The calls log, read by the group that is the collector's own.
+    pub calls: Box<dyn bus::Reader>,
+    /// The priced log, of which this collector is the only writer.
+    pub priced: Arc<dyn bus::Log>,
+    /// Where the books, the dead letters and the lanes keep their files.
+    pub data: PathBuf,
+    /// Who knows it may ask everything; without one the API is for this machine only.
+    pub master_key: Option<Secret>,
+    /// The kinds of sinks there are.
+    pub registrations: &'static [Registration],
+}
+
+impl fmt::Debug for Deps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deps")
+            .field("data", &self.data)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a collector does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data directory cannot be used.
+    #[error("data directory `{}` cannot be used", path.display())]
+    Data {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The books cannot be opened.
+    #[error("books cannot be opened")]
+    Books(#[from] BooksError),
+    /// The price map cannot be used.
+    #[error(transparent)]
+    PriceMap(#[from] PriceMapError),
+    /// A sink cannot be opened.
+    #[error(transparent)]
+    Sink(#[from] SinkStartError),
+    /// The client that all sinks share cannot be made.
+    #[error("HTTP client for sinks cannot be made")]
+    HttpClient(#[source] SinkError),
+    /// Everybody on the network could read who spends what.
+    #[error(
+        "without a master key the collector listens on loopback addresses only, not on {0}: set a \
+         master key, or listen on 127.0.0.1"
+    )]
+    Open(SocketAddr),
+    /// The address is taken, or is not one of this machine.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A running collector.
+#[derive(Debug)]
+pub struct Collector {
+    address: SocketAddr,
+    books: Books,
+    lanes: Vec<Arc<LaneStats>>,
+    tasks: Tasks,
+}
+
+impl Collector {
+    /// Opens the books, the price map and every sink, then starts to work. What can be refused is
+    /// refused before anything runs.
+    ///
+    /// # Errors
+    /// If any of them cannot be used, or the address cannot be listened on.
+    pub async fn start(config: Config, sinks: Sinks, deps: Deps) -> Result<Self, StartError> {
+        if deps.master_key.is_none() && !config.listen.ip().is_loopback() {
+            return Err(StartError::Open(config.listen));
+        }
+        let tasks = Tasks::default();
+        let started = Self::start_tasks(&tasks, config, sinks, deps).await;
+        if started.is_err() {
+            tasks.stop(PATIENCE).await;
+        }
+        started
+    }
+
+    async fn start_tasks(
+        tasks: &Tasks,
+        config: Config,
+        sinks: Sinks,
+        deps: Deps,
+    ) -> Result<Self, StartError> {
+        let unusable = |source| StartError::Data {
+            path: deps.data.clone(),
+            source,
+        };
+        tokio::fs::create_dir_all(&deps.data)
+            .await
+            .map_err(unusable)?;
+        let env = environment(config.egress)?;
+        let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
+        let lanes: Vec<_> = opened.iter().map(deliver::Opened::stats).collect();
+        let prices = Prices::open(config.price_map, tasks).await?;
+        let books = Books::open(&deps.data.join("books.sqlite")).await?;
+        let (listener, address) = listen(config.listen).await?;
+
+        let metrics = Arc::new(Metrics::new(config.metrics_series_max, lanes.clone()));
+        let (health, tap) = (Arc::new(Health::default()), Tap::new());
+        let alerts = Alerts::new(books.clone());
+        let shared = Shared {
+            log: Arc::clone(&deps.priced),
+            alerts: alerts.clone(),
+            metrics: Arc::clone(&metrics),
+            tasks: tasks.clone(),
+        };
+        for sink in opened {
+            sink.start(&deps.data, shared.clone()).await?;
+        }
+        let api = api::Api {
+            books: books.clone(),
+            health: Arc::clone(&health),
+            metrics: Arc::clone(&metrics),
+            tap: tap.clone(),
+            lanes: lanes.clone(),
+            master_key: deps.master_key,
+            metrics_auth: config.metrics_auth,
+            tasks: tasks.clone(),
+        };
+        tasks.spawn(api::serve(listener, api));
+        let bad_records = deps.data.join("bad-records").join("calls.jsonl");
+        let pipeline = Pipeline {
+            calls: deps.calls,
+            priced: deps.priced,
+            tail: None,
+            books: books.clone(),
+            pricer: Pricer::new(prices),
+            bad_records: DeadLetters::new(bad_records, BAD_RECORDS_BYTES_MAX),
+            alerts,
+            metrics,
+            health,
+            tap,
+            settle: config.settle,
+        };
+        tasks.spawn(pipeline.run(tasks.clone()));
+        tracing::info!(%address, "collector listening");
+        Ok(Self {
+            address,
+            books,
+            lanes,
+            tasks: tasks.clone(),
+        })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The books, for reading.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// How far each sink is.
+    #[must_use]
+    pub fn sinks(&self) -> Vec<SinkStatus> {
+        self.lanes.iter().map(|lane| lane.status()).collect()
+    }
+
+    /// Settles what the calls log holds and ends the attempts that are on their way, within ten
+    /// seconds. What is left is where it was, and the next start goes on with it.
+    pub async fn stop(self) {
+        if !self.tasks.stop(PATIENCE).await {
+            tracing::warn!("collector stopped before everything in hand was done");
+        }
+        self.books.close().await;
+    }
+}
+
+/// Opens every sink without starting anything: what can be refused in a configuration is refused.
+///
+/// # Errors
+/// If a sink is of an unknown kind, or its settings cannot be used.
+pub fn check_sinks(
+    config: &Config,
+    sinks: &Sinks,
+    registrations: &'static [Registration],
+) -> Result<(), StartError> {
+    let env = environment(config.egress.clone())?;
+    let log: Arc<dyn bus::Log> = Arc::new(bus::MemoryLog::new());
+    deliver::open(sinks.clone(), registrations, &env, &log)?;
+    Ok(())
+}
+
+/// What sinks are given.
+fn environment(egress: sink::egress::EgressPolicy) -> Result<SinkEnv, StartError> {
+    let options = sink::http::HttpOptions {
+        egress,
+        ..Default::default()
+    };
+    let http = sink::http::HttpClient::new(options).map_err(StartError::HttpClient)?;
+    Ok(SinkEnv {
+        http,
+        clock: sink::Clock::new(clock::now),
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+#[cfg(test)]
+mod samples;

@@ -1,0 +1,128 @@
+//! Step 1: decode, price and encode in one pass.
+
+use bus::{Gap, Record};
+use event::{CallRecord, Origin, PricedEvent, codec};
+
+use super::{Pipeline, PipelineError, Place};
+use crate::{
+    books::{self, Entry},
+    clock,
+    deliver::dead_letters::{Letter, chain},
+    price,
+};
+
+/// Records between two points at which other tasks may run.
+const STRETCH: usize = 128;
+
+/// What came of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    /// The calls that ended, priced.
+    pub(super) events: Vec<Entry>,
+    /// The same, as records of the priced log.
+    pub(super) encoded: Vec<Vec<u8>>,
+    /// Calls that were seen to start.
+    pub(super) started: u64,
+    /// Records that became dead letters.
+    pub(super) bad: u64,
+}
+
+impl Pipeline {
+    /// Turns records of the calls log into records of the priced log.
+    pub(super) async fn take_in(
+        &mut self,
+        records: &[Record],
+        place: &Place,
+    ) -> Result<Intake, PipelineError> {
+        let map = self.pricer.map();
+        let mut intake = Intake::default();
+        let mut bad = Vec::new();
+        for stretch in records.chunks(STRETCH) {
+            for record in stretch {
+                let sequence = record.position.offset;
+                if place.mark.is_some_and(|mark| sequence <= mark) {
+                    continue;
+                }
+                let payload = match codec::decode_call(&record.bytes) {
+                    Ok(CallRecord::Finished(payload)) => payload,
+                    Ok(CallRecord::Started(_)) => {
+                        intake.started += 1;
+                        continue;
+                    }
+                    Err(error) => {
+                        bad.push((record, "unreadable", chain(&error)));
+                        continue;
+                    }
+                };
+                let origin = Origin {
+                    source: place.source.clone(),
+                    sequence,
+                };
+                let usage = price::usage(&payload);
+                let cost = self.pricer.cost(&map, &payload, &usage);
+                let event = PricedEvent::new(*payload, origin, cost);
+                if let Err(error) = books::fits(&event) {
+                    bad.push((record, "beyond the books", chain(&error)));
+                    continue;
+                }
+                intake.encoded.push(codec::encode_priced(&event));
+                intake.events.push(Entry::with_usage(event, &usage));
+            }
+            tokio::task::yield_now().await;
+        }
+        intake.bad = u64::try_from(bad.len()).unwrap_or(u64::MAX);
+        if !bad.is_empty() {
+            self.put_aside(&bad, place).await?;
+        }
+        Ok(intake)
+    }
+
+    /// Writes what cannot be settled where somebody will find it.
+    async fn put_aside(
+        &mut self,
+        bad: &[(&Record, &'static str, String)],
+        place: &Place,
+    ) -> Result<(), PipelineError> {
+        let letter = |(record, kind, detail): &(&Record, &'static str, String)| Letter {
+            at: clock::now(),
+            by: "pipeline",
+            source: &place.source,
+            position: record.position.offset,
+            kind,
+            detail: detail.clone(),
+            attempts: 1,
+            event_id: None,
+            event: None,
+            record_hex: Some(hex(&record.bytes)),
+        };
+        let letters: Vec<_> = bad.iter().map(letter).collect();
+        self.bad_records.write(&letters).await?;
+        for letter in &letters {
+            tracing::error!(
+                position = letter.position,
+                kind = letter.kind,
+                detail = letter.detail,
+                "record of the calls log put aside"
+            );
+        }
+        self.metrics
+            .bad_records
+            .inc_by(u64::try_from(bad.len()).unwrap_or(u64::MAX));
+        self.alerts.bad_records(&place.source, &letters).await;
+        Ok(())
+    }
+
+    /// Says loudly what is missing from the calls log.
+    pub(super) async fn report_gaps(&mut self, gaps: &[Gap], source: &str) {
+        for gap in gaps {
+            let lost = gap.to.offset.saturating_sub(gap.from.offset);
+            self.metrics.gaps.inc_by(lost);
+            tracing::error!(from = %gap.from, to = %gap.to, reason = ?gap.reason, "calls were lost");
+            self.alerts.gap(source, gap).await;
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
