@@ -1,0 +1,53 @@
+# Thin: a target is a few commands, and CI runs the same ones.
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-crash bench lint fmt lint-deny venv
+
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+VENV := $(CURDIR)/target/venv
+SOURCES = $$(git ls-files --cached --others --exclude-standard '*.rs')
+# The end-to-end tests start this program.
+DEBUG_BIN := TOLLKEEPER_BIN=$(TARGET)/debug/tollkeeper
+
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: ## Install what is missing: compiler, Python, Rust
+	@sh scripts/setup.sh
+
+run: setup ## Build and start Tollkeeper: http://127.0.0.1:4000/v1
+	cargo build --release --locked --package cli
+	$(TARGET)/release/tollkeeper up $(ARGS)
+
+test: setup lint venv ## Everything that CI checks
+	cargo build --workspace --all-features --locked
+	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
+
+test-crash: setup ## Twenty-five kills, and a collector away for half a minute
+	cargo build --workspace --all-features --locked
+	$(DEBUG_BIN) TOLLKEEPER_CRASH_ROUNDS=25 TOLLKEEPER_AWAY_S=30 cargo test --all-features --locked \
+		--workspace --test e2e -- --nocapture --test-threads 1 crash:: collector_away::
+
+bench: setup ## Measure, and print tables; PART=gateway, journal, collector, cost or memory for one
+	cargo build --release --locked --package cli --package tests
+	$(TARGET)/release/bench $(PART)
+
+lint: setup ## Format, clippy, and cargo-deny where it is installed
+	@# `cargo fmt` does not see the modules that a macro declares.
+	rustfmt --check --edition 2024 $(SOURCES)
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; \
+		then cargo deny --all-features --locked check bans licenses sources; \
+		else echo "lint: no cargo-deny here, skipped; \`make lint-deny\` installs it"; fi
+
+fmt: ## Format every file
+	rustfmt --edition 2024 $(SOURCES)
+
+lint-deny: setup ## Install cargo-deny (takes minutes) and check licences and sources
+	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny --all-features --locked check bans licenses sources
+
+venv: $(VENV)/.ready
+$(VENV)/.ready: tests/python/requirements.txt | setup
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement $<
+	@touch $@

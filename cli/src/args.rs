@@ -1,0 +1,115 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A gateway for LLM calls that writes every call down and keeps the books.
+///
+/// `tollkeeper up` runs everything on this machine; without a configuration it serves a demo model.
+#[derive(Debug, Parser)]
+#[command(name = "tollkeeper", version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What to log: `error`, `warn`, `info`, `debug`, or by module: `info,bus=debug`
+    #[arg(
+        long,
+        global = true,
+        default_value = "info",
+        env = "TOLLKEEPER_LOG",
+        value_name = "FILTER"
+    )]
+    pub(crate) log: String,
+    /// Log one JSON object a line
+    #[arg(long, global = true)]
+    pub(crate) log_json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run gateway and collector in one process
+    Up(Run),
+    /// Run a gateway alone: it writes calls to the journal in the data directory
+    Gateway(Run),
+    /// Run a collector alone: it reads the journal that a gateway writes
+    Collector(Run),
+    /// Read the configuration and say what is wrong with it; connects nowhere
+    Check(Check),
+    /// Explain what a call cost: its line items, unit prices, and the price-map entry
+    Explain(Explain),
+    /// Show calls as they are settled, one JSON object a line
+    Tap(Tap),
+}
+
+/// Where a server finds its things.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The configuration: LiteLLM's `config.yaml`, with our sections beside theirs
+    #[arg(long, short, env = "TOLLKEEPER_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The directory of the journals and the books
+    #[arg(
+        long,
+        env = "TOLLKEEPER_DATA",
+        default_value = "data",
+        value_name = "DIR"
+    )]
+    pub(crate) data: PathBuf,
+    /// Where the gateway listens
+    #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Where the collector listens [default: `collector.listen` of the configuration, 127.0.0.1:4001]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) collector_listen: Option<SocketAddr>,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration
+    #[arg(long, short, env = "TOLLKEEPER_CONFIG", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// How to reach a collector.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    /// The collector's address
+    #[arg(
+        long,
+        env = "TOLLKEEPER_COLLECTOR",
+        default_value = "http://127.0.0.1:4001",
+        value_name = "URL"
+    )]
+    pub(crate) collector: String,
+    /// The master key
+    #[arg(
+        long,
+        env = "LITELLM_MASTER_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    pub(crate) key: Option<String>,
+}
+
+/// Which call to explain.
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The call: the header `x-litellm-call-id` of its answer
+    #[arg(value_name = "CALL_ID")]
+    pub(crate) call: String,
+    /// Print the record as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// What to show.
+#[derive(Debug, Args)]
+pub(crate) struct Tap {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}

@@ -1,0 +1,282 @@
+//! One file for everything: LiteLLM's `config.yaml` with our sections beside theirs.
+//!
+//! The YAML becomes a tree, `os.environ/NAME` is resolved on the tree (never in the text), and each
+//! crate reads its own sections. Every error names the file, the line and the key.
+
+mod yaml;
+
+use std::{fmt, path::Path, time::Duration};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use self::yaml::Document;
+
+/// Looks a variable of the environment up.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Everything the program is told.
+pub(crate) struct Config {
+    pub(crate) gateway: gateway::Config,
+    pub(crate) collector: collector::Config,
+    pub(crate) sinks: collector::Sinks,
+    pub(crate) bus: BusConfig,
+    /// What was read and has no effect.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The section `bus`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BusConfig {
+    /// Limits of each journal.
+    pub(crate) journal: JournalConfig,
+}
+
+/// The section `bus.journal`; what is left out is as the journal likes it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct JournalConfig {
+    /// Bytes of one file.
+    segment_bytes: Option<u64>,
+    /// Bytes of all files.
+    bytes_max: Option<u64>,
+    /// What happens at `bytes_max`.
+    at_limit: Option<AtLimit>,
+    /// Milliseconds between two syncs to disk.
+    sync_every_ms: Option<u64>,
+    /// Hours that records stay after every reader has passed them.
+    keep_for_hours: Option<u64>,
+}
+
+/// What happens when a journal is full.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum AtLimit {
+    /// New records are refused.
+    Refuse,
+    /// The oldest records go, loudly.
+    DropOldest,
+}
+
+impl JournalConfig {
+    pub(crate) fn options(&self) -> bus::JournalOptions {
+        let mut options = bus::JournalOptions::default();
+        if let Some(bytes) = self.segment_bytes {
+            options.segment_bytes = bytes;
+        }
+        if let Some(bytes) = self.bytes_max {
+            options.bytes_max = Some(bytes);
+        }
+        match self.at_limit {
+            Some(AtLimit::Refuse) => options.at_limit = bus::AtLimit::Refuse,
+            Some(AtLimit::DropOldest) => options.at_limit = bus::AtLimit::DropOldest,
+            None => {}
+        }
+        if let Some(millis) = self.sync_every_ms {
+            options.sync_every = Duration::from_millis(millis);
+        }
+        if let Some(hours) = self.keep_for_hours {
+            options.keep_for = Duration::from_secs(hours.saturating_mul(3600));
+        }
+        options
+    }
+}
+
+/// The configuration of a first run: a model that answers without any provider account.
+const DEMO: &str = include_str!("demo.yaml");
+
+impl Config {
+    /// Reads `path`, or the demo if there is none.
+    ///
+    /// # Errors
+    ///
+    /// At the first thing that cannot be used; the message says where it stands.
+    pub(crate) fn load(path: Option<&Path>, environment: Environment<'_>) -> anyhow::Result<Self> {
+        let (name, text) = match path {
+            Some(path) => {
+                let name = path.display().to_string();
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the configuration `{name}`"))?;
+                (name, text)
+            }
+            None => ("the built-in demo".to_owned(), DEMO.to_owned()),
+        };
+        Self::parse(&text, environment).map_err(|error| anyhow::anyhow!("{name}{error}"))
+    }
+
+    fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Misconfigured> {
+        let document = Document::parse(text)?;
+        let mut warnings = Vec::new();
+        let mut tree = resolve(&document, environment, &mut warnings)?;
+        let bus = section(&mut tree, "bus", &document)?;
+        let collector: collector::Config = section(&mut tree, "collector", &document)?;
+        let sinks = sinks(&mut tree, &document)?;
+        let (mut gateway, theirs) =
+            gateway::Config::from_tree(&tree).map_err(|error| Misconfigured {
+                line: document.line(&error.path),
+                message: error.to_string(),
+            })?;
+        keys_from_environment(&mut gateway, environment);
+        if gateway.master_key.is_none() {
+            gateway.master_key = environment("LITELLM_MASTER_KEY").map(event::Secret::new);
+        }
+        warnings.extend(theirs.into_iter().map(|warning| {
+            let at = document
+                .line(&warning.path)
+                .map(|line| format!("line {line}: "));
+            let path = warning.path;
+            format!(
+                "{}`{path}` is not supported here and has no effect",
+                at.unwrap_or_default()
+            )
+        }));
+        Ok(Self {
+            gateway,
+            collector,
+            sinks,
+            bus,
+            warnings,
+        })
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Misconfigured {
+    line: Option<usize>,
+    message: String,
+}
+
+impl fmt::Display for Misconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, ":{line}: {}", self.message),
+            None => write!(f, ": {}", self.message),
+        }
+    }
+}
+
+/// Takes out a section and reads it; one that is not there has its defaults.
+fn section<T: serde::de::DeserializeOwned + Default>(
+    tree: &mut Map<String, Value>,
+    name: &str,
+    document: &Document,
+) -> Result<T, Misconfigured> {
+    match tree.remove(name) {
+        None | Some(Value::Null) => Ok(T::default()),
+        Some(value) => read(value, name, document),
+    }
+}
+
+fn sinks(
+    tree: &mut Map<String, Value>,
+    document: &Document,
+) -> Result<collector::Sinks, Misconfigured> {
+    let entries: Map<String, Value> = section(tree, "sinks", document)?;
+    entries
+        .into_iter()
+        .map(|(name, value)| {
+            let sink = read(value, &format!("sinks.{name}"), document)?;
+            Ok((name, sink))
+        })
+        .collect()
+}
+
+fn read<T: serde::de::DeserializeOwned>(
+    value: Value,
+    path: &str,
+    document: &Document,
+) -> Result<T, Misconfigured> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let inner = error.path().to_string();
+        let path = if inner == "." {
+            path.to_owned()
+        } else {
+            format!("{path}.{inner}")
+        };
+        let message = format!("`{path}`: {}", error.into_inner());
+        Misconfigured {
+            line: document.line(&path),
+            message,
+        }
+    })
+}
+
+/// Replaces `os.environ/NAME` by the variable's value, and exports `environment_variables` to what
+/// is looked up.
+fn resolve(
+    document: &Document,
+    environment: Environment<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Map<String, Value>, Misconfigured> {
+    let Value::Object(mut tree) = document.tree.clone() else {
+        let message = "the file must be a mapping of sections".to_owned();
+        return Err(Misconfigured {
+            line: Some(1),
+            message,
+        });
+    };
+    let own: Map<String, Value> = section(&mut tree, "environment_variables", document)?;
+    let look_up = |name: &str| match own.get(name) {
+        Some(Value::String(value)) if !value.starts_with(PREFIX) => Some(value.clone()),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => Some(value.to_string()),
+        _ => environment(name),
+    };
+    for (name, value) in &mut tree {
+        substitute(value, name, &mut |path, variable| {
+            let value = look_up(variable);
+            if value.is_none() {
+                let at = document.line(path).map(|line| format!("line {line}: "));
+                let at = at.unwrap_or_default();
+                warnings.push(format!(
+                    "{at}`{path}`: the variable `{variable}` is not set"
+                ));
+            }
+            value
+        });
+    }
+    Ok(tree)
+}
+
+const PREFIX: &str = "os.environ/";
+
+fn substitute(
+    value: &mut Value,
+    path: &str,
+    look_up: &mut impl FnMut(&str, &str) -> Option<String>,
+) {
+    match value {
+        Value::String(text) => {
+            if let Some(variable) = text.strip_prefix(PREFIX) {
+                *value = look_up(path, variable).map_or(Value::Null, Value::String);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                substitute(item, &format!("{path}[{index}]"), look_up);
+            }
+        }
+        Value::Object(entries) => {
+            for (key, entry) in entries {
+                substitute(entry, &format!("{path}.{key}"), look_up);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Deployments without a key of their own get the one that LiteLLM would take.
+fn keys_from_environment(gateway: &mut gateway::Config, environment: Environment<'_>) {
+    for deployment in &mut gateway.deployments {
+        if deployment.api_key.is_none() {
+            let variables = deployment.provider.key_variables();
+            let key = variables.iter().find_map(|variable| environment(variable));
+            deployment.api_key = key.map(event::Secret::new);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

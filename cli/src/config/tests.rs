@@ -1,0 +1,142 @@
+//! What users have is read; what is wrong is said with its line.
+
+use super::*;
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "MASTER" => Some("sk-master".to_owned()),
+        "OPENAI_API_KEY" => Some("sk-openai".to_owned()),
+        _ => None,
+    }
+}
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, &environment).map_err(|error| error.to_string())
+}
+
+fn refused(text: &str) -> String {
+    parse(text).err().expect("this configuration is wrong")
+}
+
+const LITELLM: &str = "\
+model_list:
+  - model_name: gpt-4o
+    litellm_params:
+      model: azure/my-deployment
+      api_base: https://example.openai.azure.com/
+      api_version: '2024-10-21'
+      api_key: os.environ/AZURE_KEY
+      rpm: 6
+    model_info:
+      base_model: azure/gpt-4o
+      mode: chat
+  - model_name: gpt-4o
+    litellm_params:
+      model: gpt-4o
+      input_cost_per_token: 0.0000025
+litellm_settings:
+  drop_params: True
+  success_callback: [langfuse]
+general_settings:
+  master_key: os.environ/MASTER
+  database_url: postgresql://u:p@h/db
+router_settings:
+  routing_strategy: simple-shuffle
+  num_retries: 1
+sinks:
+  events:
+    kind: file
+    path: /tmp/events
+";
+
+#[test]
+fn a_litellm_file_with_our_sections_is_read() {
+    let config = parse(LITELLM).unwrap();
+    let [azure, openai] = config.gateway.deployments.as_slice() else {
+        panic!("two deployments")
+    };
+    assert_eq!(azure.provider_name, "azure");
+    assert_eq!(azure.base_model.as_deref(), Some("azure/gpt-4o"));
+    assert_eq!(azure.api_base, "https://example.openai.azure.com");
+    assert!(azure.api_key.is_none());
+    assert_eq!(openai.api_key.as_ref().unwrap().expose(), "sk-openai");
+    assert_eq!(
+        openai.price_overrides.as_ref().unwrap().text(),
+        r#"{"input_cost_per_token":2.5e-6}"#
+    );
+    assert_eq!(
+        config.gateway.master_key.as_ref().unwrap().expose(),
+        "sk-master"
+    );
+    assert_eq!(config.gateway.retries_max, 1);
+    assert_eq!(config.sinks["events"].kind, "file");
+}
+
+#[test]
+fn what_has_no_effect_is_said() {
+    let warnings = parse(LITELLM).unwrap().warnings;
+    let wanted = [
+        "line 7: `model_list[0].litellm_params.api_key`: the variable `AZURE_KEY` is not set",
+        "line 21: `general_settings.database_url` is not supported here and has no effect",
+        "line 18: `litellm_settings.success_callback` is not supported here and has no effect",
+    ];
+    assert_eq!(warnings, wanted);
+}
+
+#[test]
+fn an_unknown_key_is_an_error_with_its_line() {
+    let text = "model_list:\n  - model_name: a\n    litellm_params:\n      modle: b\n";
+    assert_eq!(
+        refused(text),
+        ":4: `model_list[0].litellm_params.modle`: unknown key, did you mean `model`?"
+    );
+    assert!(refused("general_settings:\n  master_kye: a\n").starts_with(":2: "));
+    assert!(refused("colector: {}\n").starts_with(":1: "));
+    assert!(refused("bus:\n  journal:\n    segment_byte: 1\n").starts_with(":3: "));
+    assert!(refused("gateway:\n\n  head_timeout: soon\n").starts_with(":3: "));
+    assert!(refused("collector:\n  settle:\n    linger: soon\n").starts_with(":3: "));
+}
+
+#[test]
+fn what_is_not_yaml_is_refused_with_its_line() {
+    assert!(refused("a: [1\nb: 2\n").starts_with(':'));
+    assert!(refused("- 1\n").starts_with(":1: "));
+    assert!(refused("bus: {}\nbus: {}\n").starts_with(":2: "));
+    assert!(refused("bus: {}\n---\nbus: {}\n").contains("second document"));
+}
+
+#[test]
+fn an_unknown_provider_is_told_what_there_is() {
+    let text = "model_list:\n  - model_name: a\n    litellm_params: {model: nobody/x}\n";
+    let error = refused(text);
+    assert!(
+        error.starts_with(":3: ") && error.contains("`nobody`") && error.contains("groq"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_price_that_is_none_is_refused() {
+    let text = "model_list:\n  - model_name: a\n    litellm_params:\n      model: gpt-4o\n      input_cost_per_token: -1\n";
+    assert!(refused(text).starts_with(":5: "));
+}
+
+#[test]
+fn two_deployments_with_one_id_are_refused() {
+    let text = "model_list:\n  - {model_name: a, litellm_params: {model: gpt-4o}}\n  - {model_name: a, litellm_params: {model: gpt-4o}}\n";
+    assert!(refused(text).starts_with(":3: "));
+}
+
+#[test]
+fn secrets_do_not_show() {
+    let shown = format!("{:?}", parse(LITELLM).unwrap().gateway);
+    assert!(
+        !shown.contains("sk-master") && !shown.contains("sk-openai"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_demo_is_a_configuration() {
+    assert!(parse(DEMO).unwrap().warnings.is_empty());
+}
