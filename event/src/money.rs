@@ -186,7 +186,7 @@ pub enum MoneyError {
 }
 
 /// Writes `digits` as a JSON number, keeping every digit.
-pub(crate) fn number<S: Serializer>(digits: &str, serializer: S) -> Result<S::Ok, S::Error> {
+fn number<S: Serializer>(digits: &str, serializer: S) -> Result<S::Ok, S::Error> {
     RawValue::from_string(digits.to_owned())
         .map_err(serde::ser::Error::custom)?
         .serialize(serializer)

@@ -1,12 +1,10 @@
 //! Instants and durations as LiteLLM writes them: seconds, with the fraction kept exactly.
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{Exact, money::number};
+use crate::Exact;
 
 const PER_SECOND: i64 = 1_000_000;
 
@@ -66,14 +64,25 @@ impl Seconds {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        number(&SixDigits(self.0).to_string(), serializer)
+        serializer.serialize_f64(seconds(self.0))
     }
 }
 
 impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        number(&SixDigits(self.0).to_string(), serializer)
+        serializer.serialize_f64(seconds(self.0))
     }
+}
+
+/// A double holds every microsecond of epoch seconds until the year 2242, and is written with the
+/// fewest digits that mean it.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::float_arithmetic,
+    reason = "a time is no money"
+)]
+fn seconds(micros: i64) -> f64 {
+    micros as f64 / 1e6
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
@@ -96,23 +105,6 @@ fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
         .ok_or_else(|| D::Error::custom("time is out of range"))
 }
 
-/// Microseconds shown as seconds.
-struct SixDigits(i64);
-
-impl fmt::Display for SixDigits {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let micros = self.0.unsigned_abs();
-        let per_second = PER_SECOND.unsigned_abs();
-        write!(
-            f,
-            "{sign}{}.{:06}",
-            micros / per_second,
-            micros % per_second
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +116,21 @@ mod tests {
         assert_eq!(serde_json::to_string(&read).unwrap(), "1795185951.397412");
         let read: Seconds = serde_json::from_str("0.009224891662597656").unwrap();
         assert_eq!(read.micros(), 9225);
-        assert_eq!(serde_json::to_string(&Seconds(-1)).unwrap(), "-0.000001");
+        for micros in [
+            -1,
+            0,
+            1,
+            999_999,
+            1_795_185_951_397_411,
+            8_589_934_591_999_999,
+        ] {
+            let written = serde_json::to_string(&Timestamp(micros)).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Timestamp>(&written)
+                    .unwrap()
+                    .micros(),
+                micros
+            );
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     call::{Call, Open},
     config::Deployment,
     error::{ApiError, ErrorClass},
-    report,
+    payload,
     upstream::Failure,
 };
 
@@ -78,22 +78,18 @@ pub(crate) async fn run(
     call: &mut Call,
     group: &Group,
 ) -> Result<(Response<Incoming>, Instant), Box<Failure>> {
-    let shared = Arc::clone(&call.shared);
     let mut tried = Vec::new();
     let mut number = 0;
     loop {
         let Some(deployment) = call.open().map(|open| Arc::clone(&open.deployment)) else {
             return Err(ended_already());
         };
-        let timeout = deployment
-            .timeout
-            .unwrap_or(shared.config.settings.upstream_timeout);
+        let (timeout, retries_max) = patience(call, &deployment);
         let deadline = Instant::now() + timeout;
         let failure = match attempt(call, &deployment, deadline).await {
             Ok(response) => return Ok((response, deadline)),
             Err(failure) => failure,
         };
-        let retries_max = deployment.retries_max.unwrap_or(shared.config.retries_max);
         tried.push(deployment);
         if number >= retries_max || !failure.error.class.is_retryable() {
             return Err(failure);
@@ -112,6 +108,23 @@ pub(crate) async fn run(
     }
 }
 
+/// How long an attempt may take, and how many may follow the first: as the request says, else the
+/// deployment, else the configuration. No request can have more time than the configuration gives.
+pub(crate) fn patience(call: &mut Call, deployment: &Deployment) -> (Duration, u32) {
+    let config = &call.shared.core.config;
+    let timeout = deployment
+        .timeout
+        .unwrap_or(config.settings.upstream_timeout);
+    let retries_max = deployment.retries_max.unwrap_or(config.retries_max);
+    match call.request() {
+        Some(request) => (
+            request.timeout.map_or(timeout, |own| own.min(timeout)),
+            request.retries_max.unwrap_or(retries_max),
+        ),
+        None => (timeout, retries_max),
+    }
+}
+
 /// One request to one deployment.
 async fn attempt(
     call: &mut Call,
@@ -127,7 +140,7 @@ async fn attempt(
     };
     let prepared = deployment.provider.prepare(deployment, request);
     let number = open.attempts.len();
-    open.attempts.push(report::attempt(
+    open.attempts.push(payload::attempt(
         &open.draft,
         number,
         deployment,

@@ -17,8 +17,11 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     open_calls::Ticket,
+    payload,
     provider::Observed,
-    report, tokens,
+    report,
+    request::ChatRequest,
+    tokens,
 };
 
 /// A call that has been admitted.
@@ -89,6 +92,11 @@ impl Call {
         self.open.as_deref_mut()
     }
 
+    /// What the client asked for.
+    pub(crate) fn request(&mut self) -> Option<&ChatRequest> {
+        self.open().and_then(|open| open.draft.request.as_ref())
+    }
+
     /// Writes the event.
     ///
     /// # Errors
@@ -139,7 +147,7 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         call_type: Draft::call_type().to_owned(),
         stream: request.is_some_and(|request| request.stream),
         model_group: deployment.model_name.clone(),
-        model: report::qualified(deployment),
+        model: payload::qualified(deployment),
         provider: deployment.provider_name.clone(),
         model_id: deployment.id.clone(),
         api_base: Some(deployment.api_base.clone()),

@@ -89,8 +89,7 @@ async fn relay(
     if asked_for_stream && answer::is_event_stream(&head.headers) {
         let strip_usage = !call.wants_usage();
         let reader = stamp.deployment.provider.stream(strip_usage);
-        let limits = &call.shared.config.settings;
-        let idle_max = stamp.deployment.timeout.unwrap_or(limits.upstream_timeout);
+        let (idle_max, _retries_max) = attempts::patience(&mut call, &stamp.deployment);
         let source = Source::Provider(body);
         let relay = Relay::new(call, source, reader, head.headers.clone(), idle_max);
         return stamp.on(answer::stream(head.status, relay), &head.headers);
@@ -316,10 +315,6 @@ fn internal() -> ApiError {
 }
 
 impl Call {
-    fn request(&mut self) -> Option<&ChatRequest> {
-        self.open().and_then(|open| open.draft.request.as_ref())
-    }
-
     /// Whether the client is to get the stream's usage chunk.
     fn wants_usage(&mut self) -> bool {
         let always = self.shared.config.always_include_usage;

@@ -6,6 +6,7 @@
 //! error that names its path.
 
 mod deployment;
+mod keys;
 mod litellm;
 mod settings;
 

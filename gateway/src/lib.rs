@@ -16,6 +16,7 @@ mod gateway;
 mod metrics;
 mod mock;
 mod open_calls;
+mod payload;
 pub mod provider;
 mod relay;
 mod report;

@@ -1,15 +1,15 @@
 //! A chat request: scanned once for what the gateway must know, and otherwise left as it came.
 
-use std::{borrow::Cow, fmt, ops::Range};
+mod scan;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use std::{ops::Range, time::Duration};
+
+use bytes::{BufMut as _, Bytes, BytesMut};
 use event::Json;
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor},
-    ser::SerializeMap as _,
-};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
+
+use self::scan::{Fields, put, range};
 
 /// Fields that are for the gateway and do not go upstream.
 const OURS: &[&str] = &[
@@ -62,6 +62,9 @@ const FORBIDDEN: &[&str] = &[
 /// Beginnings of such fields.
 const FORBIDDEN_PREFIXES: &[&str] = &["user_api_key_", "aws_", "vertex_", "azure_"];
 
+/// Attempts after the first that a request may ask for.
+const RETRIES_MAX: u32 = 10;
+
 /// Fields that a request may carry.
 const FIELDS_MAX: usize = 256;
 
@@ -84,6 +87,10 @@ pub struct ChatRequest {
     pub service_tier: Option<String>,
     /// The answer to give instead of asking a provider.
     pub mock_response: Option<String>,
+    /// Attempts after the first (`num_retries`), at most ten.
+    pub retries_max: Option<u32>,
+    /// How long an attempt may take (`timeout`, in seconds).
+    pub timeout: Option<Duration>,
     /// What the client says about the call.
     pub metadata: ClientMetadata,
     /// The messages as they came; `None` if they are larger than is kept.
@@ -202,6 +209,9 @@ impl ChatRequest {
             user: field(&find, "user", "text")?,
             service_tier: field(&find, "service_tier", "text")?,
             mock_response: field(&find, "mock_response", "text")?,
+            retries_max: field::<u32>(&find, "num_retries", "a whole number")?
+                .map(|count| count.min(RETRIES_MAX)),
+            timeout: timeout(&find)?,
             metadata: metadata(&find)?,
             messages: (messages.get().len() <= content_bytes_max).then(|| Json::from(messages)),
             stream_options: find("stream_options").map(Json::from),
@@ -309,35 +319,6 @@ struct StreamOptions {
     include_usage: Option<bool>,
 }
 
-/// The fields of an object, in order; values are not looked into.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::with_capacity(16);
-                while let Some(Key(name)) = map.next_key()? {
-                    fields.push((name, map.next_value()?));
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
-}
-
-/// A key, borrowed where it has no escapes.
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
 fn check(name: &str, before: &[Field]) -> Result<(), RequestError> {
     let priced = name.contains("cost_per_") || name.contains("_token_cost");
     let prefixed = FORBIDDEN_PREFIXES
@@ -355,12 +336,6 @@ fn check(name: &str, before: &[Field]) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// Where `value` stands in `body`, of which it is a part.
-fn range(body: &Bytes, value: &RawValue) -> Range<usize> {
-    let start = value.get().as_ptr().addr() - body.as_ptr().addr();
-    start..start + value.get().len()
-}
-
 /// Reads a field; `null` is as if it were not there.
 fn field<'a, T: Deserialize<'a>>(
     find: &impl Fn(&str) -> Option<&'a RawValue>,
@@ -371,6 +346,25 @@ fn field<'a, T: Deserialize<'a>>(
         return Ok(None);
     };
     serde_json::from_str(raw.get()).map_err(|_error| RequestError::WrongType { name, wanted })
+}
+
+/// The time that a request gives its attempts: whole seconds, or with a fraction.
+fn timeout<'a>(
+    find: &impl Fn(&str) -> Option<&'a RawValue>,
+) -> Result<Option<Duration>, RequestError> {
+    let name = if find("timeout").is_some() {
+        "timeout"
+    } else {
+        "request_timeout"
+    };
+    let seconds: Option<f64> = field(find, name, "a number of seconds")?;
+    seconds
+        .map(Duration::try_from_secs_f64)
+        .transpose()
+        .map_err(|_error| RequestError::WrongType {
+            name,
+            wanted: "a number of seconds",
+        })
 }
 
 fn metadata<'a>(
@@ -388,25 +382,6 @@ fn metadata<'a>(
         metadata.tags = tags;
     }
     Ok(metadata)
-}
-
-/// Writes `"name":value`, with a comma in front unless it is the first.
-fn put(out: &mut BytesMut, name: &str, value: &[u8]) {
-    if out.len() > 1 {
-        out.put_u8(b',');
-    }
-    if name
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    {
-        out.put_u8(b'"');
-        out.put_slice(name.as_bytes());
-        out.put_slice(b"\":");
-    } else {
-        out.put_slice(Json::of(&name).text().as_bytes());
-        out.put_u8(b':');
-    }
-    out.put_slice(value);
 }
 
 #[cfg(test)]

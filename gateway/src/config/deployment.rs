@@ -6,6 +6,7 @@ use event::{Json, Secret};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use super::keys::{DEFAULTS, INFO, PARAMS, PARAMS_UNSUPPORTED};
 use super::{ConfigError, Warning, litellm::map_of, read, unknown};
 use crate::provider::{self, Provider};
 
@@ -50,92 +51,6 @@ pub struct Deployment {
     /// Its own prices: price-map keys, over those of the map.
     pub price_overrides: Option<Json>,
 }
-
-/// Keys of `litellm_params` that mean something here.
-const PARAMS: &[&str] = &[
-    "model",
-    "api_key",
-    "api_base",
-    "base_url",
-    "api_version",
-    "organization",
-    "custom_llm_provider",
-    "timeout",
-    "stream_timeout",
-    "max_retries",
-    "num_retries",
-    "weight",
-    "rpm",
-    "tpm",
-    "headers",
-    "extra_headers",
-    "mock_response",
-    "base_model",
-];
-
-/// LiteLLM's other keys of `litellm_params`.
-const PARAMS_UNSUPPORTED: &[&str] = &[
-    "itpm",
-    "otpm",
-    "order",
-    "timeout_by_service_tier",
-    "cooldown_time",
-    "max_parallel_requests",
-    "tags",
-    "tag_regex",
-    "drop_params",
-    "additional_drop_params",
-    "allowed_openai_params",
-    "extra_body",
-    "max_budget",
-    "budget_duration",
-    "litellm_credential_name",
-    "use_in_pass_through",
-    "use_chat_completions_api",
-    "merge_reasoning_content_in_choices",
-    "configurable_clientside_auth_params",
-    "region_name",
-    "tenant_id",
-    "client_id",
-    "client_secret",
-    "azure_ad_token",
-];
-
-/// Parameters of a request that a deployment may set.
-const DEFAULTS: &[&str] = &[
-    "temperature",
-    "top_p",
-    "n",
-    "stop",
-    "max_tokens",
-    "max_completion_tokens",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "user",
-    "response_format",
-    "seed",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "logprobs",
-    "top_logprobs",
-    "modalities",
-    "audio",
-    "prediction",
-    "reasoning_effort",
-    "verbosity",
-    "service_tier",
-    "store",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "safety_identifier",
-    "web_search_options",
-    "stream_options",
-];
-
-/// Keys of `model_info` that mean something here; its others describe the model and are let be.
-const INFO: &[&str] = &["id", "base_model"];
 
 /// Reads `model_list`.
 pub(super) fn list(

@@ -1,0 +1,87 @@
+//! The keys of a deployment.
+
+/// Keys of `litellm_params` that mean something here.
+pub(super) const PARAMS: &[&str] = &[
+    "model",
+    "api_key",
+    "api_base",
+    "base_url",
+    "api_version",
+    "organization",
+    "custom_llm_provider",
+    "timeout",
+    "stream_timeout",
+    "max_retries",
+    "num_retries",
+    "weight",
+    "rpm",
+    "tpm",
+    "headers",
+    "extra_headers",
+    "mock_response",
+    "base_model",
+];
+
+/// LiteLLM's other keys of `litellm_params`.
+pub(super) const PARAMS_UNSUPPORTED: &[&str] = &[
+    "itpm",
+    "otpm",
+    "order",
+    "timeout_by_service_tier",
+    "cooldown_time",
+    "max_parallel_requests",
+    "tags",
+    "tag_regex",
+    "drop_params",
+    "additional_drop_params",
+    "allowed_openai_params",
+    "extra_body",
+    "max_budget",
+    "budget_duration",
+    "litellm_credential_name",
+    "use_in_pass_through",
+    "use_chat_completions_api",
+    "merge_reasoning_content_in_choices",
+    "configurable_clientside_auth_params",
+    "region_name",
+    "tenant_id",
+    "client_id",
+    "client_secret",
+    "azure_ad_token",
+];
+
+/// Parameters of a request that a deployment may set.
+pub(super) const DEFAULTS: &[&str] = &[
+    "temperature",
+    "top_p",
+    "n",
+    "stop",
+    "max_tokens",
+    "max_completion_tokens",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "user",
+    "response_format",
+    "seed",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "logprobs",
+    "top_logprobs",
+    "modalities",
+    "audio",
+    "prediction",
+    "reasoning_effort",
+    "verbosity",
+    "service_tier",
+    "store",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "web_search_options",
+    "stream_options",
+];
+
+/// Keys of `model_info` that mean something here; its others describe the model and are let be.
+pub(super) const INFO: &[&str] = &["id", "base_model"];

@@ -1,0 +1,308 @@
+//! Turns a call and its ending into an event.
+
+use event::{
+    Attempt, ErrorInformation, Extension, HiddenParams, Json, Metadata, ModelMapInformation,
+    Outcome, StandardLoggingPayload, Status, StatusFields, Timestamp, Usage, UsageSource,
+};
+use http::{HeaderMap, HeaderName};
+use serde::{Serialize, Serializer};
+
+use crate::{
+    call::{Ending, Open},
+    config::Deployment,
+    draft::Draft,
+    error::ApiError,
+    gateway::Shared,
+    provider::Observed,
+    request::left_out,
+    tokens,
+};
+
+/// What stands where content was taken out.
+const REDACTED: &str = "redacted-by-litellm";
+
+/// The upstream model with its provider in front.
+pub(crate) fn qualified(deployment: &Deployment) -> String {
+    format!("{}/{}", deployment.provider_name, deployment.model)
+}
+
+/// The event of an admitted call.
+pub(crate) fn of_call(
+    shared: &Shared,
+    open: Open,
+    mut ending: Ending,
+    now: Timestamp,
+) -> StandardLoggingPayload {
+    let Open {
+        draft,
+        deployment,
+        started,
+        attempts,
+    } = open;
+    if draft.presence.has_ended() && ending.outcome == Outcome::Success {
+        ending.outcome = Outcome::ClientDisconnected;
+    }
+    let stream = draft.request.as_ref().is_some_and(|request| request.stream);
+    let (usage, usage_source) = usage(shared, &draft, started.is_some(), &mut ending);
+    let mut payload = from_draft(shared, draft, now);
+    describe_deployment(&mut payload, &deployment, &ending.headers);
+    consumed(&mut payload, &usage);
+    let observed = ending.observed;
+    payload.id = observed
+        .id
+        .unwrap_or_else(|| payload.litellm_call_id.to_string());
+    payload.cache_hit = stream.then_some(false);
+    if stream && let Some(first) = ending.first_token {
+        payload.completion_start_time = first;
+        payload.response_time = first.since(payload.start_time);
+    }
+    let answered = matches!(
+        ending.outcome,
+        Outcome::Success | Outcome::ClientDisconnected
+    );
+    if answered {
+        payload.response = content(shared, observed.response);
+        payload.status = Status::Success;
+        payload.status_fields.llm_api_status = Status::Success;
+        payload.stream = stream.then_some(true);
+    }
+    if let Some(error) = &ending.error {
+        describe_error(&mut payload, error);
+    }
+    if let Some(ours) = &mut payload.tollkeeper {
+        ours.outcome = ending.outcome;
+        ours.usage_source = usage_source;
+        ours.started_sequence = started.map(|started| started.position.offset);
+        ours.attempts = attempts;
+        ours.response_model = observed.model;
+        ours.served_service_tier = observed.service_tier;
+        ours.base_model.clone_from(&deployment.base_model);
+        ours.price_overrides.clone_from(&deployment.price_overrides);
+    }
+    payload
+}
+
+/// The event of a request that was not admitted.
+pub(crate) fn of_rejected(
+    shared: &Shared,
+    draft: Draft,
+    error: &ApiError,
+    now: Timestamp,
+) -> StandardLoggingPayload {
+    let mut payload = from_draft(shared, draft, now);
+    describe_error(&mut payload, error);
+    payload
+}
+
+/// What was consumed, and who says so.
+fn usage(
+    shared: &Shared,
+    draft: &Draft,
+    admitted: bool,
+    ending: &mut Ending,
+) -> (Usage, UsageSource) {
+    if let Some(usage) = ending.observed.usage.take() {
+        return (usage, UsageSource::Provider);
+    }
+    let request = draft.request.as_ref();
+    let prompt_bytes = request.map_or(0, |request| request.messages_bytes());
+    match ending.outcome {
+        // Nobody saw what the provider did: the call costs what it was admitted with.
+        Outcome::Aborted if admitted => {
+            let bound = request.and_then(|request| request.output_tokens_max);
+            let output = bound.unwrap_or(shared.config.settings.reserve_output_tokens);
+            let mut usage = tokens::counted(prompt_bytes, 0);
+            usage.completion_tokens = output;
+            usage.total_tokens = usage.prompt_tokens.saturating_add(output);
+            (usage, UsageSource::Estimated)
+        }
+        // Where the provider had begun to answer, it charges for what it sent.
+        outcome if may_be_charged(outcome, &ending.observed) => (
+            tokens::counted(prompt_bytes, ending.observed.text_bytes),
+            UsageSource::Counted,
+        ),
+        _ => (Usage::default(), UsageSource::None),
+    }
+}
+
+/// Whether a provider that did not say what was consumed may charge for something all the same.
+const fn may_be_charged(outcome: Outcome, observed: &Observed) -> bool {
+    match outcome {
+        Outcome::Success | Outcome::ClientDisconnected | Outcome::Interrupted => true,
+        _ => observed.text_bytes > 0,
+    }
+}
+
+/// What is known of every request, admitted or not.
+fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingPayload {
+    let (w3c_trace_id, span_id) = draft.w3c();
+    let address = draft.client.address.map(|address| address.to_string());
+    let end_user = draft.end_user();
+    let request_tags = draft.tags();
+    let trace_id = draft.trace_name();
+    let session_id = draft.session();
+    let call_type = Draft::call_type().to_owned();
+    let request = draft.request.as_ref();
+    let metadata = Metadata {
+        user_api_key_hash: draft.identity.key_hash,
+        user_api_key_user_id: draft.identity.user_id,
+        user_api_key_end_user_id: end_user.clone(),
+        user_api_key_request_route: Some(draft.route.to_owned()),
+        spend_logs_metadata: request
+            .and_then(|request| request.metadata.spend_logs_metadata.clone())
+            .unwrap_or_default(),
+        requester_ip_address: address.clone(),
+        user_agent: draft.client.user_agent.clone(),
+        requester_metadata: request
+            .and_then(|request| request.metadata.whole.clone())
+            .unwrap_or_default(),
+        usage_object: Json::empty_object(),
+        requester_custom_headers: Json::of(&Texts(&draft.client.headers)),
+        ..Metadata::default()
+    };
+    StandardLoggingPayload {
+        id: draft.call_id.to_string(),
+        trace_id,
+        session_id,
+        call_type,
+        cache_hit: Some(false),
+        start_time: draft.start,
+        end_time: now,
+        completion_start_time: now,
+        response_time: now.since(draft.start),
+        model: request
+            .map(|request| request.model.clone())
+            .unwrap_or_default(),
+        model_group: request.map(|request| request.model.clone()),
+        request_tags,
+        end_user,
+        requester_ip_address: address,
+        user_agent: draft.client.user_agent,
+        messages: content(shared, request.map(|request| request.messages())),
+        response: Json::empty_object(),
+        model_parameters: request.map_or_else(Json::empty_object, |request| request.parameters()),
+        metadata,
+        tollkeeper: Some(Box::new(Extension {
+            outcome: Outcome::Rejected,
+            w3c_trace_id: w3c_trace_id.to_string(),
+            span_id: span_id.to_string(),
+            parent_span_id: draft.trace.parent,
+            requested_service_tier: request.and_then(|request| request.service_tier.clone()),
+            ..Extension::default()
+        })),
+        litellm_call_id: draft.call_id,
+        status_fields: StatusFields::default(),
+        ..StandardLoggingPayload::default()
+    }
+}
+
+fn describe_deployment(
+    payload: &mut StandardLoggingPayload,
+    deployment: &Deployment,
+    headers: &HeaderMap,
+) {
+    payload.model = qualified(deployment);
+    payload.model_map_information = ModelMapInformation {
+        model_map_key: payload.model.clone(),
+        ..Default::default()
+    };
+    payload.custom_llm_provider = Some(deployment.provider_name.clone());
+    payload.api_base = Some(deployment.api_base.clone());
+    payload.model_id = Some(deployment.id.clone());
+    payload.hidden_params = HiddenParams {
+        model_id: Some(deployment.id.clone()),
+        api_base: Some(deployment.api_base.clone()),
+        litellm_model_name: Some(payload.model.clone()),
+        additional_headers: provider_headers(headers),
+        ..HiddenParams::default()
+    };
+}
+
+fn consumed(payload: &mut StandardLoggingPayload, usage: &Usage) {
+    payload.prompt_tokens = usage.prompt_tokens;
+    payload.completion_tokens = usage.completion_tokens;
+    payload.total_tokens = usage.total_tokens;
+    if *usage != Usage::default() {
+        payload.metadata.usage_object = Json::of(usage);
+    }
+}
+
+fn describe_error(payload: &mut StandardLoggingPayload, error: &ApiError) {
+    payload.error_str = Some(error.message.clone());
+    payload.error_information = ErrorInformation {
+        traceback: String::new(),
+        ..error.information()
+    };
+}
+
+/// Content as far as it may be kept.
+fn content(shared: &Shared, content: Option<Json>) -> Json {
+    let Some(content) = content else {
+        return Json::default();
+    };
+    if shared.config.redact_messages {
+        return Json::of(&REDACTED);
+    }
+    let bytes = content.text().len();
+    if bytes > shared.config.settings.content_bytes_max {
+        left_out(bytes)
+    } else {
+        content
+    }
+}
+
+/// The provider's headers, as LiteLLM names them.
+fn provider_headers(headers: &HeaderMap) -> Json {
+    if headers.is_empty() {
+        return Json::default();
+    }
+    Json::of(&ProviderHeaders(headers))
+}
+
+/// Headers as an object of text values.
+struct ProviderHeaders<'a>(&'a HeaderMap);
+
+impl Serialize for ProviderHeaders<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let shown = self
+            .0
+            .iter()
+            .filter(|(name, _)| name.as_str() != "set-cookie");
+        serializer.collect_map(
+            shown.filter_map(|(name, value)| Some((LlmProvider(name), value.to_str().ok()?))),
+        )
+    }
+}
+
+/// A header's name with LiteLLM's prefix.
+struct LlmProvider<'a>(&'a HeaderName);
+
+impl Serialize for LlmProvider<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("llm_provider-{}", self.0))
+    }
+}
+
+/// Pairs as an object of text values.
+struct Texts<'a>(&'a [(String, String)]);
+
+impl Serialize for Texts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// One attempt, as the event lists it.
+pub(crate) fn attempt(
+    draft: &Draft,
+    number: usize,
+    deployment: &Deployment,
+    start_time: Timestamp,
+) -> Attempt {
+    Attempt {
+        id: format!("{}-{number}", draft.call_id),
+        model_id: deployment.id.clone(),
+        start_time,
+        ..Attempt::default()
+    }
+}
