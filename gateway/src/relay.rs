@@ -8,6 +8,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -20,9 +21,11 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::{
+    attempts,
     call::{Call, Ending},
     config::OnDisconnect,
     error::{ApiError, ErrorClass},
+    gateway::Shared,
     provider::StreamedAnswer,
 };
 
@@ -36,15 +39,17 @@ pub(crate) enum Source {
 
 /// See the [module](self).
 pub(crate) struct Relay {
-    /// `None` once the event has been written.
+    /// `None` once the source has ended.
     live: Option<Box<Live>>,
-    /// What is still to be sent after the event has been written.
+    /// What is still to be sent after that.
     last: Option<Bytes>,
 }
 
-/// A stream that has not ended.
+/// A stream whose source has not ended.
 struct Live {
-    call: Call,
+    /// `None` once the event has been written: what follows the end of the answer is passed on.
+    call: Option<Call>,
+    shared: Arc<Shared>,
     source: Source,
     answer: Box<dyn StreamedAnswer>,
     headers: HeaderMap,
@@ -72,7 +77,8 @@ impl Relay {
     ) -> Self {
         let now = Instant::now();
         let live = Live {
-            call,
+            shared: Arc::clone(&call.shared),
+            call: Some(call),
             source,
             answer,
             headers,
@@ -101,20 +107,13 @@ impl Body for Relay {
                 return Poll::Ready(self.last.take().map(|bytes| Ok(Frame::data(bytes))));
             };
             let (bytes, ended) = match ready!(live.poll_step(cx)) {
-                Step::Chunk(chunk) => {
-                    let bytes = live.take(chunk);
-                    let complete = live.answer.is_complete().then_some(Outcome::Success);
-                    (bytes, complete.map(|outcome| (outcome, None)))
-                }
-                Step::End => live.end_of_source(),
-                Step::Broken => (Bytes::new(), Some(live.interrupted("broke off"))),
-                Step::Late => (Bytes::new(), Some(live.late())),
+                Step::Chunk(chunk) => live.forward(chunk),
+                Step::End => (live.end_of_source(), true),
+                Step::Broken => (live.interrupted(), true),
+                Step::Late => (live.late(), true),
             };
-            if let Some((outcome, error)) = ended {
-                let bytes = match self.live.take() {
-                    Some(live) => live.finish(outcome, error, bytes),
-                    None => bytes,
-                };
+            if ended {
+                self.live = None;
                 self.last = Some(bytes).filter(|bytes| !bytes.is_empty());
             } else if !bytes.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -130,9 +129,6 @@ impl Body for Relay {
         SizeHint::default()
     }
 }
-
-/// How a stream ended, and what the client is told.
-type End = (Outcome, Option<ApiError>);
 
 impl Live {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
@@ -158,82 +154,110 @@ impl Live {
         Poll::Pending
     }
 
+    /// Takes a chunk; returns what the client gets, and whether that is all.
+    fn forward(&mut self, chunk: Bytes) -> (Bytes, bool) {
+        let bytes = self.take(chunk);
+        if self.call.is_none() || !self.answer.is_complete() {
+            return (bytes, false);
+        }
+        match self.finish(Outcome::Success, None) {
+            Ok(_outcome) => (bytes, false),
+            // Not written down: the client must not take this for a complete answer.
+            Err(error) => (in_stream(&error), true),
+        }
+    }
+
     fn take(&mut self, chunk: Bytes) -> Bytes {
         self.last_chunk = Instant::now();
         if self.first_token.is_none() {
-            self.first_token = Some((self.call.shared.clock)());
+            self.first_token = Some((self.shared.clock)());
         }
         self.answer.chunk(chunk)
     }
 
-    fn end_of_source(&mut self) -> (Bytes, Option<End>) {
+    fn end_of_source(&mut self) -> Bytes {
         let rest = self.answer.rest();
-        if self.answer.is_finished() {
-            (rest, Some((Outcome::Success, None)))
+        let told = if self.answer.is_finished() {
+            self.finish(Outcome::Success, None).err()
         } else {
-            (rest, Some(self.interrupted("ended without an end")))
+            self.fail(Outcome::Interrupted, "ended without an end")
+        };
+        match told {
+            Some(error) => [&rest[..], &in_stream(&error)[..]].concat().into(),
+            None => rest,
         }
     }
 
-    fn interrupted(&mut self, how: &str) -> End {
-        let error = self.error(
-            ErrorClass::ApiConnection,
-            format!("the provider's stream {how}"),
-        );
-        (Outcome::Interrupted, Some(error))
+    fn interrupted(&mut self) -> Bytes {
+        self.tell(Outcome::Interrupted, "broke off")
     }
 
-    fn late(&mut self) -> End {
-        let message = "the provider sent nothing for longer than `upstream_timeout`".to_owned();
-        (
+    fn late(&mut self) -> Bytes {
+        self.tell(
             Outcome::Timeout,
-            Some(self.error(ErrorClass::Timeout, message)),
+            "sent nothing for longer than `upstream_timeout`",
         )
     }
 
-    fn error(&mut self, class: ErrorClass, message: String) -> ApiError {
-        let mut error = ApiError::new(class, message);
-        error.provider = self
-            .call
-            .open()
-            .map(|open| open.deployment.provider_name.clone());
-        error
+    /// Ends a stream that failed; returns what the client is told.
+    fn tell(&mut self, outcome: Outcome, how: &str) -> Bytes {
+        self.fail(outcome, how)
+            .map_or_else(Bytes::new, |error| in_stream(&error))
     }
 
-    /// Writes the event; returns the last bytes for the client.
-    fn finish(mut self, outcome: Outcome, error: Option<ApiError>, bytes: Bytes) -> Bytes {
-        let observed = self.answer.observed();
-        let (outcome, error, told) = match (&observed.error, error) {
-            // The provider said it itself, and the client has it already.
-            (Some(message), _) => {
-                let error = self.error(ErrorClass::InternalServer, message.clone());
-                (Outcome::ProviderError, Some(error), None)
-            }
-            (None, error) => (outcome, error.clone(), error),
+    /// Writes the event of a stream that failed; returns what the client is to be told, unless it
+    /// had a complete answer or the provider's own error already.
+    fn fail(&mut self, outcome: Outcome, how: &str) -> Option<ApiError> {
+        let provider = Some(self.provider()?);
+        let class = match outcome {
+            Outcome::Timeout => ErrorClass::Timeout,
+            _ => ErrorClass::ApiConnection,
         };
-        let now = (self.call.shared.clock)();
-        if let Some(open) = self.call.open() {
-            crate::attempts::ended(open, now, error.as_ref());
+        let message = format!("the provider's stream {how}");
+        let error = ApiError {
+            provider,
+            ..ApiError::new(class, message)
+        };
+        match self.finish(outcome, Some(error.clone())) {
+            Ok(Outcome::ProviderError) => None,
+            Ok(_) => Some(error),
+            Err(unwritten) => Some(unwritten),
         }
-        let Self {
-            call,
-            headers,
-            first_token,
-            ..
-        } = self;
-        let ending = Ending {
+    }
+
+    /// The provider that is being asked.
+    fn provider(&mut self) -> Option<String> {
+        let open = self.call.as_mut().and_then(Call::open)?;
+        Some(open.deployment.provider_name.clone())
+    }
+
+    /// Writes the event, unless it has been written; returns the outcome that stands in it.
+    fn finish(&mut self, outcome: Outcome, error: Option<ApiError>) -> Result<Outcome, ApiError> {
+        let provider = self.provider();
+        let Some(mut call) = self.call.take() else {
+            return Ok(outcome);
+        };
+        let observed = self.answer.observed();
+        let (outcome, error) = match &observed.error {
+            Some(message) => {
+                let error = ApiError::new(ErrorClass::InternalServer, message.clone());
+                (Outcome::ProviderError, Some(ApiError { provider, ..error }))
+            }
+            None => (outcome, error),
+        };
+        let now = (self.shared.clock)();
+        if let Some(open) = call.open() {
+            attempts::ended(open, now, error.as_ref());
+        }
+        let (headers, first_token) = (std::mem::take(&mut self.headers), self.first_token);
+        call.finish(Ending {
             outcome,
             observed,
             error,
             first_token,
             headers,
-        };
-        match (call.finish(ending), told) {
-            // Not written down: the client must not take this for a complete answer.
-            (Err(error), _) => in_stream(&error),
-            (Ok(()), Some(error)) => [&bytes[..], &in_stream(&error)[..]].concat().into(),
-            (Ok(()), None) => bytes,
-        }
+        })?;
+        Ok(outcome)
     }
 }
 
@@ -259,38 +283,40 @@ impl Drop for Relay {
         let Some(mut live) = self.live.take() else {
             return;
         };
-        if let Some(open) = live.call.open() {
-            open.draft.presence.ends();
-        }
-        let shared = std::sync::Arc::clone(&live.call.shared);
+        // Once its event has been written nobody needs the rest.
+        let Some(open) = live.call.as_mut().and_then(Call::open) else {
+            return;
+        };
+        open.draft.presence.ends();
+        let shared = Arc::clone(&live.shared);
         match shared.config.settings.on_disconnect {
             OnDisconnect::Drain => shared.tasks.spawn(drain(*live)),
-            OnDisconnect::Cancel => {
-                let error = ApiError::new(ErrorClass::Api(499), "the client went away");
-                live.finish(Outcome::ClientDisconnected, Some(error), Bytes::new());
-            }
+            OnDisconnect::Cancel => live.client_left(),
         }
+    }
+}
+
+impl Live {
+    /// Writes the event of an answer that nobody waits for any more.
+    fn client_left(&mut self) {
+        let error = ApiError::new(ErrorClass::Api(499), "the client went away");
+        // Kept and written later if it fails now; there is nobody left to tell.
+        let _kept = self.finish(Outcome::ClientDisconnected, Some(error));
     }
 }
 
 /// Reads the rest of an answer that nobody waits for.
 async fn drain(mut live: Live) {
-    let (outcome, error) = loop {
+    while !live.answer.is_complete() {
         match std::future::poll_fn(|cx| live.poll_step(cx)).await {
-            Step::Chunk(chunk) => {
-                live.take(chunk);
-                if live.answer.is_complete() {
-                    break (Outcome::ClientDisconnected, None);
-                }
-            }
+            Step::Chunk(chunk) => drop(live.take(chunk)),
             Step::End => {
                 live.answer.rest();
-                break (Outcome::ClientDisconnected, None);
+                break;
             }
-            Step::Broken => break live.interrupted("broke off"),
-            Step::Late => break live.late(),
+            Step::Broken => return drop(live.interrupted()),
+            Step::Late => return drop(live.late()),
         }
-    };
-    let error = error.or_else(|| Some(ApiError::new(ErrorClass::Api(499), "the client went away")));
-    live.finish(outcome, error, Bytes::new());
+    }
+    live.client_left();
 }
