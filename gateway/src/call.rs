@@ -19,7 +19,7 @@ use crate::{
     open_calls::Ticket,
     payload,
     provider::Observed,
-    report,
+    report::{self, Written},
     request::ChatRequest,
     tokens,
 };
@@ -69,10 +69,10 @@ impl Call {
         shared: Arc<Shared>,
         draft: Draft,
         deployment: Arc<Deployment>,
-    ) -> Result<Self, Box<(Draft, ApiError)>> {
+    ) -> Result<(Self, Written), Box<(Draft, ApiError)>> {
         let record = codec::encode_started(&started(&shared, &draft, &deployment));
-        let started = match report::begin(&shared, &record) {
-            Ok(position) => position,
+        let (started, written) = match report::begin(&shared, &record) {
+            Ok(begun) => begun,
             Err(error) => return Err(Box::new((draft, error))),
         };
         let open = Open {
@@ -81,10 +81,13 @@ impl Call {
             started,
             attempts: Vec::new(),
         };
-        Ok(Self {
-            shared,
-            open: Some(Box::new(open)),
-        })
+        Ok((
+            Self {
+                shared,
+                open: Some(Box::new(open)),
+            },
+            written,
+        ))
     }
 
     /// What the call carries. `None` after [`Call::finish`], which nobody can see.
@@ -103,10 +106,10 @@ impl Call {
     ///
     /// If it could not be written and accounting is required: the client must not get its last
     /// byte. The event is kept and written later.
-    pub(crate) fn finish(mut self, ending: Ending) -> Result<(), ApiError> {
+    pub(crate) fn finish(mut self, ending: Ending) -> Result<Written, ApiError> {
         match self.open.take() {
             Some(open) => report::finish(&self.shared, *open, ending),
-            None => Ok(()),
+            None => Ok(Written::default()),
         }
     }
 }

@@ -59,7 +59,17 @@ pub(crate) async fn serve(
         attempts: 0,
     };
     match Call::admit(shared, draft, deployment) {
-        Ok(call) => answer(call, &group, stamp).await,
+        Ok((call, started)) => match started.durable(Arc::clone(&call.shared)).await {
+            Ok(()) => answer(call, &group, stamp).await,
+            Err(error) => {
+                let failure = Failure {
+                    error,
+                    status: None,
+                    headers: HeaderMap::new(),
+                };
+                failed(call, failure, &stamp).await
+            }
+        },
         Err(refused) => refuse(&refused.0, &refused.1),
     }
 }
@@ -67,13 +77,13 @@ pub(crate) async fn serve(
 /// Has the provider, or the configuration, answer an admitted call.
 async fn answer(mut call: Call, group: &attempts::Group, stamp: Stamp) -> Response<AnswerBody> {
     if let Some(text) = mock_text(&mut call) {
-        return mocked(call, &text, &stamp);
+        return mocked(call, &text, &stamp).await;
     }
     let asked = attempts::run(&mut call, group).await;
     let stamp = stamp.updated(&mut call);
     match asked {
         Ok((response, deadline)) => relay(call, response, deadline, &stamp).await,
-        Err(failure) => failed(call, *failure, &stamp),
+        Err(failure) => failed(call, *failure, &stamp).await,
     }
 }
 
@@ -100,22 +110,22 @@ async fn relay(
         Ok(body) => body,
         Err(error) => {
             let failure = unreadable(error, &stamp.deployment, bytes_max);
-            return failed(call, *failure, stamp);
+            return failed(call, *failure, stamp).await;
         }
     };
     let observed = stamp.deployment.provider.whole(&body);
     if let Some(error) = not_an_answer(&observed, &stamp.deployment) {
-        return failed(call, *error, stamp);
+        return failed(call, *error, stamp).await;
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
     let mut response = answer::whole(body, content_type);
     *response.status_mut() = head.status;
     let response = stamp.on(response, &head.headers);
-    complete(call, observed, first_token, head.headers, response)
+    complete(call, observed, first_token, head.headers, response).await
 }
 
 /// Writes the event of an answer that came whole, and only then lets the client have it.
-fn complete(
+async fn complete(
     mut call: Call,
     observed: Observed,
     first_token: Option<Timestamp>,
@@ -133,13 +143,10 @@ fn complete(
         first_token,
         headers,
     };
-    match call.finish(ending) {
-        Ok(()) => response,
-        Err(error) => answer::error(&error),
-    }
+    finish(call, ending, response).await
 }
 
-fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBody> {
+async fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBody> {
     let Some(open) = call.open() else {
         return answer::error(&internal());
     };
@@ -165,7 +172,7 @@ fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBody> {
     let observed = stamp.deployment.provider.whole(&body);
     let json = Some(HeaderValue::from_static("application/json"));
     let response = stamp.on(answer::whole(body, json), &headers);
-    complete(call, observed, None, headers, response)
+    complete(call, observed, None, headers, response).await
 }
 
 fn mock_text(call: &mut Call) -> Option<String> {
@@ -178,8 +185,25 @@ fn mock_text(call: &mut Call) -> Option<String> {
     own.or_else(|| open.deployment.mock_response.clone())
 }
 
+/// Writes the event; the client gets `response` only if that worked.
+async fn finish(
+    call: Call,
+    ending: Ending,
+    response: Response<AnswerBody>,
+) -> Response<AnswerBody> {
+    let shared = Arc::clone(&call.shared);
+    let written = match call.finish(ending) {
+        Ok(written) => written.durable(shared).await,
+        Err(error) => Err(error),
+    };
+    match written {
+        Ok(()) => response,
+        Err(error) => answer::error(&error),
+    }
+}
+
 /// Writes the event of a call that failed, and says why.
-fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<AnswerBody> {
+async fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<AnswerBody> {
     let now = (call.shared.clock)();
     let outcome = match failure.error.class {
         ErrorClass::Timeout if failure.status.is_none() => Outcome::Timeout,
@@ -195,10 +219,7 @@ fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<AnswerBod
         headers: failure.headers,
         ..Ending::default()
     };
-    match call.finish(ending) {
-        Ok(()) => response,
-        Err(error) => answer::error(&error),
-    }
+    finish(call, ending, response).await
 }
 
 /// Reads and understands the body.
@@ -244,7 +265,8 @@ async fn read(
 fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
     let response = refuse(&draft, error);
     match report::reject(shared, draft, error) {
-        Ok(()) => response,
+        // A refusal is worth no wait for the disk.
+        Ok(_written) => response,
         Err(unwritten) => answer::error(&unwritten),
     }
 }

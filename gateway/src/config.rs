@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 pub use self::{
     deployment::{Deployment, DeploymentId},
-    settings::{Accounting, GatewaySettings, OnDisconnect},
+    settings::{Accounting, Durability, GatewaySettings, OnDisconnect},
 };
 
 use event::Secret;

@@ -27,6 +27,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     provider::StreamedAnswer,
+    report::Written,
 };
 
 /// Where the bytes come from.
@@ -43,7 +44,12 @@ pub(crate) struct Relay {
     live: Option<Box<Live>>,
     /// What is still to be sent after that.
     last: Option<Bytes>,
+    /// With `durability: fsync`, what the client gets once the event is on disk.
+    held: Option<(Bytes, Sync)>,
 }
+
+/// Waits for the disk.
+type Sync = Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>>;
 
 /// A stream whose source has not ended.
 struct Live {
@@ -54,6 +60,8 @@ struct Live {
     answer: Box<dyn StreamedAnswer>,
     headers: HeaderMap,
     first_token: Option<Timestamp>,
+    /// The event, if it has been written since the client last got something.
+    written: Written,
     idle_max: Duration,
     last_chunk: Instant,
     alarm: Pin<Box<Sleep>>,
@@ -83,6 +91,7 @@ impl Relay {
             answer,
             headers,
             first_token: None,
+            written: Written::default(),
             idle_max,
             last_chunk: now,
             alarm: Box::pin(tokio::time::sleep_until(now + idle_max)),
@@ -90,6 +99,7 @@ impl Relay {
         Self {
             live: Some(Box::new(live)),
             last: None,
+            held: None,
         }
     }
 }
@@ -103,6 +113,19 @@ impl Body for Relay {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         loop {
+            if let Some((bytes, sync)) = &mut self.held {
+                let synced = ready!(sync.as_mut().poll(cx));
+                let bytes = std::mem::take(bytes);
+                self.held = None;
+                let bytes = match synced {
+                    Ok(()) => bytes,
+                    Err(error) => {
+                        self.live = None;
+                        in_stream(&error)
+                    }
+                };
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
             let Some(live) = &mut self.live else {
                 return Poll::Ready(self.last.take().map(|bytes| Ok(Frame::data(bytes))));
             };
@@ -112,7 +135,12 @@ impl Body for Relay {
                 Step::Broken => (live.interrupted(), true),
                 Step::Late => (live.late(), true),
             };
-            if ended {
+            let written = std::mem::take(&mut live.written);
+            if !written.is_enough() {
+                let sync = Box::pin(written.durable(Arc::clone(&live.shared)));
+                self.live = if ended { None } else { self.live.take() };
+                self.held = Some((bytes, sync));
+            } else if ended {
                 self.live = None;
                 self.last = Some(bytes).filter(|bytes| !bytes.is_empty());
             } else if !bytes.is_empty() {
@@ -122,7 +150,7 @@ impl Body for Relay {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.live.is_none() && self.last.is_none()
+        self.live.is_none() && self.last.is_none() && self.held.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -250,7 +278,7 @@ impl Live {
             attempts::ended(open, now, error.as_ref());
         }
         let (headers, first_token) = (std::mem::take(&mut self.headers), self.first_token);
-        call.finish(Ending {
+        self.written = call.finish(Ending {
             outcome,
             observed,
             error,

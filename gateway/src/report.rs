@@ -2,14 +2,15 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bus::Position;
 use event::{Outcome, codec};
 
 use crate::{
     call::{Ending, Open, StartedRecord},
-    config::Accounting,
+    config::{Accounting, Durability},
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
@@ -37,13 +38,19 @@ struct Waiting {
 /// # Errors
 ///
 /// If it cannot be written and accounting is required.
-pub(crate) fn begin(shared: &Shared, record: &[u8]) -> Result<Option<StartedRecord>, ApiError> {
+pub(crate) fn begin(
+    shared: &Shared,
+    record: &[u8],
+) -> Result<(Option<StartedRecord>, Written), ApiError> {
     let ticket = shared.open_calls.begin(&*shared.log);
     match shared.log.append(&[record]) {
-        Ok(appended) => Ok(Some(StartedRecord {
-            position: appended.first,
-            ticket,
-        })),
+        Ok(appended) => {
+            let record = StartedRecord {
+                position: appended.first,
+                ticket,
+            };
+            Ok((Some(record), Written::at(shared, appended.first)))
+        }
         Err(error) => {
             shared.open_calls.end(ticket);
             shared.metrics.journal_errors.inc();
@@ -51,7 +58,7 @@ pub(crate) fn begin(shared: &Shared, record: &[u8]) -> Result<Option<StartedReco
                 error = &error as &dyn std::error::Error,
                 "started record not written"
             );
-            not_written(shared).map_or(Ok(None), Err)
+            not_written(shared).map_or(Ok((None, Written::default())), Err)
         }
     }
 }
@@ -61,7 +68,7 @@ pub(crate) fn begin(shared: &Shared, record: &[u8]) -> Result<Option<StartedReco
 /// # Errors
 ///
 /// If it cannot be written now and accounting is required.
-pub(crate) fn finish(shared: &Shared, open: Open, ending: Ending) -> Result<(), ApiError> {
+pub(crate) fn finish(shared: &Shared, open: Open, ending: Ending) -> Result<Written, ApiError> {
     let now = (shared.clock)();
     shared
         .metrics
@@ -76,20 +83,24 @@ pub(crate) fn finish(shared: &Shared, open: Open, ending: Ending) -> Result<(), 
 /// # Errors
 ///
 /// If it cannot be written now and accounting is required.
-pub(crate) fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Result<(), ApiError> {
+pub(crate) fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Result<Written, ApiError> {
     let now = (shared.clock)();
     shared.metrics.call_ended("", Outcome::Rejected);
     let payload = payload::of_rejected(shared, draft, error, now);
     write(shared, None, codec::encode_finished(&payload))
 }
 
-fn write(shared: &Shared, started: Option<StartedRecord>, record: Vec<u8>) -> Result<(), ApiError> {
+fn write(
+    shared: &Shared,
+    started: Option<StartedRecord>,
+    record: Vec<u8>,
+) -> Result<Written, ApiError> {
     match shared.log.append(&[&record]) {
-        Ok(_appended) => {
+        Ok(appended) => {
             if let Some(started) = started {
                 shared.open_calls.end(started.ticket);
             }
-            Ok(())
+            Ok(Written::at(shared, appended.last))
         }
         Err(error) => {
             shared.metrics.journal_errors.inc();
@@ -100,7 +111,46 @@ fn write(shared: &Shared, started: Option<StartedRecord>, record: Vec<u8>) -> Re
             if !shared.unwritten.keep(started, record) {
                 shared.metrics.events_lost.inc();
             }
-            not_written(shared).map_or(Ok(()), Err)
+            not_written(shared).map_or(Ok(Written::default()), Err)
+        }
+    }
+}
+
+/// A record that may have to reach the disk before its call goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "a call must not go on before its record is as durable as the configuration says"]
+pub(crate) struct Written(Option<Position>);
+
+impl Written {
+    fn at(shared: &Shared, position: Position) -> Self {
+        let waits = shared.config.settings.durability == Durability::Fsync;
+        Self(waits.then_some(position))
+    }
+
+    /// Whether there is nothing to wait for.
+    pub(crate) const fn is_enough(self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Waits until the record is on disk, if it has to be.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be known to be, and accounting is required.
+    pub(crate) async fn durable(self, shared: Arc<Shared>) -> Result<(), ApiError> {
+        let Some(position) = self.0 else {
+            return Ok(());
+        };
+        match shared.log.synced(position).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                shared.metrics.journal_errors.inc();
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "record not synced"
+                );
+                not_written(&shared).map_or(Ok(()), Err)
+            }
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct GatewaySettings {
     pub connections_max: usize,
     /// What happens to calls when they cannot be written down.
     pub accounting: Accounting,
+    /// What a record has to survive before its call goes on.
+    pub durability: Durability,
     /// What happens to a provider's answer when the client has gone.
     pub on_disconnect: OnDisconnect,
     /// Output tokens that a call without a bound of its own is expected to use; charged if the
@@ -53,6 +55,18 @@ pub enum Accounting {
     Required,
     /// They are served, and counted as lost.
     BestEffort,
+}
+
+/// What a record has to survive before its call goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// The death of the process. A power cut can take the last milliseconds.
+    #[default]
+    Process,
+    /// A power cut: calls wait for the disk, before the provider is asked and before the client
+    /// gets its last byte.
+    Fsync,
 }
 
 /// What happens to a provider's answer when the client has gone.
@@ -78,6 +92,7 @@ impl Default for GatewaySettings {
             drain_timeout: Duration::from_secs(30),
             connections_max: 10_000,
             accounting: Accounting::default(),
+            durability: Durability::default(),
             on_disconnect: OnDisconnect::default(),
             reserve_output_tokens: 1024,
         }
@@ -95,6 +110,7 @@ const KEYS: &[&str] = &[
     "drain_timeout",
     "connections_max",
     "accounting",
+    "durability",
     "on_disconnect",
     "reserve_output_tokens",
 ];

@@ -30,7 +30,7 @@ fn every_setting_of_ours_can_be_set() {
     let section = json!({
         "request_bytes_max": 1, "response_bytes_max": 1, "content_bytes_max": 1,
         "head_timeout": 1, "body_timeout": "1m", "upstream_timeout": "1h", "drain_timeout": "0s",
-        "connections_max": 1, "accounting": "best_effort", "on_disconnect": "drain",
+        "connections_max": 1, "accounting": "best_effort", "durability": "fsync", "on_disconnect": "drain",
         "reserve_output_tokens": 1,
     });
     assert!(read_tree(&json!({ "gateway": section })).is_ok());
