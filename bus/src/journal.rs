@@ -116,7 +116,7 @@ impl Default for JournalOptions {
             segment_bytes: 64 << 20,
             bytes_max: Some(16 << 30),
             at_limit: AtLimit::Refuse,
-            sync_every: Duration::from_millis(5),
+            sync_every: Duration::from_millis(10),
             keep_for: Duration::from_secs(24 * 60 * 60),
             record_bytes_max: 64 << 20,
         }

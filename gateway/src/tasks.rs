@@ -2,31 +2,26 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::task::TaskTracker;
 
-/// Work that goes on beside the requests: answers that are drained after their client has gone.
+/// The work of one worker: its connections, and answers that are drained after their client has
+/// gone. What has not ended when the worker's runtime goes is dropped with it, and a call that is
+/// dropped writes its event.
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
-    abort: CancellationToken,
 }
 
 impl Tasks {
-    /// Runs `work` until it ends or a shutdown has lasted too long; it is dropped then.
+    /// Runs `work` until it ends.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let abort = self.abort.clone();
-        // Outside a runtime there is nothing to run it: dropping it is what a late shutdown does.
+        // While the runtime goes there is nothing to run it: it is dropped like the rest.
         if tokio::runtime::Handle::try_current().is_ok() {
-            self.tracker.spawn(async move {
-                tokio::select! {
-                    () = work => {}
-                    () = abort.cancelled() => {}
-                }
-            });
+            self.tracker.spawn(work);
         }
     }
 
-    /// Waits for all work, at most `patience`; then drops what is left.
+    /// Waits for all work, at most `patience`.
     pub(crate) async fn stop(&self, patience: Duration) {
         self.tracker.close();
         if tokio::time::timeout(patience, self.tracker.wait())
@@ -38,8 +33,6 @@ impl Tasks {
                 "dropping what did not end in time"
             );
         }
-        self.abort.cancel();
-        self.tracker.wait().await;
     }
 }
 

@@ -190,14 +190,8 @@ struct Whole<'a> {
     service_tier: Option<String>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
-    #[serde(default, borrow)]
-    choices: Vec<Choice<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Choice<'a> {
     #[serde(borrow)]
-    message: Option<&'a RawValue>,
+    choices: Option<&'a RawValue>,
 }
 
 /// Reads an answer that came whole.
@@ -211,25 +205,16 @@ pub(super) fn whole(body: &Bytes) -> Observed {
             ..Observed::default()
         };
     };
-    let text_bytes = read
-        .choices
-        .iter()
-        .filter_map(|choice| choice.message)
-        .map(length)
-        .sum();
+    let text_bytes = read.choices.map_or(0, |choices| choices.get().len());
     Observed {
         id: read.id,
         model: read.model,
         usage: read.usage,
         service_tier: read.service_tier,
         response: Some(Json::from(raw)),
-        text_bytes,
+        text_bytes: u64::try_from(text_bytes).unwrap_or(u64::MAX),
         error: read.error.map(error_message),
     }
-}
-
-fn length(raw: &RawValue) -> u64 {
-    u64::try_from(raw.get().len()).unwrap_or(u64::MAX)
 }
 
 /// The message inside an error object, or the object's text.

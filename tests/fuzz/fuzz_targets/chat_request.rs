@@ -1,0 +1,13 @@
+//! A request body is understood or refused, and what goes upstream is one JSON object again.
+#![no_main]
+
+use bytes::Bytes;
+use gateway::ChatRequest;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    if let Ok(request) = ChatRequest::parse(Bytes::copy_from_slice(body), 1 << 16) {
+        let upstream = request.rewritten("model", &[]);
+        assert!(ChatRequest::parse(upstream, 1 << 16).is_ok());
+    }
+});
