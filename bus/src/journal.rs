@@ -260,6 +260,10 @@ impl Log for Journal {
         Position::at(self.shared.head())
     }
 
+    fn records_from(&self, position: Position) -> u64 {
+        self.shared.records_from(position.offset)
+    }
+
     fn reader(&self, group: &str) -> Result<Box<dyn Reader>, BusError> {
         let wake = Wake::Head(self.shared.watch_head());
         let disk = Arc::clone(&self.disk);

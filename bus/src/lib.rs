@@ -51,6 +51,12 @@ pub trait Log: Send + Sync {
     /// The position that the next record will get.
     fn head(&self) -> Position;
 
+    /// How many records stand at or after `position`. Positions that were jumped over on purpose are
+    /// not counted; those of records that are lost or damaged are.
+    fn records_from(&self, position: Position) -> u64 {
+        self.head().offset.saturating_sub(position.offset)
+    }
+
     /// Registers `group` and reads from its committed cursor, or from the oldest record left.
     /// There is at most one reader of a group at a time.
     ///

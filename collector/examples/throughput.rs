@@ -21,6 +21,10 @@ use event::{
 };
 use tokio::time::Instant;
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const START: i64 = 1_795_176_000_000_000;
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -28,10 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(600);
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>());
     let count = arguments.next().unwrap_or(Ok(300_000))?;
-    let records = arguments.next().unwrap_or(Ok(4096))?;
+    let records = arguments.next().unwrap_or(Ok(2048))?;
     let data = tempfile::tempdir()?;
     let calls = Journal::open(&data.path().join("calls"), JournalOptions::default())?;
     let bytes = fill(&calls, count)?;
+    let rss_before = peak_rss()?;
     let before = Used::now()?;
     let collector = start(data.path(), &calls, records).await?;
     let mut settled = None;
@@ -47,7 +52,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let events = count as f64;
     let (user, system) = (after.user - before.user, after.system - before.system);
     let (settled, wall) = (settled.unwrap(), before.at.elapsed().as_secs_f64());
-    println!("events            {count}, {} bytes each", bytes / count);
+    println!(
+        "events            {count}, {} bytes each in the calls log, {} delivered",
+        bytes / count,
+        folder_bytes(&data.path().join("out"))? / count
+    );
     println!(
         "settled           {:.0} events/s in {settled:.2} s",
         events / settled
@@ -59,7 +68,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("CPU               {user:.2} s user, {system:.2} s system");
     println!("events/CPU second {:.0}", events / (user + system));
     println!("CPU per event     {:.1} us", (user + system) * 1e6 / events);
-    println!("peak RSS          {}", peak_rss()?);
+    println!(
+        "peak RSS          {} (filling the log: {rss_before})",
+        peak_rss()?
+    );
     let books = std::fs::metadata(data.path().join("data/books.sqlite"))?.len();
     println!("books             {} bytes per event", books / count);
     let audit = collector.books().audit().await?;
@@ -108,8 +120,8 @@ fn record(number: u64) -> Vec<u8> {
     let usage = serde_json::json!({
         "prompt_tokens": prompt, "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": { "cached_tokens": number % 128, "audio_tokens": 0 },
-        "completion_tokens_details": { "reasoning_tokens": number % 20, "audio_tokens": 0 },
+        "prompt_tokens_details": { "cached_tokens": number % 128 },
+        "completion_tokens_details": { "reasoning_tokens": number % 20 },
     });
     let models = [
         "gpt-4o",
@@ -122,7 +134,6 @@ fn record(number: u64) -> Vec<u8> {
     codec::encode_finished(&StandardLoggingPayload {
         id: format!("chatcmpl-{number:024}"),
         litellm_call_id: CallId::generate(),
-        trace_id: format!("{number:032x}"),
         call_type: "acompletion".to_owned(),
         cache_hit: Some(false),
         stream: Some(true),
@@ -138,17 +149,15 @@ fn record(number: u64) -> Vec<u8> {
         total_tokens: prompt + completion,
         prompt_tokens: prompt,
         completion_tokens: completion,
-        request_tags: vec!["production".to_owned(), format!("feature-{}", number % 20)],
+        request_tags: vec![format!("feature-{}", number % 20)],
         end_user: Some(format!("customer-{}", number % 1000)),
         requester_ip_address: Some("10.1.2.3".to_owned()),
-        user_agent: Some("OpenAI/Python 1.99.0".to_owned()),
-        messages: Json::of(&serde_json::json!([{ "role": "user", "content": "x".repeat(40) }])),
-        response: Json::of(&serde_json::json!({ "content": "y".repeat(20) })),
+        messages: Json::of(&serde_json::json!([{ "role": "user", "content": "x".repeat(10) }])),
+        response: Json::empty_object(),
         metadata: metadata(number, &usage),
         tollkeeper: Some(Box::new(Extension {
             outcome: Outcome::Success,
             usage_source: UsageSource::Provider,
-            w3c_trace_id: format!("{number:032x}"),
             span_id: format!("{number:016x}"),
             ..Extension::default()
         })),
@@ -189,6 +198,15 @@ impl Used {
             system: seconds()?,
         })
     }
+}
+
+fn folder_bytes(folder: &Path) -> Result<u64, Box<dyn Error>> {
+    let entries = std::fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
+    let sizes = entries
+        .iter()
+        .map(|entry| Ok(entry.metadata()?.len()))
+        .collect::<Result<Vec<_>, std::io::Error>>()?;
+    Ok(sizes.iter().sum())
 }
 
 fn peak_rss() -> Result<String, Box<dyn Error>> {

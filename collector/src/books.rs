@@ -36,12 +36,13 @@ pub use self::{
 const READERS: u32 = 4;
 /// How long a reader waits for a lock before it gives up.
 const BUSY: Duration = Duration::from_secs(10);
-/// A row is one to two kilobytes: a page of SQLite's usual size would hold two of them.
-const PAGE_BYTES: u32 = 16 << 10;
+/// A row is about a kilobyte: a page of SQLite's usual size would hold three of them.
+const PAGE_BYTES: u32 = 8 << 10;
 /// The log is written back to the database when it has grown so far (64 MiB).
-const CHECKPOINT_PAGES: &str = "4096";
-/// Pages of SQLite's cache on the writing connection, in KiB (negative, as SQLite wants it).
-const CACHE_KIB: &str = "-65536";
+const CHECKPOINT_PAGES: &str = "8192";
+/// Pages of SQLite's cache on the writing connection, in KiB (negative, as SQLite wants it). Rows
+/// are only added, so what is needed again is the ends of the tables and the sums of today.
+const CACHE_KIB: &str = "-8192";
 
 /// The state store, in SQLite: one connection that writes, and a pool that reads.
 #[derive(Clone, Debug)]

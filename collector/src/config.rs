@@ -61,8 +61,8 @@ pub struct SettleConfig {
 
 impl Default for SettleConfig {
     fn default() -> Self {
-        const RECORDS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
-        const BYTES: NonZeroUsize = NonZeroUsize::new(16 << 20).unwrap();
+        const RECORDS: NonZeroUsize = NonZeroUsize::new(2048).unwrap();
+        const BYTES: NonZeroUsize = NonZeroUsize::new(4 << 20).unwrap();
         Self {
             records: RECORDS,
             bytes: Bytes(BYTES),
@@ -137,7 +137,7 @@ mod tests {
     fn what_is_left_out_has_its_default() {
         let config: Config = serde_json::from_str("{}").unwrap();
         assert_eq!(config.listen.port(), 4001);
-        assert_eq!(config.settle.records.get(), 4096);
+        assert_eq!(config.settle.records.get(), 2048);
         assert!(config.metrics_auth);
     }
 

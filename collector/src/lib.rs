@@ -225,7 +225,8 @@ impl Collector {
     }
 
     /// Settles what the calls log holds and ends the attempts that are on their way, within ten
-    /// seconds. What is left is where it was, and the next start goes on with it.
+    /// seconds. A sink's batch that is not full yet is not delivered any more. What is left is where
+    /// it was, in the logs, and the next start goes on with it.
     pub async fn stop(self) {
         if !self.tasks.stop(PATIENCE).await {
             tracing::warn!("collector stopped before everything in hand was done");

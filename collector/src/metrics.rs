@@ -21,7 +21,7 @@ use prometheus_client::{
 
 use self::labels::{Admission, Batch, ModelLabels, RequestLabels, TimeLabels, TokenLabels};
 pub use self::lanes::SinkStatus;
-pub(crate) use self::lanes::{LaneState, LaneStats, SinkLabels};
+pub(crate) use self::lanes::{Fates, LaneState, LaneStats, SinkLabels};
 use crate::books::Entry;
 
 const DURATIONS: [f64; 13] = [

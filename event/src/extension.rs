@@ -1,5 +1,7 @@
 //! What Tollkeeper knows of a call beyond LiteLLM's fields; stands under `tollkeeper` in the JSON.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Cost, EventId, Json, Origin, Timestamp};
@@ -43,7 +45,7 @@ pub struct Extension {
     pub price_overrides: Option<Json>,
     /// Set by the collector.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub settlement: Option<Settlement>,
+    pub settlement: Option<Arc<Settlement>>,
 }
 
 /// How a call ended.

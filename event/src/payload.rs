@@ -326,7 +326,7 @@ pub struct ErrorInformation {
 }
 
 /// The cost in LiteLLM's parts: `total_cost` = input + output + tools, as long as there are no
-/// discounts.
+/// discounts. What is not known here is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CostBreakdown {
@@ -339,10 +339,13 @@ pub struct CostBreakdown {
     /// Built-in tools.
     pub tool_usage_cost: Usd,
     /// The tier that was priced.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
     /// Unused here.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub data_residency: Option<String>,
     /// Unused here.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub vertex_location: Option<String>,
     /// Of the input: cache reads.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,5 +1,7 @@
 //! A call together with its cost.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
@@ -13,8 +15,8 @@ use crate::{
 #[serde(try_from = "StandardLoggingPayload")]
 pub struct PricedEvent {
     payload: StandardLoggingPayload,
-    // A copy of what stands in the payload, so that nobody has to ask whether it is there.
-    settlement: Settlement,
+    // The one that stands in the payload, so that nobody has to ask whether it is there.
+    settlement: Arc<Settlement>,
 }
 
 /// The payload has no settlement.
@@ -39,12 +41,13 @@ impl PricedEvent {
             payload.response_cost_failure_debug_info =
                 Json::of(&serde_json::json!({ "error_str": reason, "model": payload.model }));
         }
-        let settlement = Settlement {
+        let settlement = Arc::new(Settlement {
             event_id: EventId::of(&origin),
             origin,
             cost,
-        };
-        payload.tollkeeper.get_or_insert_default().settlement = Some(settlement.clone());
+        });
+        let ours = payload.tollkeeper.get_or_insert_default();
+        ours.settlement = Some(Arc::clone(&settlement));
         Self {
             payload,
             settlement,
@@ -59,19 +62,19 @@ impl PricedEvent {
 
     /// What the collector added.
     #[must_use]
-    pub const fn settlement(&self) -> &Settlement {
+    pub fn settlement(&self) -> &Settlement {
         &self.settlement
     }
 
     /// The event's id.
     #[must_use]
-    pub const fn id(&self) -> EventId {
+    pub fn id(&self) -> EventId {
         self.settlement.event_id
     }
 
     /// What it cost.
     #[must_use]
-    pub const fn cost(&self) -> &Cost {
+    pub fn cost(&self) -> &Cost {
         &self.settlement.cost
     }
 }

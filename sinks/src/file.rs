@@ -29,7 +29,8 @@
 //! dropped, the thread goes on, and the redelivery waits for it and finds the batch marked.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -41,10 +42,15 @@ mod shelf;
 pub use self::config::Config;
 use self::shelf::Shelf;
 
+/// A buffer larger than this is not kept between batches.
+const SPARE_BYTES_MAX: usize = 4 << 20;
+
 /// See the [module](self).
 #[derive(Debug)]
 pub struct File {
     shelf: Arc<Mutex<Shelf>>,
+    /// The last batch's buffer, for the next one.
+    spare: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Sink for File {
@@ -54,6 +60,7 @@ impl Sink for File {
     fn open(config: Config, _env: &SinkEnv) -> Result<Self, SinkError> {
         Ok(Self {
             shelf: Arc::new(Mutex::new(Shelf::new(config)?)),
+            spare: Arc::default(),
         })
     }
 
@@ -61,7 +68,7 @@ impl Sink for File {
     fn limits(&self) -> BatchLimits {
         BatchLimits {
             items_max: 5_000,
-            bytes_max: 8 << 20,
+            bytes_max: 2 << 20,
             age_max: Duration::from_secs(1),
             concurrency_max: 1,
         }
@@ -72,9 +79,17 @@ impl Sink for File {
     }
 
     async fn deliver(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
-        let (name, lines) = (batch.name().to_owned(), lines(batch));
-        self.on_the_shelf(move |shelf| shelf.put(&name, &lines))
-            .await?;
+        let (name, spare) = (batch.name().to_owned(), Arc::clone(&self.spare));
+        let mut lines = mem::take(&mut *locked(&spare));
+        write_lines(&mut lines, batch);
+        self.on_the_shelf(move |shelf| {
+            let put = shelf.put(&name, &lines);
+            if lines.capacity() <= SPARE_BYTES_MAX {
+                *locked(&spare) = lines;
+            }
+            put
+        })
+        .await?;
         Ok(Receipt::default())
     }
 }
@@ -85,9 +100,7 @@ impl File {
         work: impl FnOnce(&Shelf) -> Result<(), SinkError> + Send + 'static,
     ) -> Result<(), SinkError> {
         let shelf = Arc::clone(&self.shelf);
-        let done = tokio::task::spawn_blocking(move || {
-            work(&shelf.lock().unwrap_or_else(PoisonError::into_inner))
-        });
+        let done = tokio::task::spawn_blocking(move || work(&locked(&shelf)));
         done.await.unwrap_or_else(|error| {
             // The runtime is stopping, and what was begun is undone by the next delivery.
             Err(SinkError::new(SinkErrorKind::Failing).with_source(error))
@@ -95,9 +108,13 @@ impl File {
     }
 }
 
-fn lines(batch: &Batch<'_>) -> Vec<u8> {
-    let bytes = batch.items().iter().map(|item| item.json().len() + 1).sum();
-    let mut lines = Vec::with_capacity(bytes);
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_lines(lines: &mut Vec<u8>, batch: &Batch<'_>) {
+    lines.clear();
+    lines.reserve_exact(batch.items().iter().map(|item| item.json().len() + 1).sum());
     for item in batch.items() {
         let start = lines.len();
         lines.extend_from_slice(item.json());
@@ -109,7 +126,6 @@ fn lines(batch: &Batch<'_>) -> Vec<u8> {
         }
         lines.push(b'\n');
     }
-    lines
 }
 
 #[cfg(feature = "conformance")]

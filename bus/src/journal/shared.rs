@@ -94,6 +94,15 @@ impl Shared {
         self.head.borrow().offset
     }
 
+    /// Records at or after `offset`; without the jumps between segments if they can be known.
+    pub(crate) fn records_from(&self, offset: u64) -> u64 {
+        let head = self.head();
+        self.writer().map_or_else(
+            |_poisoned| head.saturating_sub(offset),
+            |writer| writer.records_from(offset),
+        )
+    }
+
     pub(crate) fn watch_head(&self) -> watch::Receiver<Head> {
         self.head.subscribe()
     }

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The encode buffer keeps at most so many bytes between appends.
-const BUFFER_KEPT: usize = 4 << 20;
+const BUFFER_KEPT: usize = 8 << 20;
 
 /// The segment that is being written.
 pub(crate) struct Active {
@@ -100,6 +100,22 @@ impl Writer {
         &self.sealed
     }
 
+    /// Records at or after `offset`. Between segments offsets jump, within them they do not. What
+    /// was deleted is counted by its offsets: nobody knows any more where they jumped.
+    pub(crate) fn records_from(&self, offset: u64) -> u64 {
+        let oldest = self
+            .sealed
+            .front()
+            .map_or(self.active.base, |first| first.base);
+        let deleted = oldest.saturating_sub(offset);
+        let sealed: u64 = self
+            .sealed
+            .iter()
+            .map(|segment| segment.needed(Some(offset)))
+            .sum();
+        deleted + sealed + self.head.saturating_sub(offset.max(self.active.base))
+    }
+
     /// Notes a segment before the active one and after the others.
     pub(crate) fn add_sealed(&mut self, sealed: Sealed) {
         self.sealed_bytes += sealed.bytes;
@@ -151,6 +167,8 @@ impl Writer {
     fn write(&mut self, records: &[&[u8]]) -> Result<Appended, BusError> {
         let mut buffer = mem::take(&mut self.buffer);
         buffer.clear();
+        let sizes = records.iter().map(|record| FRAME_HEADER + record.len());
+        buffer.reserve_exact(sizes.sum());
         for (offset, record) in (self.head..).zip(records) {
             encode(&mut buffer, self.active.seed, offset, record);
         }

@@ -262,7 +262,7 @@ impl Filter {
 fn columns() -> String {
     let rest = super::rows::COLUMNS
         .iter()
-        .skip(1)
+        .skip(2)
         .map(|column| format!("calls.{column}"));
     ["sources.source".to_owned()]
         .into_iter()

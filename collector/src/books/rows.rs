@@ -8,8 +8,9 @@ use sqlx::{
     Arguments as _, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type, sqlite::SqliteArguments,
 };
 
-/// The columns of `calls` but its number, in the order of [`push`].
-pub(super) const COLUMNS: [&str; 38] = [
+/// The columns of `calls`, in the order of [`push`].
+pub(super) const COLUMNS: [&str; 39] = [
+    "number",
     "source",
     "sequence",
     "call_id",
@@ -111,8 +112,10 @@ impl Values {
 fn push(row: &mut Values, source: i64, event: &PricedEvent) -> Pushed {
     let payload = event.payload();
     let ours = payload.tollkeeper.as_deref();
+    let sequence = i64::try_from(event.settlement().origin.sequence)?;
+    row.add(number(source, sequence).ok_or("sequence is out of range")?)?;
     row.add(source)?;
-    row.add(i64::try_from(event.settlement().origin.sequence)?)?;
+    row.add(sequence)?;
     row.add(payload.litellm_call_id.as_str())?;
     // A response id that only repeats the call's would be indexed twice.
     row.add((payload.id != payload.litellm_call_id.as_str()).then_some(payload.id.as_str()))?;
@@ -141,6 +144,15 @@ fn push(row: &mut Values, source: i64, event: &PricedEvent) -> Pushed {
     row.text(&payload.session_id)?;
     row.text(&payload.trace_id)?;
     row.add(serde_json::to_string(&Remainder::of(event))?)
+}
+
+/// The number of the row: sequences jump by 2^20 after a crash, and have room for 2^24 of those.
+fn number(source: i64, sequence: i64) -> Option<i64> {
+    const SEQUENCES: i64 = 1 << 44;
+    let first = source.checked_mul(SEQUENCES)?;
+    (sequence < SEQUENCES)
+        .then(|| first.checked_add(sequence))
+        .flatten()
 }
 
 fn push_identity(row: &mut Values, payload: &StandardLoggingPayload) -> Pushed {

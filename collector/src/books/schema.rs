@@ -26,6 +26,8 @@ CREATE TABLE priced (
 ) STRICT;
 
 CREATE TABLE calls (
+    -- Made of source and sequence: unique without an index of its own, and rows that come in the
+    -- order of their log are added at the end.
     number INTEGER PRIMARY KEY,
     source INTEGER NOT NULL REFERENCES sources (id),
     sequence INTEGER NOT NULL,
@@ -65,13 +67,13 @@ CREATE TABLE calls (
     requester_ip TEXT,
     session_id TEXT,
     trace_id TEXT,
-    metadata TEXT NOT NULL,
-    UNIQUE (source, sequence)
+    metadata TEXT NOT NULL
 ) STRICT;
 CREATE INDEX calls_by_call ON calls (call_id);
 CREATE INDEX calls_by_response ON calls (response_id) WHERE response_id IS NOT NULL;
-CREATE INDEX calls_by_start ON calls (started);
-CREATE INDEX calls_by_key ON calls (api_key, started);
+-- In the order of time, so that new entries are neighbours. An index that began with the key would
+-- change a page for every key in a batch.
+CREATE INDEX calls_by_start ON calls (started, api_key);
 
 CREATE TABLE daily_entities (
     -- Days since 1970-01-01, UTC, of the call's start.

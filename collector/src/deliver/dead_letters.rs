@@ -1,20 +1,31 @@
 //! What nobody takes: one JSON object on each line of a file that grows up to a limit.
 //!
-//! A letter is on disk before the cursor moves past what it is about. A crash in between writes it
-//! again: letters about the same position are one letter.
+//! A letter is on disk before the cursor moves past what it is about. After a crash in between the
+//! same thing is given up again: before the first letter is written, those that are there are read,
+//! and nothing gets a second one.
 
-use std::{io, path::PathBuf};
+use std::{collections::HashSet, io, path::PathBuf};
 
 use event::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 /// A file of dead letters.
 #[derive(Debug)]
 pub(crate) struct DeadLetters {
     path: PathBuf,
     bytes_max: u64,
+    /// What has a letter already; read from the file when the first is written. As many as fit
+    /// into it.
+    known: tokio::sync::Mutex<Option<HashSet<About>>>,
+}
+
+/// What a letter is about: the name of a record.
+#[derive(Debug, PartialEq, Eq, Hash, Deserialize)]
+struct About {
+    source: String,
+    position: u64,
 }
 
 /// One thing that nobody took.
@@ -72,17 +83,33 @@ pub(crate) enum DeadLettersError {
 }
 
 impl DeadLetters {
-    pub(crate) const fn new(path: PathBuf, bytes_max: u64) -> Self {
-        Self { path, bytes_max }
+    pub(crate) fn new(path: PathBuf, bytes_max: u64) -> Self {
+        Self {
+            path,
+            bytes_max,
+            known: tokio::sync::Mutex::default(),
+        }
     }
 
-    /// Writes letters and waits until they are on disk.
+    /// Writes those letters that are not there yet and waits until they are on disk.
     ///
     /// # Errors
     /// If the limit is reached or the disk refuses; some of them may be written then.
     pub(crate) async fn write(&self, letters: &[Letter<'_>]) -> Result<(), DeadLettersError> {
+        let mut kept = self.known.lock().await;
+        // Put back at the end: after an error the file is read again.
+        let mut known = match kept.take() {
+            Some(known) => known,
+            None => self.read().await.map_err(|error| self.disk(error))?,
+        };
+        let is_new = |letter: &&Letter<'_>| !known.contains(&About::of(letter));
+        let letters: Vec<_> = letters.iter().filter(is_new).collect();
+        if letters.is_empty() {
+            *kept = Some(known);
+            return Ok(());
+        }
         let mut lines = Vec::new();
-        for letter in letters {
+        for letter in &letters {
             let written = serde_json::to_writer(&mut lines, letter);
             written.map_err(|error| self.disk(io::Error::from(error)))?;
             lines.push(b'\n');
@@ -96,7 +123,31 @@ impl DeadLetters {
                 bytes_max: self.bytes_max,
             });
         }
-        self.append(&lines).await.map_err(|error| self.disk(error))
+        let appended = self.append(&lines).await;
+        appended.map_err(|error| self.disk(error))?;
+        known.extend(letters.into_iter().map(About::of));
+        *kept = Some(known);
+        Ok(())
+    }
+
+    /// What has a letter. A letter that was not written to its end is none.
+    async fn read(&self) -> io::Result<HashSet<About>> {
+        let file = match tokio::fs::File::open(&self.path).await {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
+            Err(error) => return Err(error),
+        };
+        let (mut file, mut line) = (BufReader::new(file), Vec::new());
+        let mut known = HashSet::new();
+        while file.read_until(b'\n', &mut line).await? > 0 {
+            known.extend(serde_json::from_slice::<About>(&line).ok());
+            if !line.ends_with(b"\n") {
+                // The next letter begins on a line of its own.
+                self.append(b"\n").await?;
+            }
+            line.clear();
+        }
+        Ok(known)
     }
 
     async fn append(&self, lines: &[u8]) -> io::Result<()> {
@@ -121,6 +172,15 @@ impl DeadLetters {
         DeadLettersError::Disk {
             path: self.path.clone(),
             source,
+        }
+    }
+}
+
+impl About {
+    fn of(letter: &Letter<'_>) -> Self {
+        Self {
+            source: letter.source.to_owned(),
+            position: letter.position,
         }
     }
 }
@@ -174,6 +234,29 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.lines().count(), 3);
         assert!(text.starts_with(r#"{"at":"2026-11-20T"#), "{text}");
+    }
+
+    #[tokio::test]
+    async fn nothing_gets_a_second_letter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.jsonl");
+        let letters = DeadLetters::new(path.clone(), 10_000);
+        letters.write(&[letter(1), letter(2)]).await.unwrap();
+        letters.write(&[letter(2)]).await.unwrap();
+        // As after a crash in the midst of a letter.
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.trim_end().split_at(text.len() - 9).0).unwrap();
+        let letters = DeadLetters::new(path.clone(), 10_000);
+        letters
+            .write(&[letter(1), letter(2), letter(3)])
+            .await
+            .unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let read = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<About>(line).ok());
+        let positions: Vec<_> = read.map(|about| about.position).collect();
+        assert_eq!(positions, [1, 2, 3], "{text}");
     }
 
     #[tokio::test]

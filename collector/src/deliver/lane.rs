@@ -26,7 +26,11 @@ use super::{
     dead_letters::{DeadLetters, chain},
     sealed::{KeptFile, Range},
 };
-use crate::{clock, config::From, metrics::LaneState};
+use crate::{
+    clock,
+    config::From,
+    metrics::{Fates, LaneState},
+};
 
 /// One sink, its place in the log and its files.
 pub(crate) struct Lane {
@@ -46,6 +50,17 @@ pub(super) struct Sealed {
     pub(super) items: Vec<Given>,
     /// Records that are no events.
     unopenable: Vec<(Record, String)>,
+    /// Events in the range that are lost.
+    skipped: u64,
+}
+
+/// What was missing among the records that were read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Missing {
+    /// Where the last gap ends.
+    end: Option<u64>,
+    /// Records in all gaps.
+    records: u64,
 }
 
 /// Why a lane begins again at its cursor.
@@ -183,7 +198,7 @@ impl Lane {
     ) -> Result<Option<Sealed>, LaneError> {
         batcher.reset();
         let mut records = Vec::new();
-        let mut end = None;
+        let mut missing = Missing::default();
         while !batcher.is_full() {
             let limit = limit(batcher.room(), batcher.room_bytes());
             let due = batcher.due();
@@ -194,30 +209,37 @@ impl Lane {
                 () = until(due) => break,
             };
             let now = Instant::now();
-            end = end.max(self.report_gaps(&read.gaps).await);
             for record in read.records {
                 if !batcher.take(record.bytes.len(), now) {
+                    // What follows it is read again with it, the gaps too.
+                    let before = read.gaps.iter().filter(|gap| gap.to <= record.position);
+                    self.report_gaps(before, &mut missing).await;
                     reader.seek(record.position);
-                    return Ok(Some(seal(records, end)));
+                    return Ok(Some(seal(records, missing)));
                 }
                 records.push(record);
             }
+            self.report_gaps(read.gaps.iter(), &mut missing).await;
             if records.is_empty() {
                 // Only a gap: nothing to deliver, but the cursor moves past it.
-                self.pass(reader, end)?;
-                end = None;
+                self.pass(reader, missing)?;
+                missing = Missing::default();
             }
         }
-        Ok(Some(seal(records, end)))
+        Ok(Some(seal(records, missing)))
     }
 
-    fn pass(&self, reader: &mut dyn Reader, end: Option<u64>) -> Result<(), LaneError> {
-        if let Some(last) = end.and_then(|end| end.checked_sub(1)) {
+    fn pass(&self, reader: &mut dyn Reader, missing: Missing) -> Result<(), LaneError> {
+        if let Some(last) = missing.end.and_then(|end| end.checked_sub(1)) {
             reader.commit(Position {
                 partition: 0,
                 offset: last,
             })?;
-            self.opened.stats.moved(last + 1, 0, 0, clock::now());
+            let fates = Fates {
+                skipped: missing.records,
+                ..Fates::default()
+            };
+            self.opened.stats.moved(last + 1, fates, clock::now());
         }
         Ok(())
     }
@@ -229,9 +251,11 @@ impl Lane {
             offset: range.first,
         });
         let mut records: Vec<Record> = Vec::new();
+        let mut missing = Missing::default();
         loop {
             let read = reader.try_read(limit(usize::MAX, 1 << 20))?;
-            self.report_gaps(&read.gaps).await;
+            let mine = read.gaps.iter().filter(|gap| gap.from.offset <= range.last);
+            self.report_gaps(mine, &mut missing).await;
             let done = read.is_empty();
             let beyond = read
                 .records
@@ -250,7 +274,7 @@ impl Lane {
             partition: 0,
             offset: range.last.saturating_add(1),
         });
-        let mut batch = seal(records, None);
+        let mut batch = seal(records, missing);
         batch.range = range;
         Ok(batch)
     }
@@ -283,23 +307,27 @@ impl Lane {
             offset: batch.range.last,
         })?;
         let next = batch.range.last.saturating_add(1);
-        self.opened
-            .stats
-            .moved(next, given.saturating_sub(refused), dead, clock::now());
+        let fates = Fates {
+            delivered: given.saturating_sub(refused),
+            dead,
+            skipped: batch.skipped,
+        };
+        self.opened.stats.moved(next, fates, clock::now());
         Ok(true)
     }
 
-    /// Says what is missing; returns the end of the last gap.
-    async fn report_gaps(&self, gaps: &[bus::Gap]) -> Option<u64> {
+    /// Says what is missing, and adds it up.
+    async fn report_gaps(&self, gaps: impl Iterator<Item = &bus::Gap> + Send, all: &mut Missing) {
         for gap in gaps {
             let (from, to) = (gap.from.offset, gap.to.offset);
+            all.end = all.end.max(Some(to));
+            all.records += to.saturating_sub(from);
             tracing::error!(sink = self.opened.name, from, to, "events were skipped");
             self.shared
                 .alerts
                 .gap(&format!("sink-{}", self.opened.name), gap)
                 .await;
         }
-        gaps.iter().map(|gap| gap.to.offset).max()
     }
 }
 
@@ -323,10 +351,11 @@ async fn until(due: Option<Instant>) {
 }
 
 /// Fixes the range of a batch: from its first record to its last, or to the end of a gap after it.
-fn seal(records: Vec<Record>, end: Option<u64>) -> Sealed {
+fn seal(records: Vec<Record>, missing: Missing) -> Sealed {
     let first = records.first().map_or(0, |record| record.position.offset);
     let last = records.last().map_or(0, |record| record.position.offset);
-    let last = end
+    let last = missing
+        .end
         .and_then(|end| end.checked_sub(1))
         .map_or(last, |end| end.max(last));
     let mut items = Vec::with_capacity(records.len());
@@ -347,5 +376,6 @@ fn seal(records: Vec<Record>, end: Option<u64>) -> Sealed {
         range: Range { first, last },
         items,
         unopenable,
+        skipped: missing.records,
     }
 }

@@ -1,15 +1,16 @@
 //! What the lanes are doing, read in one go at each scrape.
 //!
 //! Whatever moment a lane is looked at, `received = delivered + dead + pending + skipped`: each
-//! position of the priced log from where the lane started in this process up to the head is
-//! exactly one of the four. A position gets its fate when the cursor moves past it.
+//! event of the priced log from where the lane started in this process up to the head is exactly
+//! one of the four. An event gets its fate when the cursor moves past it. Positions that the log
+//! jumped over are no events, and are none of the four.
 
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use bus::Log;
+use bus::{Log, Position};
 use event::Timestamp;
 use prometheus_client::{
     collector::Collector,
@@ -40,14 +41,22 @@ pub(crate) struct LaneStats {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counts {
-    /// Where the lane stood when this process began; known once it runs.
-    start: Option<u64>,
-    cursor: u64,
+    /// Where the lane stands; known once it runs.
+    cursor: Option<u64>,
     delivered: u64,
     dead: u64,
+    skipped: u64,
     retries: u64,
     state: LaneState,
     last_success: Timestamp,
+}
+
+/// What became of the events that a cursor moves past.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fates {
+    pub(crate) delivered: u64,
+    pub(crate) dead: u64,
+    pub(crate) skipped: u64,
 }
 
 /// What a lane is at.
@@ -77,7 +86,7 @@ pub struct SinkStatus {
     pub delivered: u64,
     /// Events that are in its dead letters.
     pub dead: u64,
-    /// Positions of the log that were lost before the sink got to them.
+    /// Events that were lost from the log before the sink got to them.
     pub skipped: u64,
     /// Events that have not got their fate yet.
     pub pending: u64,
@@ -117,18 +126,17 @@ impl LaneStats {
     /// The lane stands before `position`. The first time, it starts there.
     pub(crate) fn stands_at(&self, position: u64) {
         let mut counts = self.counts();
-        counts.start.get_or_insert(position);
-        counts.cursor = counts.cursor.max(position);
+        counts.cursor = counts.cursor.max(Some(position));
     }
 
-    /// The cursor moves to `next`, past so many items that arrived and so many that are buried.
-    /// Whatever else it moves past was skipped.
-    pub(crate) fn moved(&self, next: u64, delivered: u64, dead: u64, now: Timestamp) {
+    /// The cursor moves to `next`, past events of these fates.
+    pub(crate) fn moved(&self, next: u64, fates: Fates, now: Timestamp) {
         let mut counts = self.counts();
-        counts.cursor = counts.cursor.max(next);
-        counts.delivered += delivered;
-        counts.dead += dead;
-        if delivered > 0 {
+        counts.cursor = counts.cursor.max(Some(next));
+        counts.delivered += fates.delivered;
+        counts.dead += fates.dead;
+        counts.skipped += fates.skipped;
+        if fates.delivered > 0 {
             counts.last_success = now;
         }
     }
@@ -144,18 +152,17 @@ impl LaneStats {
     /// The lane now.
     pub(crate) fn status(&self) -> SinkStatus {
         let counts = *self.counts();
-        let head = self.log.head().offset.max(counts.cursor);
-        let start = counts.start.unwrap_or(head);
-        let pending = head.saturating_sub(counts.cursor.max(start));
-        let received = head.saturating_sub(start);
-        let fated = counts.delivered + counts.dead;
+        let pending = counts.cursor.map_or(0, |offset| {
+            let partition = 0;
+            self.log.records_from(Position { partition, offset })
+        });
         SinkStatus {
             sink: self.labels.sink.clone(),
             kind: self.labels.r#type.clone(),
-            received,
+            received: counts.delivered + counts.dead + counts.skipped + pending,
             delivered: counts.delivered,
             dead: counts.dead,
-            skipped: received.saturating_sub(pending).saturating_sub(fated),
+            skipped: counts.skipped,
             pending,
             retries: counts.retries,
             circuit_state: match counts.state {

@@ -12,8 +12,8 @@ use crate::books::{Entry, Run, Standing};
 /// The reader of what is not settled yet.
 const GROUP: &str = "collector-books";
 
-pub(super) const RECORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4095);
-pub(super) const BYTES: NonZeroUsize = NonZeroUsize::MIN.saturating_add((16 << 20) - 1);
+pub(super) const RECORDS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2047);
+pub(super) const BYTES: NonZeroUsize = NonZeroUsize::MIN.saturating_add((4 << 20) - 1);
 
 impl Pipeline {
     /// Settles what stands in the priced log beyond the books, then finds the place in the calls
