@@ -12,6 +12,11 @@ pub enum BusError {
          or let the slowest reader group catch up"
     )]
     Full,
+
+    /// A new segment cannot be opened because the process has no file descriptor left. What was
+    /// appended is certainly not in the log; a later append may succeed.
+    #[error("no file descriptor is left for a new segment: raise the limit of open files")]
+    OutOfFiles,
     /// An earlier write or sync failed, so what is on disk is unknown.
     #[error("log takes no more records after a failed write or sync; restart to recover it")]
     Poisoned,

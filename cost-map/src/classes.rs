@@ -134,6 +134,7 @@ fn written(usage: &Usage, details: &PromptDetails) -> (u64, u64) {
         .unwrap_or_default();
     let total = details
         .cache_write_tokens
+        .or(details.cache_creation_tokens)
         .max(usage.cache_creation_input_tokens);
     (
         total.unwrap_or_default().max(minutes.saturating_add(hour)),

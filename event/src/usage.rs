@@ -1,6 +1,6 @@
 //! What a call consumed, in the shape that OpenAI reports it and LiteLLM logs it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Tokens of one call as reported. Sums include their parts: `prompt_tokens` includes cache reads
 /// and writes and all modalities, `completion_tokens` includes reasoning.
@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct Usage {
     /// All input tokens.
+    #[serde(deserialize_with = "or_zero")]
     pub prompt_tokens: u64,
     /// All output tokens.
+    #[serde(deserialize_with = "or_zero")]
     pub completion_tokens: u64,
     /// Input and output together.
+    #[serde(deserialize_with = "or_zero")]
     pub total_tokens: u64,
     /// Parts of the input, if they were reported.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,8 +40,10 @@ pub struct PromptDetails {
     /// Read from the provider's prompt cache.
     pub cached_tokens: Option<u64>,
     /// Written to the provider's prompt cache.
-    #[serde(alias = "cache_creation_tokens")]
     pub cache_write_tokens: Option<u64>,
+    /// Another name for the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_creation_tokens: Option<u64>,
     /// Cache writes by how long they live.
     pub cache_creation_token_details: Option<CacheWriteDetails>,
     /// Plain text.
@@ -79,4 +84,29 @@ pub struct CompletionDetails {
     pub accepted_prediction_tokens: Option<u64>,
     /// Predicted output that was not used, and is billed all the same.
     pub rejected_prediction_tokens: Option<u64>,
+}
+
+/// A count that some providers write as `null`.
+fn or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_providers_write_oddly_is_still_read() {
+        let text = r#"{"prompt_tokens":3,"completion_tokens":5,"total_tokens":null,
+            "prompt_tokens_details":{"cache_write_tokens":1,"cache_creation_tokens":1}}"#;
+        let usage: Usage = serde_json::from_str(text).unwrap();
+        assert_eq!(
+            (
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                usage.total_tokens
+            ),
+            (3, 5, 0)
+        );
+    }
 }

@@ -50,7 +50,9 @@ impl Group {
             .iter()
             .filter(|one| !tried.iter().any(|other| other.id == one.id))
             .collect();
-        let weight = |one: &&Arc<Deployment>| u64::from(one.weight.max(1));
+        // A weight of 0 keeps a deployment for when there is no other.
+        let all_zero = left.iter().all(|one| one.weight == 0);
+        let weight = |one: &&Arc<Deployment>| if all_zero { 1 } else { u64::from(one.weight) };
         let total: u64 = left.iter().map(weight).sum();
         // Spread evenly: a step that shares no factor with the totals that occur.
         let turn = self
@@ -91,7 +93,11 @@ pub(crate) async fn run(
             Err(failure) => failure,
         };
         tried.push(deployment);
-        if number >= retries_max || !failure.error.class.is_retryable() {
+        // Nobody pays for an answer that nobody waits for, if it has not been asked for yet.
+        let client_gone = call
+            .open()
+            .is_none_or(|open| open.draft.presence.has_ended());
+        if client_gone || number >= retries_max || !failure.error.class.is_retryable() {
             return Err(failure);
         }
         number += 1;
@@ -205,5 +211,6 @@ fn ended_already() -> Box<Failure> {
         error,
         status: None,
         headers: http::HeaderMap::new(),
+        answering: None,
     })
 }

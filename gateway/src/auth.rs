@@ -78,9 +78,18 @@ pub(crate) fn is_credential(name: &header::HeaderName) -> bool {
             "ocp-apim-subscription-key",
         ]
         .contains(&name)
-        || ["token", "secret", "password"]
-            .iter()
-            .any(|part| name.contains(part))
+        || [
+            "auth",
+            "cookie",
+            "credential",
+            "key",
+            "password",
+            "secret",
+            "signature",
+            "token",
+        ]
+        .iter()
+        .any(|part| name.contains(part))
 }
 
 #[cfg(test)]

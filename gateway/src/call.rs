@@ -5,13 +5,14 @@
 //! it writes the event as well: its client went away, or the gateway is stopping. So every call has
 //! one event, by ownership.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use bus::Position;
 use event::{Attempt, Outcome, Started, Timestamp, codec};
 use http::HeaderMap;
 
 use crate::{
+    attempts,
     config::Deployment,
     draft::Draft,
     error::{ApiError, ErrorClass},
@@ -56,6 +57,8 @@ pub(crate) struct Ending {
     pub(crate) first_token: Option<Timestamp>,
     /// The provider's response headers.
     pub(crate) headers: HeaderMap,
+    /// Whether the provider had begun to answer: it charges for what it did.
+    pub(crate) answering: bool,
 }
 
 impl Call {
@@ -116,22 +119,21 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let Some(open) = self.open.take() else { return };
-        let (outcome, message) = if open.draft.presence.has_ended() {
-            (
-                Outcome::ClientDisconnected,
-                "the client went away before it was answered",
-            )
-        } else {
-            (
-                Outcome::Aborted,
-                "the gateway stopped while this call was in flight",
-            )
+        let Some(mut open) = self.open.take() else {
+            return;
         };
-        let error = ApiError::new(ErrorClass::Api(499), message);
+        let (outcome, error) = abandoned(&self.shared);
+        let now = (self.shared.clock)();
+        // An attempt without an end is under way, and what it will cost nobody can stop.
+        let answering = open
+            .attempts
+            .last()
+            .is_some_and(|last| last.end_time < last.start_time);
+        attempts::ended(&mut open, now, Some(&error));
         let ending = Ending {
             outcome,
             error: Some(error),
+            answering,
             ..Ending::default()
         };
         // Kept and written later if it fails now; there is nobody left to tell.
@@ -139,9 +141,25 @@ impl Drop for Call {
     }
 }
 
+/// How a call ends that nobody goes on with.
+pub(crate) fn abandoned(shared: &Shared) -> (Outcome, ApiError) {
+    let (outcome, class, message) = if shared.stopping.load(Ordering::Relaxed) {
+        let message = "the gateway stopped while this call was in flight";
+        (Outcome::Aborted, ErrorClass::GatewayAborted, message)
+    } else {
+        let message = "the client went away before it was answered";
+        (
+            Outcome::ClientDisconnected,
+            ErrorClass::ClientDisconnected,
+            message,
+        )
+    };
+    (outcome, ApiError::new(class, message))
+}
+
 fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
     let request = draft.request.as_ref();
-    let prompt_bytes = request.map_or(0, |request| request.messages_bytes());
+    let prompt_bytes = request.map_or(0, |request| request.prompt_bytes());
     let bound = request.and_then(|request| request.output_tokens_max);
     Started {
         call_id: draft.call_id.clone(),

@@ -66,6 +66,7 @@ pub(crate) async fn serve(
                     error,
                     status: None,
                     headers: HeaderMap::new(),
+                    answering: None,
                 };
                 failed(call, failure, &stamp).await
             }
@@ -110,12 +111,13 @@ async fn relay(
         Ok(body) => body,
         Err(error) => {
             let failure = unreadable(error, &stamp.deployment, bytes_max);
+            let failure = failure.while_answering(Observed::default());
             return failed(call, *failure, stamp).await;
         }
     };
     let observed = stamp.deployment.provider.whole(&body);
     if let Some(error) = not_an_answer(&observed, &stamp.deployment) {
-        return failed(call, *error, stamp).await;
+        return failed(call, *error.while_answering(observed), stamp).await;
     }
     let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
     let mut response = answer::whole(body, content_type);
@@ -142,6 +144,7 @@ async fn complete(
         error: None,
         first_token,
         headers,
+        answering: true,
     };
     finish(call, ending, response).await
 }
@@ -207,6 +210,7 @@ async fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<Ans
     let now = (call.shared.clock)();
     let outcome = match failure.error.class {
         ErrorClass::Timeout if failure.status.is_none() => Outcome::Timeout,
+        ErrorClass::ApiConnection if failure.answering.is_some() => Outcome::Interrupted,
         _ => Outcome::ProviderError,
     };
     if let Some(open) = call.open() {
@@ -217,7 +221,12 @@ async fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<Ans
         outcome,
         error: Some(failure.error),
         headers: failure.headers,
-        ..Ending::default()
+        answering: failure.answering.is_some(),
+        observed: failure
+            .answering
+            .map(|observed| *observed)
+            .unwrap_or_default(),
+        first_token: None,
     };
     finish(call, ending, response).await
 }

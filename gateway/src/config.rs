@@ -30,8 +30,6 @@ pub struct Config {
     pub retries_max: u32,
     /// Whether message contents stay out of the events (`turn_off_message_logging`).
     pub redact_messages: bool,
-    /// Whether parameters that a provider does not know are dropped instead of refused.
-    pub drop_params: bool,
     /// Whether every stream ends with a usage chunk, asked for or not.
     pub always_include_usage: bool,
     /// Our own section.
@@ -106,7 +104,7 @@ impl Config {
                 other => return Err(ConfigError::at(other, unknown(other, SECTIONS))),
             }
         }
-        deployment::check_ids(&config.deployments)?;
+        deployment::number_ids(&mut config.deployments);
         Ok((config, warnings))
     }
 }

@@ -5,6 +5,12 @@ use event::{ErrorInformation, Json};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+/// nginx's status for a client that did not wait; LiteLLM logs the same.
+const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_invalid) => StatusCode::REQUEST_TIMEOUT,
+};
+
 /// LiteLLM's exception classes, as far as the gateway raises them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -38,6 +44,10 @@ pub enum ErrorClass {
     BadGateway,
     /// The provider, or this gateway, takes no calls now.
     ServiceUnavailable,
+    /// The client went away; nobody gets this.
+    ClientDisconnected,
+    /// The gateway stopped; nobody gets this.
+    GatewayAborted,
     /// Any other status.
     Api(u16),
 }
@@ -58,7 +68,10 @@ impl ErrorClass {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimit => StatusCode::TOO_MANY_REQUESTS,
-            Self::InternalServer | Self::ApiConnection => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InternalServer | Self::ApiConnection | Self::GatewayAborted => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::ClientDisconnected => CLIENT_CLOSED_REQUEST,
             Self::BadGateway => StatusCode::BAD_GATEWAY,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Api(status) => StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
@@ -82,6 +95,8 @@ impl ErrorClass {
             Self::ApiConnection => "APIConnectionError",
             Self::BadGateway => "BadGatewayError",
             Self::ServiceUnavailable => "ServiceUnavailableError",
+            Self::ClientDisconnected => "ClientDisconnected",
+            Self::GatewayAborted => "GatewayAborted",
             Self::Api(_) => "APIError",
         }
     }
@@ -116,7 +131,8 @@ impl ErrorClass {
             Self::ApiConnection => "500_PROVIDER_CONNECTION_ERROR",
             Self::ServiceUnavailable => "503_PROVIDER_OVERLOADED",
             Self::InternalServer | Self::BadGateway => "500_PROVIDER_INTERNAL_ERROR",
-            Self::PaymentRequired | Self::Api(_) => "UNCLASSIFIED",
+            Self::GatewayAborted => "500_INTERNAL_STATE_ERROR",
+            Self::PaymentRequired | Self::ClientDisconnected | Self::Api(_) => "UNCLASSIFIED",
         }
     }
 
@@ -138,7 +154,9 @@ impl ErrorClass {
             500 => Self::InternalServer,
             502 => Self::BadGateway,
             503 => Self::ServiceUnavailable,
-            other => Self::Api(other),
+            other @ 405..600 => Self::Api(other),
+            // A redirect, or nothing that HTTP knows: not for the client to follow.
+            _ => Self::BadGateway,
         }
     }
 

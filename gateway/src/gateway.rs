@@ -1,23 +1,38 @@
 //! The gateway as a whole: what all calls share, and its start and stop.
 
-use std::{collections::HashMap, net::SocketAddr, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use bus::{BusError, Log};
+use event::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     attempts::Group,
+    call::StartedRecord,
     clock::{self, Clock},
     config::Config,
     metrics::Metrics,
-    open_calls::{OpenCalls, Recovery},
+    open_calls::{OpenCalls, Recovered, Recovery},
     report::Unwritten,
     serve,
     tasks::{self, Tasks},
     upstream::{self, Upstream},
     workers::Workers,
 };
+
+/// Microseconds for which a refusal of the journal makes the gateway not ready. Afterwards it is
+/// tried again: calls are the only thing that shows whether the journal takes them.
+const REFUSAL_COUNTS: i64 = 5_000_000;
 
 /// How often cursors are moved and unwritten events tried again.
 const UPKEEP: Duration = Duration::from_secs(1);
@@ -48,6 +63,25 @@ pub(crate) struct Core {
     pub(crate) unwritten: Unwritten,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
+    /// When the journal last refused a record, in microseconds since the epoch.
+    pub(crate) refused_at: AtomicI64,
+    /// Whether calls that end now end because the gateway does.
+    pub(crate) stopping: AtomicBool,
+}
+
+impl Core {
+    /// Notes that the journal refused a record.
+    pub(crate) fn journal_refused(&self) {
+        self.metrics.journal_errors.inc();
+        self.refused_at
+            .store((self.clock)().micros(), Ordering::Relaxed);
+    }
+
+    /// Whether the journal refused a record in the last seconds.
+    pub(crate) fn journal_refuses(&self) -> bool {
+        let refused_at = Timestamp::from_micros(self.refused_at.load(Ordering::Relaxed));
+        (self.clock)().since(refused_at).micros() < REFUSAL_COUNTS
+    }
 }
 
 /// A gateway that is serving.
@@ -104,7 +138,12 @@ impl Gateway {
             return Err(StartError::Open(listen));
         }
         let clock: Clock = clock::system;
-        let (recovery, aborted) = Recovery::run(&*log, clock())?;
+        let Recovered {
+            mut recovery,
+            closed,
+            unwritten,
+        } = Recovery::run(&*log, clock())?;
+        let aborted = closed + unwritten.len();
         if aborted > 0 {
             tracing::warn!(calls = aborted, "closed calls that died with the last run");
         }
@@ -122,10 +161,18 @@ impl Gateway {
             unwritten: Unwritten::default(),
             metrics: Metrics::new(),
             clock,
+            refused_at: AtomicI64::new(0),
+            stopping: AtomicBool::new(false),
         });
         core.metrics
             .aborted_at_start
             .inc_by(u64::try_from(aborted).unwrap_or(u64::MAX));
+        for (position, record) in unwritten {
+            let ticket = core.open_calls.reopen(position);
+            core.unwritten
+                .keep(Some(StartedRecord { position, ticket }), record);
+        }
+        recovery.advance(&core.open_calls, &*core.log)?;
         let stop = CancellationToken::new();
         let server = TaskTracker::new();
         let tls = upstream::tls().map_err(StartError::Certificates)?;

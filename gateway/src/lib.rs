@@ -24,6 +24,7 @@ mod request;
 mod serve;
 mod tasks;
 mod tokens;
+mod unstalled;
 mod upstream;
 mod workers;
 
@@ -31,5 +32,5 @@ pub use crate::{
     config::{Config, ConfigError, Warning},
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
-    request::{ChatRequest, ClientMetadata, RequestError},
+    request::{ChatRequest, ClientMetadata, RequestError, UsageOption},
 };

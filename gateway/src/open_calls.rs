@@ -34,6 +34,16 @@ struct Places {
     tickets: u64,
 }
 
+impl Places {
+    /// The place is asked for under the lock: no cursor moves in between.
+    fn open(&mut self, place: impl FnOnce() -> Position) -> Ticket {
+        self.tickets += 1;
+        let ticket = Ticket(place(), self.tickets);
+        self.open.insert((ticket.0, ticket.1));
+        ticket
+    }
+}
+
 /// One open call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ticket(Position, u64);
@@ -42,11 +52,12 @@ impl OpenCalls {
     /// Opens a call whose started record will stand at `log`'s head or behind it. To be asked for
     /// before the record is written, so that the cursor cannot pass it.
     pub(crate) fn begin(&self, log: &dyn Log) -> Ticket {
-        let mut places = self.lock();
-        places.tickets += 1;
-        let ticket = Ticket(log.head(), places.tickets);
-        places.open.insert((ticket.0, ticket.1));
-        ticket
+        self.lock().open(|| log.head())
+    }
+
+    /// Opens a call whose started record stands at `position` already.
+    pub(crate) fn reopen(&self, position: Position) -> Ticket {
+        self.lock().open(|| position)
     }
 
     pub(crate) fn end(&self, Ticket(place, number): Ticket) {
@@ -74,6 +85,15 @@ impl OpenCalls {
     }
 }
 
+/// What a start found.
+pub(crate) struct Recovered {
+    pub(crate) recovery: Recovery,
+    /// Calls that were closed.
+    pub(crate) closed: usize,
+    /// Events that the journal did not take, each with the place of its started record.
+    pub(crate) unwritten: Vec<(Position, Vec<u8>)>,
+}
+
 /// The cursor in front of the oldest open call.
 pub(crate) struct Recovery {
     reader: Box<dyn Reader>,
@@ -81,17 +101,16 @@ pub(crate) struct Recovery {
 
 impl Recovery {
     /// Closes the calls that died with the last run: each gets the event of an aborted call.
-    /// Returns how many there were.
     ///
     /// # Errors
     ///
-    /// If the journal cannot be read or written.
-    pub(crate) fn run(log: &dyn Log, found: Timestamp) -> Result<(Self, usize), BusError> {
+    /// If the journal cannot be read.
+    pub(crate) fn run(log: &dyn Log, found: Timestamp) -> Result<Recovered, BusError> {
         let mut reader = log.reader(GROUP)?;
         let mut open: BTreeMap<u64, Box<Started>> = BTreeMap::new();
         loop {
             let batch = reader.try_read(READ)?;
-            if batch.records.is_empty() {
+            if batch.is_empty() {
                 break;
             }
             for record in batch.records {
@@ -111,17 +130,36 @@ impl Recovery {
                 }
             }
         }
-        let count = open.len();
+        let (mut closed, mut unwritten) = (0, Vec::new());
         for (sequence, started) in open {
             let mut payload = started.aborted(found);
             if let Some(ours) = &mut payload.tollkeeper {
                 ours.started_sequence = Some(sequence);
             }
-            log.append(&[&codec::encode_finished(&payload)])?;
+            let record = codec::encode_finished(&payload);
+            match log.append(&[&record]) {
+                Ok(_appended) => closed += 1,
+                // A full journal must not keep the gateway from starting: they are tried again.
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "event not written"
+                    );
+                    unwritten.push((
+                        Position {
+                            partition: 0,
+                            offset: sequence,
+                        },
+                        record,
+                    ));
+                }
+            }
         }
-        let mut recovery = Self { reader };
-        recovery.advance(&OpenCalls::default(), log)?;
-        Ok((recovery, count))
+        Ok(Recovered {
+            recovery: Self { reader },
+            closed,
+            unwritten,
+        })
     }
 
     /// Moves the cursor up to the oldest open call.
@@ -173,8 +211,8 @@ mod tests {
         let log = MemoryLog::default();
         let position = start(&log, "a");
         for wanted in [1, 0] {
-            let (_, closed) = Recovery::run(&log, Timestamp::from_micros(9)).unwrap();
-            assert_eq!(closed, wanted);
+            let found = Recovery::run(&log, Timestamp::from_micros(9)).unwrap();
+            assert_eq!(found.closed, wanted);
         }
         let [payload] = payloads(&log).try_into().unwrap();
         assert_eq!((payload.prompt_tokens, payload.completion_tokens), (3, 5));
@@ -192,13 +230,13 @@ mod tests {
         let mut payload = Started::default().aborted(Timestamp::default());
         payload.tollkeeper.as_mut().unwrap().started_sequence = Some(first.offset);
         log.append(&[&codec::encode_finished(&payload)]).unwrap();
-        assert_eq!(Recovery::run(&log, Timestamp::default()).unwrap().1, 1);
+        assert_eq!(Recovery::run(&log, Timestamp::default()).unwrap().closed, 1);
     }
 
     #[test]
     fn the_cursor_waits_for_the_oldest_open_call() {
         let log = MemoryLog::default();
-        let (mut recovery, _) = Recovery::run(&log, Timestamp::default()).unwrap();
+        let mut recovery = Recovery::run(&log, Timestamp::default()).unwrap().recovery;
         let open = OpenCalls::default();
         start(&log, "ended");
         let ticket = open.begin(&log);

@@ -13,7 +13,6 @@ use crate::{
     draft::Draft,
     error::ApiError,
     gateway::Shared,
-    provider::Observed,
     request::left_out,
     tokens,
 };
@@ -43,7 +42,7 @@ pub(crate) fn of_call(
         ending.outcome = Outcome::ClientDisconnected;
     }
     let stream = draft.request.as_ref().is_some_and(|request| request.stream);
-    let (usage, usage_source) = usage(shared, &draft, started.is_some(), &mut ending);
+    let (usage, usage_source) = usage(shared, &draft, !attempts.is_empty(), &mut ending);
     let mut payload = from_draft(shared, draft, now);
     describe_deployment(&mut payload, &deployment, &ending.headers);
     consumed(&mut payload, &usage);
@@ -51,7 +50,8 @@ pub(crate) fn of_call(
     payload.id = observed
         .id
         .unwrap_or_else(|| payload.litellm_call_id.to_string());
-    payload.cache_hit = stream.then_some(false);
+    let succeeded = ending.outcome == Outcome::Success;
+    payload.cache_hit = (stream || !succeeded).then_some(false);
     if stream && let Some(first) = ending.first_token {
         payload.completion_start_time = first;
         payload.response_time = first.since(payload.start_time);
@@ -95,20 +95,24 @@ pub(crate) fn of_rejected(
 }
 
 /// What was consumed, and who says so.
-fn usage(
-    shared: &Shared,
-    draft: &Draft,
-    admitted: bool,
-    ending: &mut Ending,
-) -> (Usage, UsageSource) {
-    if let Some(usage) = ending.observed.usage.take() {
-        return (usage, UsageSource::Provider);
+fn usage(shared: &Shared, draft: &Draft, asked: bool, ending: &mut Ending) -> (Usage, UsageSource) {
+    if let Some(mut usage) = ending.observed.usage.take() {
+        if usage.total_tokens == 0 {
+            usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+        }
+        // Without an attempt there was no provider: a mock says what it has counted.
+        let source = if asked {
+            UsageSource::Provider
+        } else {
+            UsageSource::Counted
+        };
+        return (usage, source);
     }
     let request = draft.request.as_ref();
-    let prompt_bytes = request.map_or(0, |request| request.messages_bytes());
+    let prompt_bytes = request.map_or(0, |request| request.prompt_bytes());
     match ending.outcome {
         // Nobody saw what the provider did: the call costs what it was admitted with.
-        Outcome::Aborted if admitted => {
+        Outcome::Aborted if asked && ending.observed.text_bytes == 0 => {
             let bound = request.and_then(|request| request.output_tokens_max);
             let output = bound.unwrap_or(shared.config.settings.reserve_output_tokens);
             let mut usage = tokens::counted(prompt_bytes, 0);
@@ -117,19 +121,11 @@ fn usage(
             (usage, UsageSource::Estimated)
         }
         // Where the provider had begun to answer, it charges for what it sent.
-        outcome if may_be_charged(outcome, &ending.observed) => (
+        _ if ending.answering || ending.outcome == Outcome::Success => (
             tokens::counted(prompt_bytes, ending.observed.text_bytes),
             UsageSource::Counted,
         ),
         _ => (Usage::default(), UsageSource::None),
-    }
-}
-
-/// Whether a provider that did not say what was consumed may charge for something all the same.
-const fn may_be_charged(outcome: Outcome, observed: &Observed) -> bool {
-    match outcome {
-        Outcome::Success | Outcome::ClientDisconnected | Outcome::Interrupted => true,
-        _ => observed.text_bytes > 0,
     }
 }
 

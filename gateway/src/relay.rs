@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::{
     attempts,
-    call::{Call, Ending},
+    call::{self, Call, Ending},
     config::OnDisconnect,
     error::{ApiError, ErrorClass},
     gateway::Shared,
@@ -284,6 +284,7 @@ impl Live {
             error,
             first_token,
             headers,
+            answering: true,
         })?;
         Ok(outcome)
     }
@@ -317,19 +318,28 @@ impl Drop for Relay {
         };
         open.draft.presence.ends();
         let shared = Arc::clone(&live.shared);
-        match shared.config.settings.on_disconnect {
-            OnDisconnect::Drain => shared.tasks.spawn(drain(*live)),
-            OnDisconnect::Cancel => live.client_left(),
+        if shared.config.settings.on_disconnect == OnDisconnect::Drain {
+            shared.tasks.spawn(drain(*live));
+        }
+    }
+}
+
+/// A stream that nobody goes on with: its client left and it is not drained, or the gateway stops.
+/// What was streamed is counted.
+impl Drop for Live {
+    fn drop(&mut self) {
+        if self.call.is_some() {
+            self.abandon();
         }
     }
 }
 
 impl Live {
-    /// Writes the event of an answer that nobody waits for any more.
-    fn client_left(&mut self) {
-        let error = ApiError::new(ErrorClass::Api(499), "the client went away");
+    /// Writes the event of an answer that was not read to its end.
+    fn abandon(&mut self) {
+        let (outcome, error) = call::abandoned(&self.shared);
         // Kept and written later if it fails now; there is nobody left to tell.
-        let _kept = self.finish(Outcome::ClientDisconnected, Some(error));
+        let _kept = self.finish(outcome, Some(error));
     }
 }
 
@@ -346,5 +356,5 @@ async fn drain(mut live: Live) {
             Step::Late => return drop(live.late()),
         }
     }
-    live.client_left();
+    live.abandon();
 }

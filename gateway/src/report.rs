@@ -53,7 +53,7 @@ pub(crate) fn begin(
         }
         Err(error) => {
             shared.open_calls.end(ticket);
-            shared.metrics.journal_errors.inc();
+            shared.journal_refused();
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "started record not written"
@@ -103,7 +103,7 @@ fn write(
             Ok(Written::at(shared, appended.last))
         }
         Err(error) => {
-            shared.metrics.journal_errors.inc();
+            shared.journal_refused();
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "event not written"
@@ -144,7 +144,7 @@ impl Written {
         match shared.log.synced(position).await {
             Ok(()) => Ok(()),
             Err(error) => {
-                shared.metrics.journal_errors.inc();
+                shared.journal_refused();
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "record not synced"
@@ -169,7 +169,7 @@ fn not_written(shared: &Shared) -> Option<ApiError> {
 
 impl Unwritten {
     /// Keeps a record for later; `false` if there is no room.
-    fn keep(&self, started: Option<StartedRecord>, record: Vec<u8>) -> bool {
+    pub(crate) fn keep(&self, started: Option<StartedRecord>, record: Vec<u8>) -> bool {
         let mut waiting = self.lock();
         if waiting.bytes + record.len() > UNWRITTEN_BYTES_MAX {
             return false;
@@ -177,11 +177,6 @@ impl Unwritten {
         waiting.bytes += record.len();
         waiting.records.push_back((started, record));
         true
-    }
-
-    /// Whether nothing waits.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lock().records.is_empty()
     }
 
     /// Writes what waits, until it is all written or the journal refuses again.

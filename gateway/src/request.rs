@@ -1,6 +1,10 @@
 //! A chat request: scanned once for what the gateway must know, and otherwise left as it came.
 
+mod error;
+mod metadata;
+mod names;
 mod scan;
+mod text;
 
 use std::{ops::Range, time::Duration};
 
@@ -9,64 +13,35 @@ use event::Json;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
 
-use self::scan::{Fields, put, range};
-
-/// Fields that are for the gateway and do not go upstream.
-const OURS: &[&str] = &[
-    "metadata",
-    "litellm_metadata",
-    "tags",
-    "mock_response",
-    "mock_delay",
-    "num_retries",
-    "timeout",
-    "request_timeout",
-    "drop_params",
-    "cache",
-    "guardrails",
-    "fallbacks",
-    "context_window_fallbacks",
-    "content_policy_fallbacks",
-    "disable_fallbacks",
-    "litellm_call_id",
-    "litellm_trace_id",
-    "litellm_session_id",
-    "allowed_openai_params",
-    "additional_drop_params",
-    "no-log",
-];
-
-/// Fields that would change where a request goes, who pays, or what it costs.
-const FORBIDDEN: &[&str] = &[
-    "api_base",
-    "base_url",
-    "api_key",
-    "api_version",
-    "custom_llm_provider",
-    "organization",
-    "model_list",
-    "deployment_id",
-    "model_info",
-    "base_model",
-    "litellm_credential_name",
-    "litellm_params",
-    "user_config",
-    "router_settings_override",
-    "extra_headers",
-    "headers",
-    "extra_body",
-    "azure_ad_token",
-    "tiered_pricing",
-];
-
-/// Beginnings of such fields.
-const FORBIDDEN_PREFIXES: &[&str] = &["user_api_key_", "aws_", "vertex_", "azure_"];
+pub use self::{error::RequestError, metadata::ClientMetadata};
+use self::{
+    names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
+    scan::{Fields, put, range},
+};
 
 /// Attempts after the first that a request may ask for.
 const RETRIES_MAX: u32 = 10;
 
+/// Bytes of a name that a request gives: its user, its trace, a tag.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// Tags of a request.
+const TAGS_MAX: usize = 64;
+
+/// Bytes of what the client says about the call, and of a mock that it asks for.
+const EXTRA_BYTES_MAX: usize = 64 << 10;
+
 /// Fields that a request may carry.
 const FIELDS_MAX: usize = 256;
+
+/// Whether a provider knows `stream_options.include_usage`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageOption {
+    /// It does.
+    Known,
+    /// It refuses it, and sends the usage of its own accord.
+    Unknown,
+}
 
 /// A chat request whose body is one JSON object.
 #[derive(Clone, Debug)]
@@ -99,69 +74,11 @@ pub struct ChatRequest {
     stream_options: Option<Json>,
 }
 
-/// What the client says about the call, in `metadata`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ClientMetadata {
-    /// Tags to count the spend by.
-    pub tags: Vec<String>,
-    /// The task the call belongs to.
-    pub trace_id: Option<String>,
-    /// The conversation the call belongs to.
-    pub session_id: Option<String>,
-    /// What the client wants to find in the spend logs.
-    pub spend_logs_metadata: Option<Json>,
-    /// The metadata itself.
-    #[serde(skip)]
-    pub whole: Option<Json>,
-}
-
 /// A field and where its value stands in the body.
 #[derive(Clone, Debug)]
 struct Field {
     name: Box<str>,
     value: Range<usize>,
-}
-
-/// Why a request cannot be served.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// Not JSON, or not an object.
-    #[error("the body is not a JSON object: {0}")]
-    NotJson(String),
-    /// A field that has to be there.
-    #[error("`{0}` is missing")]
-    Missing(&'static str),
-    /// A field with the wrong type.
-    #[error("`{name}` must be {wanted}")]
-    WrongType {
-        /// The field.
-        name: &'static str,
-        /// What it has to be.
-        wanted: &'static str,
-    },
-    /// A field that a request may not set.
-    #[error("`{0}` may not be set by a request: it belongs in the gateway's configuration")]
-    Forbidden(String),
-    /// The same field twice.
-    #[error("`{0}` stands in the body twice")]
-    Twice(String),
-    /// Too many fields.
-    #[error("the body has more than {FIELDS_MAX} fields")]
-    TooManyFields,
-}
-
-impl RequestError {
-    /// The field that is at fault, if it is one.
-    #[must_use]
-    pub fn param(&self) -> Option<&str> {
-        match self {
-            Self::Missing(name) | Self::WrongType { name, .. } => Some(name),
-            Self::Forbidden(name) | Self::Twice(name) => Some(name),
-            Self::NotJson(_) | Self::TooManyFields => None,
-        }
-    }
 }
 
 impl ChatRequest {
@@ -201,7 +118,7 @@ impl ChatRequest {
             Some(bound) => Some(bound),
             None => field(&find, "max_tokens", "a whole number")?,
         };
-        Ok(Self {
+        let request = Self {
             model,
             stream: field(&find, "stream", "`true` or `false`")?.unwrap_or(false),
             include_usage: options.is_some_and(|options| options.include_usage == Some(true)),
@@ -217,24 +134,60 @@ impl ChatRequest {
             stream_options: find("stream_options").map(Json::from),
             fields,
             body,
-        })
+        };
+        request.check_sizes()?;
+        Ok(request)
+    }
+
+    /// What stands in every event has a bound, so that the event has one.
+    fn check_sizes(&self) -> Result<(), RequestError> {
+        let meta = &self.metadata;
+        let tags_max = meta.tags.len().saturating_sub(TAGS_MAX) * NAME_BYTES_MAX;
+        let longest_tag = meta.tags.iter().map(String::len).max().unwrap_or(0);
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let whole = meta.whole.as_ref().map_or(0, |whole| whole.text().len());
+        for (name, bytes, max) in [
+            ("model", self.model.len(), NAME_BYTES_MAX),
+            ("user", length(&self.user), NAME_BYTES_MAX),
+            ("service_tier", length(&self.service_tier), NAME_BYTES_MAX),
+            ("metadata.trace_id", length(&meta.trace_id), NAME_BYTES_MAX),
+            (
+                "metadata.session_id",
+                length(&meta.session_id),
+                NAME_BYTES_MAX,
+            ),
+            ("metadata.tags", longest_tag + tags_max, NAME_BYTES_MAX),
+            ("metadata", whole, EXTRA_BYTES_MAX),
+            (
+                "mock_response",
+                length(&self.mock_response),
+                EXTRA_BYTES_MAX,
+            ),
+        ] {
+            if bytes > max {
+                return Err(RequestError::TooLarge { name, max });
+            }
+        }
+        Ok(())
     }
 
     /// The body as `model`'s provider is to get it: the fields as they came, in their order,
-    /// without those that are for the gateway, and with `defaults` where the client set nothing.
+    /// without those that are for the gateway, and with `defaults` where the client set nothing. A
+    /// stream is asked for its usage where the provider knows the question.
     #[must_use]
-    pub fn rewritten(&self, model: &str, defaults: &[(String, Json)]) -> Bytes {
+    pub fn rewritten(&self, model: &str, defaults: &[(String, Json)], asks: UsageOption) -> Bytes {
+        let asks = self.stream && asks == UsageOption::Known;
         let mut out = BytesMut::with_capacity(self.body.len() + 128);
         out.put_u8(b'{');
         for field in &self.fields {
             match &*field.name {
                 "model" => put(&mut out, "model", Json::of(&model).text().as_bytes()),
-                "stream_options" if self.stream => {}
+                "stream_options" if asks => {}
                 name if OURS.contains(&name) => {}
                 name => put(&mut out, name, &self.body[field.value.clone()]),
             }
         }
-        if self.stream {
+        if asks {
             put(
                 &mut out,
                 "stream_options",
@@ -242,7 +195,10 @@ impl ChatRequest {
             );
         }
         for (name, value) in defaults {
-            if !self.has(name) && name != "stream_options" {
+            let bound = ["max_tokens", "max_completion_tokens"];
+            // The two are one bound, and providers refuse them together.
+            let bounded = bound.contains(&name.as_str()) && bound.iter().any(|own| self.has(own));
+            if !bounded && !self.has(name) && name != "stream_options" {
                 put(&mut out, name, value.text().as_bytes());
             }
         }
@@ -259,16 +215,28 @@ impl ChatRequest {
     }
 
     /// Size of the messages in bytes.
-    #[must_use]
-    pub fn messages_bytes(&self) -> usize {
+    fn messages_bytes(&self) -> usize {
         let messages = self.fields.iter().find(|field| &*field.name == "messages");
         messages.map_or(0, |field| field.value.len())
+    }
+
+    /// Bytes of text in the messages, to count tokens by.
+    #[must_use]
+    pub fn prompt_bytes(&self) -> usize {
+        let messages = self.fields.iter().find(|field| &*field.name == "messages");
+        messages.map_or(0, |field| text::text_bytes(&self.body[field.value.clone()]))
     }
 
     /// The parameters without the content, as one object.
     #[must_use]
     pub fn parameters(&self) -> Json {
-        Json::of(&Parameters(self))
+        let parameters = Json::of(&Parameters(self));
+        let bytes = parameters.text().len();
+        if bytes > EXTRA_BYTES_MAX {
+            left_out(bytes)
+        } else {
+            parameters
+        }
     }
 
     fn has(&self, name: &str) -> bool {
@@ -331,7 +299,7 @@ fn check(name: &str, before: &[Field]) -> Result<(), RequestError> {
         return Err(RequestError::Twice(name.to_owned()));
     }
     if before.len() == FIELDS_MAX {
-        return Err(RequestError::TooManyFields);
+        return Err(RequestError::TooManyFields { max: FIELDS_MAX });
     }
     Ok(())
 }

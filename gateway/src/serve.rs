@@ -1,6 +1,11 @@
 //! Accepts connections, finds the route of each request, and drains at the end.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use event::Json;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -16,16 +21,19 @@ use tokio::{
         OwnedSemaphorePermit, Semaphore,
         mpsc::{UnboundedReceiver, UnboundedSender},
     },
+    time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::{self, AnswerBody},
     auth, chat,
+    config::Accounting,
     detach::Detached,
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
+    unstalled::Unstalled,
 };
 
 /// Bytes of a request's head.
@@ -116,14 +124,13 @@ pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Ac
             );
         }
     }
-    let patience = shared.config.settings.drain_timeout;
-    if tokio::time::timeout(patience, connections.shutdown())
-        .await
-        .is_err()
-    {
-        tracing::warn!("dropping connections that did not end in time");
+    let deadline = Instant::now() + shared.config.settings.drain_timeout;
+    if timeout_at(deadline, connections.shutdown()).await.is_err() {
+        tracing::warn!("connections did not end in time");
     }
-    shared.tasks.stop(patience).await;
+    shared.tasks.stop(deadline).await;
+    // What is dropped from here on ends because the gateway does.
+    shared.stopping.store(true, Ordering::Relaxed);
 }
 
 fn connection(
@@ -137,6 +144,7 @@ fn connection(
         permit,
     } = accepted;
     let stream = TcpStream::from_std(stream)?;
+    let stall_max = shared.config.settings.write_timeout;
     // Without it small answers wait for the client's acknowledgement; it is no reason to refuse.
     let _set = stream.set_nodelay(true);
     let service = {
@@ -151,7 +159,7 @@ fn connection(
         .header_read_timeout(shared.config.settings.head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Unstalled::new(stream, stall_max)), service);
     let watched = connections.watch(connection);
     let shared_by_task = Arc::clone(shared);
     shared.metrics.connections.inc();
@@ -250,16 +258,14 @@ fn models(shared: &Shared, request: &Request<Incoming>) -> Response<AnswerBody> 
 
 /// Ready as long as calls can be written down, or need not be.
 fn ready(shared: &Shared) -> Response<AnswerBody> {
-    let mut response = match shared.unwritten.is_empty() {
-        true => answer::json("{\"status\":\"healthy\"}"),
-        false => {
-            answer::json("{\"status\":\"unhealthy\",\"reason\":\"the journal takes no events\"}")
-        }
-    };
-    if !shared.unwritten.is_empty() {
+    let required = shared.config.settings.accounting == Accounting::Required;
+    if required && shared.journal_refuses() {
+        let reason = "{\"status\":\"unhealthy\",\"reason\":\"the journal takes no records\"}";
+        let mut response = answer::json(reason);
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return response;
     }
-    response
+    answer::json("{\"status\":\"healthy\"}")
 }
 
 fn metrics(shared: &Shared, request: &Request<Incoming>) -> Response<AnswerBody> {

@@ -1,7 +1,8 @@
 //! The only place that spawns, so that a shutdown waits for what it has to wait for.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
+use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
 /// The work of one worker: its connections, and answers that are drained after their client has
@@ -21,13 +22,10 @@ impl Tasks {
         }
     }
 
-    /// Waits for all work, at most `patience`.
-    pub(crate) async fn stop(&self, patience: Duration) {
+    /// Waits for all work, at most until `deadline`.
+    pub(crate) async fn stop(&self, deadline: Instant) {
         self.tracker.close();
-        if tokio::time::timeout(patience, self.tracker.wait())
-            .await
-            .is_err()
-        {
+        if timeout_at(deadline, self.tracker.wait()).await.is_err() {
             tracing::warn!(
                 tasks = self.tracker.len(),
                 "dropping what did not end in time"

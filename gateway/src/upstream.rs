@@ -18,7 +18,7 @@ use crate::{
     call::Call,
     config::Deployment,
     error::{ApiError, ErrorClass},
-    provider::{Outgoing, openai},
+    provider::{Observed, Outgoing, openai},
 };
 
 /// How long a connection may take to open.
@@ -129,6 +129,8 @@ pub(crate) struct Failure {
     /// The status of the provider's answer, if there was one.
     pub(crate) status: Option<u16>,
     pub(crate) headers: HeaderMap,
+    /// What was learned, where the provider had begun a good answer: it charges for that.
+    pub(crate) answering: Option<Box<Observed>>,
 }
 
 impl Failure {
@@ -143,7 +145,16 @@ impl Failure {
             error,
             status: None,
             headers: HeaderMap::new(),
+            answering: None,
         })
+    }
+}
+
+impl Failure {
+    /// The same, after the provider had begun a good answer.
+    pub(crate) fn while_answering(mut self: Box<Self>, observed: Observed) -> Box<Self> {
+        self.answering = Some(Box::new(observed));
+        self
     }
 }
 
@@ -229,6 +240,7 @@ async fn refusal(
         error,
         status: Some(status),
         headers: head.headers,
+        answering: None,
     })
 }
 

@@ -237,10 +237,12 @@ impl Writer {
                     Ok(()) => true,
                     Err(error) => error.kind() == io::ErrorKind::NotFound,
                 };
-                if is_full(&error) && is_gone {
-                    return Err(BusError::Full);
-                }
-                return Err(self.poison(error));
+                // Nothing was written, so a later append may try again.
+                return Err(match is_gone {
+                    true if is_full(&error) => BusError::Full,
+                    true if is_out_of_files(&error) => BusError::OutOfFiles,
+                    _ => self.poison(error),
+                });
             }
         };
         let old = mem::replace(&mut self.active, active);
@@ -344,6 +346,11 @@ pub(crate) fn remove_segment(disk: &dyn Disk, dir: &Path, base: u64) -> io::Resu
 pub(crate) fn slowest(disk: &dyn Disk, dir: &Path) -> Result<Option<u64>, BusError> {
     let cursors = cursor::all(disk, dir)?;
     Ok(cursors.iter().map(|cursor| cursor.next).min())
+}
+
+/// `EMFILE` and `ENFILE`: the process or the system has no file descriptor left.
+fn is_out_of_files(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 fn is_full(error: &io::Error) -> bool {

@@ -177,6 +177,7 @@ prop_compose! {
         PromptDetails {
             cached_tokens,
             cache_write_tokens,
+            cache_creation_tokens: None,
             cache_creation_token_details: Some(CacheWriteDetails {
                 ephemeral_5m_input_tokens: minutes,
                 ephemeral_1h_input_tokens: hour,

@@ -1,6 +1,6 @@
 //! `model_list`: what a public model name stands for.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use event::{Json, Secret};
 use serde_json::{Map, Value};
@@ -66,19 +66,16 @@ pub(super) fn list(
     entries.iter().enumerate().map(read_entry).collect()
 }
 
-/// Two deployments with one id would be one in every report.
-pub(super) fn check_ids(deployments: &[Deployment]) -> Result<(), ConfigError> {
-    let mut seen = BTreeSet::new();
-    for (index, deployment) in deployments.iter().enumerate() {
-        if !seen.insert(&deployment.id) {
-            let message = format!(
-                "`{}` is already the id of another deployment: give each a `model_info.id`",
-                deployment.id
-            );
-            return Err(ConfigError::at(format!("model_list[{index}]"), message));
+/// Gives deployments whose settings are the same different ids: `abc`, `abc-2`, ….
+pub(super) fn number_ids(deployments: &mut [Deployment]) {
+    let mut seen: HashMap<DeploymentId, u32> = HashMap::new();
+    for deployment in deployments {
+        let count = seen.entry(deployment.id.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            deployment.id = format!("{}-{count}", deployment.id);
         }
     }
-    Ok(())
 }
 
 fn one(entry: &Value, path: &str, warnings: &mut Vec<Warning>) -> Result<Deployment, ConfigError> {
@@ -245,11 +242,7 @@ impl Entry {
     }
 
     fn timeout(&self) -> Result<Option<Duration>, ConfigError> {
-        let Some(value) = self
-            .params
-            .get("timeout")
-            .or_else(|| self.params.get("stream_timeout"))
-        else {
+        let Some(value) = self.params.get("timeout") else {
             return Ok(None);
         };
         super::settings::duration(value).map(Some).map_err(|error| {

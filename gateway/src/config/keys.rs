@@ -10,7 +10,6 @@ pub(super) const PARAMS: &[&str] = &[
     "organization",
     "custom_llm_provider",
     "timeout",
-    "stream_timeout",
     "max_retries",
     "num_retries",
     "weight",
@@ -24,6 +23,7 @@ pub(super) const PARAMS: &[&str] = &[
 
 /// LiteLLM's other keys of `litellm_params`.
 pub(super) const PARAMS_UNSUPPORTED: &[&str] = &[
+    "stream_timeout",
     "itpm",
     "otpm",
     "order",

@@ -31,14 +31,10 @@ pub(super) const TOP_LEVEL_UNSUPPORTED: &[&str] = &[
     "pass_through_endpoints",
 ];
 
-const SETTINGS_SUPPORTED: &[&str] = &[
-    "num_retries",
-    "request_timeout",
-    "turn_off_message_logging",
-    "drop_params",
-];
+const SETTINGS_SUPPORTED: &[&str] = &["num_retries", "request_timeout", "turn_off_message_logging"];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
+    "drop_params",
     "modify_params",
     "set_verbose",
     "json_logs",
@@ -226,8 +222,7 @@ pub(super) fn settings(
         match key {
             "num_retries" => config.retries_max = read(value, &path)?,
             "request_timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
-            "turn_off_message_logging" => config.redact_messages = read(value, &path)?,
-            _ => config.drop_params = read(value, &path)?,
+            _ => config.redact_messages = read(value, &path)?,
         }
     }
     Ok(())

@@ -27,6 +27,9 @@ pub struct GatewaySettings {
     /// How long a client may take to send its body.
     #[serde(deserialize_with = "duration")]
     pub body_timeout: Duration,
+    /// How long a client may take nothing of its answer.
+    #[serde(deserialize_with = "duration")]
+    pub write_timeout: Duration,
     /// How long a provider may take: to answer in full, or for a stream to its next chunk.
     #[serde(deserialize_with = "duration")]
     pub upstream_timeout: Duration,
@@ -88,6 +91,7 @@ impl Default for GatewaySettings {
             content_bytes_max: 256 << 10,
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(60),
             upstream_timeout: Duration::from_secs(600),
             drain_timeout: Duration::from_secs(30),
             connections_max: 10_000,
@@ -106,6 +110,7 @@ const KEYS: &[&str] = &[
     "content_bytes_max",
     "head_timeout",
     "body_timeout",
+    "write_timeout",
     "upstream_timeout",
     "drain_timeout",
     "connections_max",
@@ -174,6 +179,10 @@ fn parse_bytes(value: &Value) -> Option<usize> {
 
 /// A whole number and its unit.
 fn quantity(value: &Value) -> Option<(u64, String)> {
+    if let Some(seconds) = value.as_f64().filter(|_| !value.is_u64()) {
+        let exact = Duration::try_from_secs_f64(seconds).ok()?;
+        return Some((u64::try_from(exact.as_millis()).ok()?, "ms".to_owned()));
+    }
     if let Some(number) = value.as_u64() {
         return Some((number, String::new()));
     }

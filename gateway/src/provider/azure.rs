@@ -6,7 +6,10 @@ use http::{HeaderMap, HeaderName};
 use super::{
     Observed, Outgoing, Provider, ProviderError, StreamedAnswer, openai, sse::OpenAiStream,
 };
-use crate::{config::Deployment, request::ChatRequest};
+use crate::{
+    config::Deployment,
+    request::{ChatRequest, UsageOption},
+};
 
 /// The row of this file.
 pub const AZURE: &[&dyn Provider] = &[&Azure];
@@ -46,7 +49,7 @@ impl Provider for Azure {
             let name = HeaderName::from_static("api-key");
             headers.insert(name, openai::sensitive(key.expose())?);
         }
-        let body = request.rewritten(&deployment.model, &deployment.defaults);
+        let body = request.rewritten(&deployment.model, &deployment.defaults, UsageOption::Known);
         openai::outgoing(deployment, uri, headers, body)
     }
 

@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use event::{Json, Usage};
+use event::Json;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Observed, Outgoing, Provider, ProviderError, StreamedAnswer, sse::OpenAiStream};
-use crate::{config::Deployment, request::ChatRequest};
+use crate::{
+    config::Deployment,
+    request::{ChatRequest, UsageOption},
+};
 
 /// The upstreams that differ in nothing but their name, address and key variable.
 pub const PRESETS: &[&dyn Provider] = &[
@@ -113,6 +116,19 @@ struct Preset {
     keys: &'static [&'static str],
 }
 
+/// Those among [`PRESETS`] that refuse `stream_options`.
+const WITHOUT_USAGE_OPTION: &[&str] = &["mistral"];
+
+impl Preset {
+    fn usage_option(&self) -> UsageOption {
+        if WITHOUT_USAGE_OPTION.contains(&self.name) {
+            UsageOption::Unknown
+        } else {
+            UsageOption::Known
+        }
+    }
+}
+
 impl Provider for Preset {
     fn name(&self) -> &'static str {
         self.name
@@ -141,7 +157,7 @@ impl Provider for Preset {
             let name = HeaderName::from_static("openai-organization");
             headers.insert(name, sensitive(organization)?);
         }
-        let body = request.rewritten(&deployment.model, &deployment.defaults);
+        let body = request.rewritten(&deployment.model, &deployment.defaults, self.usage_option());
         outgoing(deployment, uri, headers, body)
     }
 
@@ -181,13 +197,19 @@ pub(super) fn outgoing(
     Ok(Outgoing { uri, headers, body })
 }
 
-/// The fields of an answer that matter here.
-#[derive(Deserialize)]
+/// The fields of an answer that matter here. Each is read on its own: an odd one must not make the
+/// usage disappear.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Whole<'a> {
-    id: Option<String>,
-    model: Option<String>,
-    usage: Option<Usage>,
-    service_tier: Option<String>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    service_tier: Option<&'a RawValue>,
     #[serde(borrow)]
     error: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -196,24 +218,22 @@ struct Whole<'a> {
 
 /// Reads an answer that came whole.
 pub(super) fn whole(body: &Bytes) -> Observed {
+    fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+        serde_json::from_str(raw?.get()).ok()
+    }
     let Ok(raw) = serde_json::from_slice::<&RawValue>(body) else {
         return Observed::default();
     };
-    let Ok(read) = serde_json::from_str::<Whole<'_>>(raw.get()) else {
-        return Observed {
-            response: Some(Json::from(raw)),
-            ..Observed::default()
-        };
-    };
-    let text_bytes = read.choices.map_or(0, |choices| choices.get().len());
+    let whole: Whole<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let text_bytes = whole.choices.map_or(0, |choices| choices.get().len());
     Observed {
-        id: read.id,
-        model: read.model,
-        usage: read.usage,
-        service_tier: read.service_tier,
+        id: read(whole.id),
+        model: read(whole.model),
+        usage: read(whole.usage),
+        service_tier: read(whole.service_tier),
         response: Some(Json::from(raw)),
         text_bytes: u64::try_from(text_bytes).unwrap_or(u64::MAX),
-        error: read.error.map(error_message),
+        error: whole.error.map(error_message),
     }
 }
 

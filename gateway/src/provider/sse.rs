@@ -63,6 +63,45 @@ struct Chunk<'a> {
     error: Option<&'a RawValue>,
 }
 
+/// A chunk with a field that is not as it should be: the others are read all the same.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct OddChunk<'a> {
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    model: Option<&'a RawValue>,
+    #[serde(borrow)]
+    choices: Option<&'a RawValue>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+impl<'a> OddChunk<'a> {
+    fn understood(self) -> Chunk<'a> {
+        fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+            serde_json::from_str(raw?.get()).ok()
+        }
+        let choices: Vec<&RawValue> = read(self.choices).unwrap_or_default();
+        Chunk {
+            id: read::<String>(self.id).map(Cow::Owned),
+            created: None,
+            model: read::<String>(self.model).map(Cow::Owned),
+            system_fingerprint: None,
+            service_tier: None,
+            choices: choices
+                .into_iter()
+                .filter_map(|choice| read(Some(choice)))
+                .collect(),
+            usage: read(self.usage),
+            error: self.error,
+        }
+    }
+}
+
 /// One choice of a chunk.
 #[derive(Deserialize)]
 struct ChunkChoice<'a> {
@@ -81,8 +120,11 @@ struct Delta<'a> {
     role: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     content: Option<Cow<'a, str>>,
-    #[serde(borrow, default, alias = "reasoning")]
+    #[serde(borrow, default)]
     reasoning_content: Option<Cow<'a, str>>,
+    /// Another name for the same; some providers send both.
+    #[serde(borrow, default)]
+    reasoning: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     refusal: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -210,7 +252,11 @@ impl OpenAiStream {
         }
         match serde_json::from_slice::<Chunk<'_>>(data) {
             Ok(chunk) => self.read_chunk(chunk),
-            Err(_error) => Keep::Yes,
+            // One odd field must not make usage and text disappear.
+            Err(_error) => match serde_json::from_slice::<OddChunk<'_>>(data) {
+                Ok(odd) => self.read_chunk(odd.understood()),
+                Err(_error) => Keep::Yes,
+            },
         }
     }
 

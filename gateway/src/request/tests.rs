@@ -10,7 +10,9 @@ fn parse(body: &str) -> Result<ChatRequest, RequestError> {
 }
 
 fn sent(body: &str) -> String {
-    let bytes = parse(body).unwrap().rewritten("upstream-model", &[]);
+    let bytes = parse(body)
+        .unwrap()
+        .rewritten("upstream-model", &[], UsageOption::Known);
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -55,7 +57,7 @@ fn a_deployments_defaults_fill_what_the_client_left_out() {
     let request = parse(r#"{"model":"m","messages":[],"temperature":1}"#).unwrap();
     let defaults =
         [("temperature", 0), ("seed", 7)].map(|(name, value)| (name.to_owned(), Json::of(&value)));
-    let bytes = request.rewritten("u", &defaults);
+    let bytes = request.rewritten("u", &defaults, UsageOption::Known);
     assert_eq!(
         bytes,
         r#"{"model":"u","messages":[],"temperature":1,"seed":7}"#
@@ -88,6 +90,45 @@ fn a_request_cannot_change_prices_upstream_or_identity() {
     // The same, with its name hidden in escapes.
     let hidden = r#"{"model":"m","messages":[],"api\u005fbase":"x"}"#;
     assert!(matches!(parse(hidden), Err(RequestError::Forbidden(_))));
+}
+
+#[test]
+fn what_stands_in_every_event_has_a_bound() {
+    let long = "x".repeat(2000);
+    for body in [
+        json!({"model": "m", "messages": [], "user": long}),
+        json!({"model": "m", "messages": [], "metadata": {"tags": [long]}}),
+        json!({"model": "m", "messages": [], "metadata": {"tags": vec!["t"; 100]}}),
+        json!({"model": "m", "messages": [], "metadata": {"note": long.repeat(40)}}),
+        json!({"model": "m", "messages": [], "mock_response": long.repeat(40)}),
+    ] {
+        let error = parse(&body.to_string()).unwrap_err();
+        assert!(matches!(error, RequestError::TooLarge { .. }), "{error}");
+    }
+    let large = json!({"model": "m", "messages": [], "tools": [long.repeat(40)]}).to_string();
+    assert!(parse(&large).unwrap().parameters().text().len() < 100);
+}
+
+#[test]
+fn an_image_does_not_count_as_the_text_of_its_bytes() {
+    let image = format!("data:image/png;base64,{}", "A".repeat(1 << 20));
+    let parts = json!([{"type": "text", "text": "what is this?"},
+        {"type": "image_url", "image_url": {"url": image}}]);
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": parts}]});
+    assert!(parse(&body.to_string()).unwrap().prompt_bytes() < 5000);
+}
+
+#[test]
+fn a_provider_that_refuses_stream_options_is_not_asked() {
+    let request = parse(r#"{"model":"m","messages":[],"stream":true}"#).unwrap();
+    let sent = request.rewritten("m", &[], UsageOption::Unknown);
+    assert_eq!(sent, r#"{"model":"m","messages":[],"stream":true}"#);
+}
+
+#[test]
+fn one_tag_is_a_list_of_one() {
+    let request = parse(r#"{"model":"m","messages":[],"metadata":{"tags":"prod"}}"#).unwrap();
+    assert_eq!(request.metadata.tags, ["prod"]);
 }
 
 #[test]
@@ -142,7 +183,7 @@ proptest! {
         object.insert("messages".to_owned(), json!([]));
         let body = Value::Object(object.clone()).to_string();
         if let Ok(request) = parse(&body) {
-            let upstream: Value = serde_json::from_slice(&request.rewritten("m", &[])).unwrap();
+            let upstream: Value = serde_json::from_slice(&request.rewritten("m", &[], UsageOption::Known)).unwrap();
             for name in OURS {
                 object.remove(*name);
             }

@@ -95,7 +95,7 @@ impl Assembly {
         );
         append(
             &mut message.reasoning_content,
-            delta.reasoning_content.as_deref(),
+            delta.reasoning_content.or(delta.reasoning).as_deref(),
             &mut self.text_bytes,
         );
         append(

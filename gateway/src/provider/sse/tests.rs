@@ -71,6 +71,28 @@ fn an_error_in_the_stream_is_seen() {
 }
 
 #[test]
+fn an_odd_field_does_not_make_the_others_disappear() {
+    for odd in [
+        r#"{"created":1.5,"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
+        r#"{"choices":null,"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":null}}"#,
+        r#"{"id":7,"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#,
+    ] {
+        let mut stream = OpenAiStream::new(true);
+        let out = stream.chunk(Bytes::from(format!("data: {odd}\n\n")));
+        assert!(out.is_empty(), "{odd}");
+        assert_eq!(
+            stream.observed().usage.unwrap().completion_tokens,
+            2,
+            "{odd}"
+        );
+    }
+    let both = r#"{"choices":[{"delta":{"reasoning":"a","reasoning_content":"a"}}]}"#;
+    let mut stream = OpenAiStream::new(false);
+    stream.chunk(Bytes::from(format!("data: {both}\n\n")));
+    assert_eq!(stream.observed().text_bytes, 1);
+}
+
+#[test]
 fn a_line_without_end_stays_within_its_bound() {
     for strip_usage in [false, true] {
         let mut stream = OpenAiStream::new(strip_usage);
