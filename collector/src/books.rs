@@ -9,6 +9,7 @@
 mod alerts;
 mod audit;
 mod counts;
+mod detail;
 mod money;
 mod query;
 mod rollups;
@@ -48,6 +49,7 @@ const CACHE_KIB: &str = "-8192";
 #[derive(Clone, Debug)]
 pub struct Books {
     writer: Arc<Mutex<SqliteConnection>>,
+    cards: Arc<detail::Cards>,
     readers: SqlitePool,
 }
 
@@ -160,6 +162,7 @@ impl Books {
             .connect_lazy_with(options);
         Ok(Self {
             writer: Arc::new(Mutex::new(writer)),
+            cards: Arc::default(),
             readers,
         })
     }
@@ -210,11 +213,16 @@ impl Books {
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         move_on(&mut transaction, &run).await?;
         let ids = move_marks(&mut transaction, &run).await?;
+        let mut cards = self.cards.take();
         let mut table = Vec::with_capacity(run.events.len());
         let mut sums = rollups::Rollups::default();
         for Entry { event, counts } in run.events {
             let source = event.settlement().origin.source.as_str();
-            table.push((*ids.get(source).ok_or(BooksError::OutOfRange)?, event));
+            table.push(rows::Row {
+                source: *ids.get(source).ok_or(BooksError::OutOfRange)?,
+                event,
+                detail: detail::part(&mut transaction, &mut cards, event.cost()).await?,
+            });
             sums.add(event, counts);
         }
         rows::insert(&mut transaction, &table).await?;
@@ -222,6 +230,7 @@ impl Books {
             sums.write(&mut transaction).await?;
         }
         transaction.commit().await?;
+        self.cards.put_back(cards);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row as _, Sqlite, sqlite::Sqlit
 use super::{
     Books, BooksError,
     counts::{self, Counts},
+    detail,
     rollups::KINDS,
 };
 
@@ -87,6 +88,7 @@ pub struct StoredCall {
     pub session_id: Option<String>,
     pub trace_id: Option<String>,
     pub metadata: String,
+    card: Option<String>,
 }
 
 impl StoredCall {
@@ -94,6 +96,14 @@ impl StoredCall {
     #[must_use]
     pub fn spend(&self) -> Option<Usd> {
         self.cost.map(|picos| Usd::from_picos(i128::from(picos)))
+    }
+
+    /// Makes `cost_detail` the whole cost.
+    fn whole(mut self) -> Result<Self, BooksError> {
+        if let Some(card) = self.card.take() {
+            self.cost_detail = detail::join(&card, &self.cost_detail, self.spend())?;
+        }
+        Ok(self)
     }
 }
 
@@ -127,14 +137,16 @@ impl Books {
     /// # Errors
     /// If the database cannot be read.
     pub async fn calls(&self, filter: &Filter, page: Page) -> Result<Vec<StoredCall>, BooksError> {
-        let joined = "FROM calls JOIN sources ON sources.id = calls.source WHERE 1";
+        let joined = "FROM calls JOIN sources ON sources.id = calls.source \
+                      LEFT JOIN cards ON cards.id = calls.card WHERE 1";
         let mut query = QueryBuilder::new(format!("SELECT {} {joined}", columns()));
         filter.write(&mut query);
         query
             .push(" ORDER BY started DESC, number DESC LIMIT ")
             .push_bind(i64::from(page.take));
         query.push(" OFFSET ").push_bind(i64::from(page.skip));
-        Ok(query.build_query_as().fetch_all(&self.readers).await?)
+        let rows: Vec<StoredCall> = query.build_query_as().fetch_all(&self.readers).await?;
+        rows.into_iter().map(StoredCall::whole).collect()
     }
 
     /// How many rows fit `filter`.
@@ -263,7 +275,10 @@ fn columns() -> String {
     let rest = super::rows::COLUMNS
         .iter()
         .skip(2)
-        .map(|column| format!("calls.{column}"));
+        .map(|column| match *column {
+            "card" => "cards.card".to_owned(),
+            column => format!("calls.{column}"),
+        });
     ["sources.source".to_owned()]
         .into_iter()
         .chain(rest)

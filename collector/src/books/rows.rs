@@ -8,8 +8,10 @@ use sqlx::{
     Arguments as _, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type, sqlite::SqliteArguments,
 };
 
+use super::detail::Detail;
+
 /// The columns of `calls`, in the order of [`push`].
-pub(super) const COLUMNS: [&str; 39] = [
+pub(super) const COLUMNS: [&str; 40] = [
     "number",
     "source",
     "sequence",
@@ -49,7 +51,16 @@ pub(super) const COLUMNS: [&str; 39] = [
     "session_id",
     "trace_id",
     "metadata",
+    "card",
 ];
+
+/// What a row is made of.
+pub(super) struct Row<'a> {
+    /// The id of its source.
+    pub(super) source: i64,
+    pub(super) event: &'a PricedEvent,
+    pub(super) detail: Detail,
+}
 
 /// Rows in one statement: enough to make the way to SQLite's thread cheap, and far below its
 /// limit of 32 766 parameters.
@@ -61,7 +72,7 @@ static INSERT_ONE: LazyLock<String> = LazyLock::new(|| super::insert("calls", &C
 /// Inserts one row for each event; an event that is there already is an error.
 pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    rows: &[(i64, &PricedEvent)],
+    rows: &[Row<'_>],
 ) -> Result<(), sqlx::Error> {
     let (many, rest) = rows.as_chunks::<ROWS>();
     for chunk in many {
@@ -76,12 +87,12 @@ pub(super) async fn insert(
 async fn insert_with(
     connection: &mut SqliteConnection,
     statement: &'static str,
-    rows: &[(i64, &PricedEvent)],
+    rows: &[Row<'_>],
 ) -> Result<(), sqlx::Error> {
     let mut values = Values(SqliteArguments::default());
     values.0.reserve(rows.len() * COLUMNS.len(), 0);
-    for (source, event) in rows {
-        push(&mut values, *source, event).map_err(sqlx::Error::Encode)?;
+    for row in rows {
+        push(&mut values, row).map_err(sqlx::Error::Encode)?;
     }
     debug_assert_eq!(
         values.0.len(),
@@ -109,12 +120,17 @@ impl Values {
     }
 }
 
-fn push(row: &mut Values, source: i64, event: &PricedEvent) -> Pushed {
+fn push(row: &mut Values, of: &Row<'_>) -> Pushed {
+    let Row {
+        source,
+        event,
+        detail,
+    } = of;
     let payload = event.payload();
     let ours = payload.tollkeeper.as_deref();
     let sequence = i64::try_from(event.settlement().origin.sequence)?;
-    row.add(number(source, sequence).ok_or("sequence is out of range")?)?;
-    row.add(source)?;
+    row.add(number(*source, sequence).ok_or("sequence is out of range")?)?;
+    row.add(*source)?;
     row.add(sequence)?;
     row.add(payload.litellm_call_id.as_str())?;
     // A response id that only repeats the call's would be indexed twice.
@@ -137,13 +153,15 @@ fn push(row: &mut Values, source: i64, event: &PricedEvent) -> Pushed {
     row.add(payload.api_base.as_deref())?;
     push_identity(row, payload)?;
     push_amounts(row, event)?;
+    row.add(detail.text.as_str())?;
     push_errors(row, payload)?;
     row.add(payload.cache_hit)?;
     row.add(payload.stream)?;
     row.add(payload.requester_ip_address.as_deref())?;
     row.text(&payload.session_id)?;
     row.text(&payload.trace_id)?;
-    row.add(serde_json::to_string(&Remainder::of(event))?)
+    row.add(serde_json::to_string(&Remainder::of(event))?)?;
+    row.add(detail.card)
 }
 
 /// The number of the row: sequences jump by 2^20 after a crash, and have room for 2^24 of those.
@@ -179,8 +197,7 @@ fn push_amounts(row: &mut Values, event: &PricedEvent) -> Pushed {
         cost.total
             .map(|total| i64::try_from(total.picos()))
             .transpose()?,
-    )?;
-    row.add(serde_json::to_string(cost)?)
+    )
 }
 
 fn push_errors(row: &mut Values, payload: &StandardLoggingPayload) -> Pushed {

@@ -8,7 +8,7 @@
 use sqlx::{Connection as _, SqliteConnection};
 
 /// Each entry leads from the version before it to the next. Written once, never edited.
-const MIGRATIONS: [&str; 1] = [V1];
+const MIGRATIONS: [&str; 2] = [V1, V2];
 
 const V1: &str = "
 CREATE TABLE sources (
@@ -137,6 +137,16 @@ CREATE TABLE alerts (
     count INTEGER NOT NULL,
     message TEXT NOT NULL
 ) STRICT;
+";
+
+const V2: &str = "
+-- A bill without its quantities: JSON, the same for many calls.
+CREATE TABLE cards (
+    id INTEGER PRIMARY KEY,
+    card TEXT NOT NULL UNIQUE
+) STRICT;
+-- With a card, `cost_detail` holds the quantities of its lines, and without one the whole cost.
+ALTER TABLE calls ADD COLUMN card INTEGER REFERENCES cards (id);
 ";
 
 /// Brings the books to the newest version.
