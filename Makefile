@@ -19,11 +19,12 @@ run: setup ## Build and start Tollkeeper: http://127.0.0.1:4000/v1
 	$(TARGET)/release/tollkeeper up $(ARGS)
 
 test: setup lint venv ## Everything that CI checks
-	cargo build --workspace --all-features --locked
+	@# Programs and tests in one go: apart, they would ask the same crates for different features.
+	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
 
 test-crash: setup ## Twenty-five kills, and a collector away for half a minute
-	cargo build --workspace --all-features --locked
+	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) TOLLKEEPER_CRASH_ROUNDS=25 TOLLKEEPER_AWAY_S=30 cargo test --all-features --locked \
 		--workspace --test e2e -- --nocapture --test-threads 1 crash:: collector_away::
 

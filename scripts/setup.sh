@@ -42,7 +42,9 @@ fi
 if ! command -v cargo >/dev/null 2>&1 && ! command -v rustup >/dev/null 2>&1; then
     echo "setup: installing rustup"
     install rustup || {
-        echo "setup: this Debian has no package \`rustup\`: install Rust with rustup, then try again" >&2
+        channel=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
+        echo "setup: this Debian has no package \`rustup\` (it came with 13), and its own Rust is too old:" >&2
+        echo "setup: install Rust $channel with rustup (https://rustup.rs), then try again" >&2
         exit 1
     }
 fi

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// A gateway for LLM calls that writes every call down and keeps the books.
 ///
-/// `tollkeeper up` runs everything on this machine; without a configuration it serves a demo model.
+/// `tollkeeper up` runs everything in one process; without a configuration it serves a demo model.
 #[derive(Debug, Parser)]
 #[command(name = "tollkeeper", version, arg_required_else_help = true)]
 pub(crate) struct Arguments {
@@ -30,12 +30,12 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run gateway and collector in one process
-    Up(Run),
+    Up(Up),
     /// Run a gateway alone: it writes calls to the journal in the data directory
-    Gateway(Run),
+    Gateway(Gateway),
     /// Run a collector alone: it reads the journal that a gateway writes
-    Collector(Run),
-    /// Read the configuration and say what is wrong with it; connects nowhere
+    Collector(Collector),
+    /// Read the configuration, open its sinks, and say what is wrong; connects nowhere
     Check(Check),
     /// Explain what a call cost: its line items, unit prices, and the price-map entry
     Explain(Explain),
@@ -43,9 +43,38 @@ pub(crate) enum Command {
     Tap(Tap),
 }
 
+/// Both servers.
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) gateway: GatewayAddress,
+    #[command(flatten)]
+    pub(crate) collector: CollectorAddress,
+}
+
+/// A gateway alone.
+#[derive(Debug, Args)]
+pub(crate) struct Gateway {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) address: GatewayAddress,
+}
+
+/// A collector alone.
+#[derive(Debug, Args)]
+pub(crate) struct Collector {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) address: CollectorAddress,
+}
+
 /// Where a server finds its things.
 #[derive(Debug, Args)]
-pub(crate) struct Run {
+pub(crate) struct Place {
     /// The configuration: LiteLLM's `config.yaml`, with our sections beside theirs
     #[arg(long, short, env = "TOLLKEEPER_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -57,9 +86,19 @@ pub(crate) struct Run {
         value_name = "DIR"
     )]
     pub(crate) data: PathBuf,
-    /// Where the gateway listens
+}
+
+/// Where a gateway listens.
+#[derive(Debug, Args)]
+pub(crate) struct GatewayAddress {
+    /// Where the gateway listens; beyond this machine only with a master key
     #[arg(long, default_value = "127.0.0.1:4000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+}
+
+/// Where a collector listens.
+#[derive(Debug, Args)]
+pub(crate) struct CollectorAddress {
     /// Where the collector listens [default: `collector.listen` of the configuration, 127.0.0.1:4001]
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) collector_listen: Option<SocketAddr>,

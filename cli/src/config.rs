@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) bus: BusConfig,
     /// What was read and has no effect.
     pub(crate) warnings: Vec<String>,
+    name: String,
+    document: Document,
 }
 
 /// The section `bus`.
@@ -103,10 +105,18 @@ impl Config {
             }
             None => ("the built-in demo".to_owned(), DEMO.to_owned()),
         };
-        Self::parse(&text, environment).map_err(|error| anyhow::anyhow!("{name}{error}"))
+        Self::parse(&name, &text, environment).map_err(|error| anyhow::anyhow!("{name}{error}"))
     }
 
-    fn parse(text: &str, environment: Environment<'_>) -> Result<Self, Misconfigured> {
+    /// Where `path` stands: `config.yaml:3`.
+    pub(crate) fn place(&self, path: &str) -> String {
+        match self.document.line(path) {
+            Some(line) => format!("{}:{line}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    fn parse(name: &str, text: &str, environment: Environment<'_>) -> Result<Self, Misconfigured> {
         let document = Document::parse(text)?;
         let mut warnings = Vec::new();
         let mut tree = resolve(&document, environment, &mut warnings)?;
@@ -138,6 +148,8 @@ impl Config {
             sinks,
             bus,
             warnings,
+            name: name.to_owned(),
+            document,
         })
     }
 }

@@ -3,12 +3,17 @@
 mod args;
 mod config;
 mod explain;
+mod files;
 mod remote;
 mod run;
 mod tap;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
@@ -37,9 +42,9 @@ async fn execute(arguments: Arguments) -> anyhow::Result<()> {
     // the same.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     match arguments.command {
-        Command::Up(options) => run::serve(&options, run::Part::Both).await,
-        Command::Gateway(options) => run::serve(&options, run::Part::Gateway).await,
-        Command::Collector(options) => run::serve(&options, run::Part::Collector).await,
+        Command::Up(options) => run::up(&options).await,
+        Command::Gateway(options) => run::gateway(&options).await,
+        Command::Collector(options) => run::collector(&options).await,
         Command::Check(check) => run::check(&check),
         Command::Explain(options) => explain::explain(&options).await,
         Command::Tap(options) => tap::tap(&options).await,
@@ -47,10 +52,12 @@ async fn execute(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 fn log(arguments: &Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&arguments.log)?;
+    let filter = EnvFilter::try_new(&arguments.log)
+        .with_context(|| format!("`--log {}` is not such as `info,bus=debug`", arguments.log))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     if arguments.log_json {
         builder.json().init();
     } else {
@@ -68,12 +75,14 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "what the program says to whoever ran it"
-)]
+/// Prints a line; a server goes on when nobody reads what it prints.
 fn say(text: &str) {
-    println!("{text}");
+    drop(print(text));
+}
+
+/// Prints a line.
+fn print(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
 }
 
 #[expect(clippy::print_stderr, reason = "what went wrong, for whoever ran it")]

@@ -19,7 +19,7 @@ impl Remote {
         }
         let response = request.send().await.with_context(|| {
             format!(
-                "no collector answers at `{}`: is it running? See --collector",
+                "no collector answers at `{}`: is it running? --collector says where it is",
                 self.collector
             )
         })?;

@@ -3,47 +3,69 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
-use bus::{Journal, JournalReader, Log, Reader};
-use collector::{Collector, Deps};
+use bus::{BusError, Journal, JournalReader, Log, Reader};
+use collector::{Collector, Deps, SinkStartError, StartError};
 use gateway::Gateway;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    args::{Check, Run},
+    args::{self, Check, CollectorAddress, GatewayAddress, Place, Up},
     config::Config,
-    environment, say,
+    environment, files, say,
 };
-
-/// Which servers to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Both,
-    Gateway,
-    Collector,
-}
 
 /// The cursor of the collector in the calls log.
 const COLLECTOR: &str = "collector";
 
-/// Runs until the process is told to stop.
-pub(crate) async fn serve(options: &Run, part: Part) -> anyhow::Result<()> {
-    let config = Config::load(options.config.as_deref(), &environment)?;
+/// Runs gateway and collector until the process is told to stop.
+pub(crate) async fn up(options: &Up) -> anyhow::Result<()> {
+    let gateway = Some(&options.gateway);
+    serve(&options.place, gateway, Some(&options.collector)).await
+}
+
+/// Runs a gateway until the process is told to stop.
+pub(crate) async fn gateway(options: &args::Gateway) -> anyhow::Result<()> {
+    serve(&options.place, Some(&options.address), None).await
+}
+
+/// Runs a collector until the process is told to stop.
+pub(crate) async fn collector(options: &args::Collector) -> anyhow::Result<()> {
+    serve(&options.place, None, Some(&options.address)).await
+}
+
+/// Runs the servers that have an address.
+async fn serve(
+    place: &Place,
+    gateway: Option<&GatewayAddress>,
+    collector: Option<&CollectorAddress>,
+) -> anyhow::Result<()> {
+    let config = Config::load(place.config.as_deref(), &environment)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let mut stop = Signals::new()?;
-    std::fs::create_dir_all(&options.data)
-        .with_context(|| format!("cannot make the directory `{}`", options.data.display()))?;
-    let calls = Calls::open(options, &config, part)?;
-    let collector = match part {
-        Part::Gateway => None,
-        Part::Both | Part::Collector => Some(start_collector(options, &config, &calls).await?),
+    std::fs::create_dir_all(&place.data)
+        .with_context(|| format!("cannot make the directory `{}`", place.data.display()))?;
+    let calls = match gateway {
+        Some(_) => {
+            let journal = open_journal(place, "bus/calls", &config)?;
+            // From the first call on, so that nothing goes before a collector has read it.
+            drop(journal.reader(COLLECTOR)?);
+            Calls::Written(Arc::new(journal))
+        }
+        None => Calls::Read,
     };
-    let gateway = match &calls {
-        Calls::Written(journal) => Some(start_gateway(options, &config, journal).await?),
-        Calls::Read => None,
+    let collector = match collector {
+        Some(address) => Some(start_collector(place, address, &config, &calls).await?),
+        None => None,
     };
-    if options.config.is_none() && gateway.is_some() {
+    let gateway = match (gateway, &calls) {
+        (Some(address), Calls::Written(journal)) => {
+            Some(start_gateway(address, &config, journal).await?)
+        }
+        _ => None,
+    };
+    if place.config.is_none() && gateway.is_some() {
         say("no --config: serving the demo model `demo`, which needs no provider account");
     }
     stop.wait().await;
@@ -64,13 +86,65 @@ pub(crate) fn check(options: &Check) -> anyhow::Result<()> {
     for warning in &config.warnings {
         say(&format!("warning: {warning}"));
     }
-    collector::check_sinks(&config.collector, &config.sinks, sinks::ALL)?;
-    let models = config.gateway.deployments.len();
+    if let Some(path) = &config.collector.price_map {
+        check_price_map(path).with_context(|| config.place("collector.price_map"))?;
+    }
+    collector::check_sinks(&config.collector, &config.sinks, sinks::ALL)
+        .map_err(|error| not_started(error, &config))?;
     say(&format!(
-        "fine: {models} deployments, {} sinks",
-        config.sinks.len()
+        "fine: {}, {}",
+        count(config.gateway.deployments.len(), "deployment"),
+        count(config.sinks.len(), "sink"),
     ));
     Ok(())
+}
+
+fn check_price_map(path: &Path) -> anyhow::Result<()> {
+    let shown = path.display().to_string();
+    let bytes =
+        std::fs::read(path).with_context(|| format!("price map `{shown}` cannot be read"))?;
+    cost_map::PriceMap::parse(&bytes, &shown)
+        .with_context(|| format!("price map `{shown}` cannot be used"))?;
+    Ok(())
+}
+
+fn count(number: usize, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}
+
+/// A collector that does not start, with what to do about it.
+fn not_started(error: StartError, config: &Config) -> anyhow::Error {
+    let place = match &error {
+        StartError::Listen { .. } => {
+            return with_advice(error, "choose another address with --collector-listen");
+        }
+        StartError::PriceMap(_) => Some(config.place("collector.price_map")),
+        StartError::Sink(sink) => {
+            sink_name(sink).map(|name| config.place(&format!("sinks.{name}")))
+        }
+        _ => None,
+    };
+    match place {
+        Some(place) => anyhow::Error::from(error).context(place),
+        None => error.into(),
+    }
+}
+
+/// The user's name for a sink that cannot be opened.
+fn sink_name(error: &SinkStartError) -> Option<&str> {
+    match error {
+        SinkStartError::Name(name)
+        | SinkStartError::UnknownKind { name, .. }
+        | SinkStartError::Open { name, .. }
+        | SinkStartError::Begin { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+/// What went wrong, and then what to do.
+fn with_advice(error: impl Into<anyhow::Error>, advice: &str) -> anyhow::Error {
+    anyhow::anyhow!("{:#}; {advice}", error.into())
 }
 
 /// The calls log, as this process uses it.
@@ -82,14 +156,6 @@ enum Calls {
 }
 
 impl Calls {
-    fn open(options: &Run, config: &Config, part: Part) -> anyhow::Result<Self> {
-        if part == Part::Collector {
-            return Ok(Self::Read);
-        }
-        let folder = options.data.join("bus/calls");
-        open_journal(&folder, config).map(|journal| Self::Written(Arc::new(journal)))
-    }
-
     fn reader(&self, data: &Path) -> anyhow::Result<Box<dyn Reader>> {
         match self {
             Self::Written(journal) => Ok(journal.reader(COLLECTOR)?),
@@ -101,18 +167,42 @@ impl Calls {
     }
 }
 
-fn open_journal(folder: &Path, config: &Config) -> anyhow::Result<Journal> {
-    Journal::open(folder, config.bus.journal.options())
-        .with_context(|| format!("cannot open the journal `{}`", folder.display()))
+fn open_journal(place: &Place, name: &str, config: &Config) -> anyhow::Result<Journal> {
+    let folder = place.data.join(name);
+    Journal::open(&folder, config.bus.journal.options()).map_err(|error| match error {
+        BusError::Locked { .. } => anyhow::anyhow!(
+            "another process uses the data directory `{}`; stop it, or choose another directory \
+             with --data",
+            place.data.display()
+        ),
+        error => anyhow::Error::from(error)
+            .context(format!("cannot open the journal `{}`", folder.display())),
+    })
 }
 
 async fn start_gateway(
-    options: &Run,
+    address: &GatewayAddress,
     config: &Config,
     journal: &Arc<Journal>,
 ) -> anyhow::Result<Gateway> {
     let log: Arc<dyn Log> = Arc::clone(journal) as Arc<dyn Log>;
-    let gateway = Gateway::start(config.gateway.clone(), options.listen, log).await?;
+    let mut settings = config.gateway.clone();
+    let clients_max = files::clients_max();
+    if settings.settings.connections_max > clients_max {
+        tracing::warn!(
+            clients_max,
+            "`gateway.connections_max` is lowered to the limit of open files"
+        );
+        settings.settings.connections_max = clients_max;
+    }
+    let gateway = Gateway::start(settings, address.listen, log)
+        .await
+        .map_err(|error| match error {
+            gateway::StartError::Listen { .. } => {
+                with_advice(error, "choose another address with --listen")
+            }
+            error => error.into(),
+        })?;
     say(&format!(
         "gateway listening on http://{}",
         gateway.address()
@@ -121,23 +211,25 @@ async fn start_gateway(
 }
 
 async fn start_collector(
-    options: &Run,
+    place: &Place,
+    address: &CollectorAddress,
     config: &Config,
     calls: &Calls,
 ) -> anyhow::Result<Collector> {
     let mut settings = config.collector.clone();
-    if let Some(listen) = options.collector_listen {
+    if let Some(listen) = address.collector_listen {
         settings.listen = listen;
     }
-    let priced = open_journal(&options.data.join("bus/priced"), config)?;
     let deps = Deps {
-        calls: calls.reader(&options.data)?,
-        priced: Arc::new(priced),
-        data: options.data.clone(),
+        calls: calls.reader(&place.data)?,
+        priced: Arc::new(open_journal(place, "bus/priced", config)?),
+        data: place.data.clone(),
         master_key: config.gateway.master_key.clone(),
         registrations: sinks::ALL,
     };
-    let collector = Collector::start(settings, config.sinks.clone(), deps).await?;
+    let collector = Collector::start(settings, config.sinks.clone(), deps)
+        .await
+        .map_err(|error| not_started(error, config))?;
     say(&format!(
         "collector listening on http://{}",
         collector.address()

@@ -83,6 +83,8 @@ struct Place {
     priced_next: u64,
     /// When the cursors were last moved.
     committed: Instant,
+    /// Whether something has been settled since.
+    is_ahead: bool,
     /// When the last batch was settled: calls keep coming if that was just now.
     settled: Option<Instant>,
 }
@@ -137,6 +139,11 @@ impl Pipeline {
                 biased;
                 () = tasks.stopping() => break,
                 batch = self.calls.read(self.limit()) => batch.map_err(PipelineError::Calls)?,
+                // No more calls may come until the room that they need has been made.
+                () = tokio::time::sleep_until(place.committed + COMMIT_EVERY), if place.is_ahead => {
+                    self.commit(&mut place)?;
+                    continue;
+                }
             };
             let batch = self.linger(batch, &place).await?;
             self.step(batch, &mut place).await?;
@@ -251,6 +258,7 @@ impl Pipeline {
         self.books.settle(run).await?;
         self.metrics.settle.observe(begun.elapsed().as_secs_f64());
         place.priced_next = to;
+        place.is_ahead = true;
         place.settled = Some(Instant::now());
         Ok(())
     }
@@ -272,6 +280,7 @@ impl Pipeline {
             tail.commit(position).map_err(PipelineError::Priced)?;
         }
         place.committed = Instant::now();
+        place.is_ahead = false;
         Ok(())
     }
 

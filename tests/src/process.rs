@@ -40,12 +40,8 @@ impl Program {
     /// If it cannot be started.
     #[must_use]
     pub fn start(program: &Path, arguments: &[&str], log: &Path) -> Self {
-        // Thousands of connections need as many files.
-        let limit = r#"ulimit -n 16384 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@""#;
         let log_file = File::options().create(true).append(true).open(log).unwrap();
-        let mut child = Command::new("sh")
-            .args(["-c", limit])
-            .arg(program)
+        let mut child = Command::new(program)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

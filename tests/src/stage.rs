@@ -21,6 +21,11 @@ use crate::{
     webhook_receiver::{SECRET, WebhookReceiver},
 };
 
+/// The master key of every stage.
+pub const MASTER_KEY: &str = "sk-1234";
+/// The key that the provider wants.
+pub const PROVIDER_KEY: &str = "sk-upstream";
+
 /// What the programs of one test share.
 #[derive(Debug)]
 pub struct Stage {
@@ -28,6 +33,8 @@ pub struct Stage {
     pub provider: MockProvider,
     /// Where the sink `hook` delivers to.
     pub hook: WebhookReceiver,
+    /// What the next program to start logs.
+    pub log: String,
     folder: TempDir,
     /// Chosen by the first start, kept by the next.
     gateway_port: AtomicU16,
@@ -82,14 +89,24 @@ impl Stage {
         let stage = Self {
             provider: MockProvider::start().await.unwrap(),
             hook: WebhookReceiver::start().await.unwrap(),
+            log: "info".to_owned(),
             folder: TempDir::new().unwrap(),
             gateway_port: AtomicU16::new(0),
             collector_port: AtomicU16::new(0),
         };
-        let base = stage.provider.base();
-        let config = configuration(&base, &stage.sinks()) + more + "\n";
-        fs::write(stage.path("config.yaml"), config).unwrap();
+        stage.configure(more);
         stage
+    }
+
+    /// Gives what starts from now on a configuration that ends with `more`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no disk.
+    pub fn configure(&self, more: &str) {
+        let base = self.provider.base();
+        let config = configuration(&base, &self.sinks()) + more + "\n";
+        fs::write(self.path("config.yaml"), config).unwrap();
     }
 
     /// A file of this stage.
@@ -117,17 +134,21 @@ impl Stage {
         let address = |port: &AtomicU16| format!("127.0.0.1:{}", port.load(Ordering::Relaxed));
         let (listen, collector) = (address(&self.gateway_port), address(&self.collector_port));
         let (config, data) = (self.path("config.yaml"), self.path("data"));
-        let arguments = [
+        let mut arguments = vec![
             role,
             "--config",
             config.to_str().unwrap(),
             "--data",
             data.to_str().unwrap(),
-            "--listen",
-            &listen,
-            "--collector-listen",
-            &collector,
+            "--log",
+            &self.log,
         ];
+        if role != "collector" {
+            arguments.extend(["--listen", &listen]);
+        }
+        if role != "gateway" {
+            arguments.extend(["--collector-listen", &collector]);
+        }
         let log = self.path(&format!("{role}.log"));
         let mut program = Program::start(tollkeeper(), &arguments, &log);
         let gateway = match role {
@@ -163,7 +184,7 @@ pub fn configuration(base: &str, more: &str) -> String {
     let deployment = |name: &str, model: &str, base: &str, retries: u32| {
         format!(
             "  - model_name: {name}\n    litellm_params: \
-             {{model: {model}, api_base: \"{base}\", api_key: sk-upstream, num_retries: {retries}}}\n"
+             {{model: {model}, api_base: \"{base}\", api_key: {PROVIDER_KEY}, num_retries: {retries}}}\n"
         )
     };
     let models = [
@@ -175,7 +196,7 @@ pub fn configuration(base: &str, more: &str) -> String {
         deployment("gone", "openai/gpt-4o", "http://127.0.0.1:1/v1", 0),
     ];
     format!(
-        "model_list:\n{}general_settings: {{master_key: sk-1234}}\n\
+        "model_list:\n{}general_settings: {{master_key: {MASTER_KEY}}}\n\
          router_settings: {{num_retries: 0}}\n{more}",
         models.concat()
     )

@@ -11,7 +11,7 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn parse(text: &str) -> Result<Config, String> {
-    Config::parse(text, &environment).map_err(|error| error.to_string())
+    Config::parse("config.yaml", text, &environment).map_err(|error| error.to_string())
 }
 
 fn refused(text: &str) -> String {
@@ -78,6 +78,7 @@ fn what_has_no_effect_is_said() {
     let wanted = [
         "line 7: `model_list[0].litellm_params.api_key`: the variable `AZURE_KEY` is not set",
         "line 21: `general_settings.database_url` is not supported here and has no effect",
+        "line 17: `litellm_settings.drop_params` is not supported here and has no effect",
         "line 18: `litellm_settings.success_callback` is not supported here and has no effect",
     ];
     assert_eq!(warnings, wanted);
@@ -122,9 +123,21 @@ fn a_price_that_is_none_is_refused() {
 }
 
 #[test]
-fn two_deployments_with_one_id_are_refused() {
-    let text = "model_list:\n  - {model_name: a, litellm_params: {model: gpt-4o}}\n  - {model_name: a, litellm_params: {model: gpt-4o}}\n";
-    assert!(refused(text).starts_with(":3: "));
+fn two_deployments_that_differ_in_their_key_alone_are_two() {
+    let text = "model_list:\n  - {model_name: a, litellm_params: {model: gpt-4o, api_key: x}}\n  - {model_name: a, litellm_params: {model: gpt-4o, api_key: y}}\n";
+    let config = parse(text).unwrap();
+    let [one, other] = config.gateway.deployments.as_slice() else {
+        panic!("two deployments")
+    };
+    assert_eq!(other.id, format!("{}-2", one.id));
+}
+
+#[test]
+fn a_place_is_found_again() {
+    let config = parse(LITELLM).unwrap();
+    assert_eq!(config.place("sinks.events"), "config.yaml:26");
+    // What stands nowhere is the whole file's.
+    assert_eq!(config.place("collector.price_map"), "config.yaml");
 }
 
 #[test]

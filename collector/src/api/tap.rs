@@ -72,6 +72,12 @@ impl Watch {
         } else {
             (b"", b"\n")
         };
-        [before, json, after].concat().into()
+        // An answer may have been printed over several lines; in JSON they mean nothing.
+        let mut line = [before, json, after].concat();
+        let end = line.len() - after.len();
+        for byte in line[..end].iter_mut().filter(|byte| **byte == b'\n') {
+            *byte = b' ';
+        }
+        line.into()
     }
 }

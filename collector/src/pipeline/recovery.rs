@@ -48,6 +48,7 @@ impl Pipeline {
             mark,
             priced_next,
             committed,
+            is_ahead: true,
             settled: None,
         })
     }

@@ -1,11 +1,14 @@
 //! The real program, from outside, against a provider that follows a script.
 
 mod collector_away;
+mod commands;
 mod crash;
 mod errors;
 mod first_call;
+mod full_disk;
 mod garbage;
 mod openai_client;
 mod proxying;
 mod readme;
+mod secrets;
 mod shutdown;

@@ -57,20 +57,14 @@ impl Site {
         )?;
         let (config, data) = (config.display().to_string(), self.path("data"));
         let data = data.display().to_string();
-        let any = "127.0.0.1:0";
-        let arguments = [
-            role,
-            "--config",
-            &config,
-            "--data",
-            &data,
-            "--listen",
-            any,
-            "--collector-listen",
-            any,
-            "--log",
-            "warn",
-        ];
+        let mut arguments = vec![role, "--config", &config, "--data", &data, "--log", "warn"];
+        for listener in listeners {
+            let option = match *listener {
+                "gateway" => "--listen",
+                _ => "--collector-listen",
+            };
+            arguments.extend([option, "127.0.0.1:0"]);
+        }
         let mut program = Program::start(tollkeeper(), &arguments, &self.path("tollkeeper.log"));
         let mut addresses = Vec::new();
         for listener in listeners {
