@@ -1,6 +1,6 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash bench lint fmt lint-deny venv
+.PHONY: help setup run test test-crash bench fuzz lint fmt lint-deny venv
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
@@ -31,6 +31,11 @@ test-crash: setup ## Twenty-five kills, and a collector away for half a minute
 bench: setup ## Measure, and print tables; PART=gateway, journal, collector, cost or memory for one
 	cargo build --release --locked --package cli --package tests
 	$(TARGET)/release/bench $(PART)
+
+fuzz: setup ## Fuzz what parses outside bytes, a minute each; needs a nightly toolchain
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	cd tests/fuzz && for target in chat_request event_codec journal_recovery openai_stream price_map; do \
+		cargo +nightly fuzz run --fuzz-dir . $$target -- -max_total_time=60 || exit 1; done
 
 lint: setup ## Format, clippy, and cargo-deny where it is installed
 	@# `cargo fmt` does not see the modules that a macro declares.

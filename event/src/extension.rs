@@ -70,6 +70,22 @@ pub enum Outcome {
     Aborted,
 }
 
+impl Outcome {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Rejected => "rejected",
+            Self::ProviderError => "provider_error",
+            Self::Timeout => "timeout",
+            Self::Interrupted => "interrupted",
+            Self::ClientDisconnected => "client_disconnected",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
 /// Where token counts come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

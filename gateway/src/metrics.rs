@@ -75,7 +75,7 @@ impl Metrics {
     pub(crate) fn call_ended(&self, model_group: &str, outcome: Outcome) {
         let labels = CallLabels {
             model_group: model_group.to_owned(),
-            outcome: label(outcome),
+            outcome: outcome.as_str(),
         };
         self.calls.get_or_create(&labels).inc();
     }
@@ -86,18 +86,5 @@ impl Metrics {
         // Writing to a string cannot fail.
         let _written = text::encode(&mut out, &self.registry);
         out
-    }
-}
-
-const fn label(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Rejected => "rejected",
-        Outcome::ProviderError => "provider_error",
-        Outcome::Timeout => "timeout",
-        Outcome::Interrupted => "interrupted",
-        Outcome::ClientDisconnected => "client_disconnected",
-        Outcome::Aborted => "aborted",
-        _ => "other",
     }
 }

@@ -139,9 +139,10 @@ fn push(row: &mut Values, of: &Row<'_>) -> Pushed {
     row.add(payload.end_time.micros())?;
     row.add(payload.completion_start_time.micros())?;
     row.add(payload.status.as_str())?;
-    row.add(outcome(
-        ours.map_or_else(|| guess(payload), |ours| ours.outcome),
-    ))?;
+    row.add(
+        ours.map_or_else(|| guess(payload), |ours| ours.outcome)
+            .as_str(),
+    )?;
     row.add(usage_source(
         ours.map_or(UsageSource::Provider, |ours| ours.usage_source),
     ))?;
@@ -263,19 +264,6 @@ const fn guess(payload: &StandardLoggingPayload) -> Outcome {
     match payload.status {
         event::Status::Success => Outcome::Success,
         event::Status::Failure => Outcome::ProviderError,
-    }
-}
-
-fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Success => "success",
-        Outcome::Rejected => "rejected",
-        Outcome::ProviderError => "provider_error",
-        Outcome::Timeout => "timeout",
-        Outcome::Interrupted => "interrupted",
-        Outcome::ClientDisconnected => "client_disconnected",
-        Outcome::Aborted => "aborted",
-        _ => "other",
     }
 }
 
