@@ -6,7 +6,7 @@ use event::{Json, Secret};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::keys::{DEFAULTS, INFO, PARAMS, PARAMS_UNSUPPORTED};
+use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
 use super::{ConfigError, Warning, litellm::map_of, read, unknown};
 use crate::provider::{self, Provider};
 
@@ -40,8 +40,8 @@ pub struct Deployment {
     pub weight: u32,
     /// Its own number of attempts after the first.
     pub retries_max: Option<u32>,
-    /// Headers that are added to every request.
-    pub headers: Vec<(String, String)>,
+    /// Headers that are added to every request; they may be credentials.
+    pub headers: Vec<(String, Secret)>,
     /// Parameters of requests that do not set them: name and JSON.
     pub defaults: Vec<(String, Json)>,
     /// The answer to give instead of asking the provider.
@@ -234,10 +234,6 @@ impl Entry {
     }
 
     fn info<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, ConfigError> {
-        debug_assert!(
-            INFO.contains(&key),
-            "the list above is what the documentation is made from"
-        );
         optional(&self.info, key, &self.info_path)
     }
 
@@ -259,7 +255,7 @@ impl Entry {
         Ok(weight.unwrap_or(1))
     }
 
-    fn headers(&self) -> Result<Vec<(String, String)>, ConfigError> {
+    fn headers(&self) -> Result<Vec<(String, Secret)>, ConfigError> {
         let mut headers = Vec::new();
         for key in ["headers", "extra_headers"] {
             let path = format!("{}.{key}", self.params_path);
@@ -275,7 +271,7 @@ impl Entry {
                 if !valid {
                     return Err(ConfigError::at(format!("{path}.{name}"), "is not a header"));
                 }
-                headers.push((name, value));
+                headers.push((name, Secret::new(value)));
             }
         }
         Ok(headers)

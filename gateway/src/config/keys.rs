@@ -82,6 +82,3 @@ pub(super) const DEFAULTS: &[&str] = &[
     "web_search_options",
     "stream_options",
 ];
-
-/// Keys of `model_info` that mean something here; its others describe the model and are let be.
-pub(super) const INFO: &[&str] = &["id", "base_model"];

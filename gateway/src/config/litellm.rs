@@ -336,7 +336,7 @@ fn megabytes(value: &Value, path: &str) -> Result<usize, ConfigError> {
         .ok_or_else(|| ConfigError::at(path, "is too large"))
 }
 
-/// An empty map, for sections that are not there.
+/// The value as a map of its own; `null` is an empty one.
 pub(super) fn map_of(value: &Value, path: &str) -> Result<Map<String, Value>, ConfigError> {
     Ok(object(value, path)?
         .map(|(key, value)| (key.clone(), value.clone()))

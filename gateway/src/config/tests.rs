@@ -108,3 +108,14 @@ fn what_other_providers_need_is_a_warning_until_they_are_served() {
         ]
     );
 }
+
+#[test]
+fn a_deployments_headers_do_not_show() {
+    let params = json!({"model": "gpt-4o", "extra_headers": {"authorization": "Bearer canary"}});
+    let tree = json!({"model_list": [{"model_name": "a", "litellm_params": params}]});
+    let shown = format!("{:?}", read_tree(&tree).unwrap().0);
+    assert!(
+        shown.contains("authorization") && !shown.contains("canary"),
+        "{shown}"
+    );
+}

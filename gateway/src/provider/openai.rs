@@ -189,7 +189,7 @@ pub(super) fn outgoing(
         HeaderValue::from_static("application/json"),
     );
     for (name, value) in &deployment.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), sensitive(value.expose())) {
             headers.insert(name, value);
         }
     }
