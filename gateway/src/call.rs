@@ -68,29 +68,32 @@ impl Call {
     ///
     /// If the record cannot be written and accounting is required. Nothing has been asked of a
     /// provider then.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         shared: Arc<Shared>,
         draft: Draft,
         deployment: Arc<Deployment>,
-    ) -> Result<(Self, Written), Box<(Draft, ApiError)>> {
+    ) -> Result<Self, ApiError> {
         let record = codec::encode_started(&started(&shared, &draft, &deployment));
-        let (started, written) = match report::begin(&shared, &record) {
-            Ok(begun) => begun,
-            Err(error) => return Err(Box::new((draft, error))),
-        };
-        let open = Open {
+        let open = Box::new(Open {
             draft,
             deployment,
-            started,
+            started: None,
             attempts: Vec::new(),
-        };
-        Ok((
-            Self {
-                shared,
-                open: Some(Box::new(open)),
-            },
-            written,
-        ))
+        });
+        report::begin(shared, open, record).await
+    }
+
+    /// A call whose started record is stored.
+    pub(crate) const fn new(shared: Arc<Shared>, open: Box<Open>) -> Self {
+        Self {
+            shared,
+            open: Some(open),
+        }
+    }
+
+    /// Where the started record stands.
+    pub(crate) fn started(&self) -> Option<StartedRecord> {
+        self.open.as_ref().and_then(|open| open.started)
     }
 
     /// What the call carries. `None` after [`Call::finish`], which nobody can see.
@@ -104,15 +107,10 @@ impl Call {
     }
 
     /// Writes the event.
-    ///
-    /// # Errors
-    ///
-    /// If it could not be written and accounting is required: the client must not get its last
-    /// byte. The event is kept and written later.
-    pub(crate) fn finish(mut self, ending: Ending) -> Result<Written, ApiError> {
+    pub(crate) fn finish(mut self, ending: Ending) -> Written {
         match self.open.take() {
             Some(open) => report::finish(&self.shared, *open, ending),
-            None => Ok(Written::default()),
+            None => Written::default(),
         }
     }
 }
@@ -136,8 +134,8 @@ impl Drop for Call {
             answering,
             ..Ending::default()
         };
-        // Kept and written later if it fails now; there is nobody left to tell.
-        let _kept = report::finish(&self.shared, *open, ending);
+        // There is nobody left to tell.
+        let _written = report::finish(&self.shared, *open, ending);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::{Outcome, Timestamp};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -20,6 +20,7 @@ use crate::{
     relay::{Relay, Source},
     report,
     request::ChatRequest,
+    stamp::{CALL_ID, Stamp},
     upstream::{self, Failure, ReadError},
 };
 
@@ -35,22 +36,22 @@ pub(crate) async fn serve(
         // Not a call yet: whoever has no key must not be able to fill the journal.
         Err(error) => {
             shared.metrics.unauthenticated.inc();
-            return refuse(&draft, &error);
+            return refuse(draft.call_id.as_str(), &error);
         }
     }
     let request = match read(&shared, &headers, body).await {
         Ok(request) => request,
-        Err(error) => return reject(&shared, draft, &error),
+        Err(error) => return reject(&shared, draft, &error).await,
     };
     let group = shared.groups.get(&request.model).cloned();
     let model = request.model.clone();
     draft.request = Some(request);
     let Some(group) = group else {
         let error = unknown_model(&shared, &model);
-        return reject(&shared, draft, &error);
+        return reject(&shared, draft, &error).await;
     };
     let Some(deployment) = group.choose(&[]) else {
-        return reject(&shared, draft, &unknown_model(&shared, &model));
+        return reject(&shared, draft, &unknown_model(&shared, &model)).await;
     };
     let call_id = draft.call_id.to_string();
     let stamp = Stamp {
@@ -58,8 +59,8 @@ pub(crate) async fn serve(
         deployment: Arc::clone(&deployment),
         attempts: 0,
     };
-    match Call::admit(shared, draft, deployment) {
-        Ok((call, started)) => match started.durable(Arc::clone(&call.shared)).await {
+    match Call::admit(shared, draft, deployment).await {
+        Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, &group, stamp).await,
             Err(error) => {
                 let failure = Failure {
@@ -71,7 +72,15 @@ pub(crate) async fn serve(
                 failed(call, failure, &stamp).await
             }
         },
-        Err(refused) => refuse(&refused.0, &refused.1),
+        Err(error) => refuse(&stamp.call_id, &error),
+    }
+}
+
+/// Waits until the started record is as durable as the configuration says.
+async fn begun(call: &Call) -> Result<(), ApiError> {
+    match call.started() {
+        Some(started) => report::durable(&call.shared, started.position).await,
+        None => Ok(()),
     }
 }
 
@@ -192,16 +201,18 @@ fn mock_text(call: &mut Call) -> Option<String> {
 async fn finish(
     call: Call,
     ending: Ending,
-    response: Response<AnswerBody>,
+    mut response: Response<AnswerBody>,
 ) -> Response<AnswerBody> {
     let shared = Arc::clone(&call.shared);
-    let written = match call.finish(ending) {
-        Ok(written) => written.durable(shared).await,
-        Err(error) => Err(error),
-    };
-    match written {
+    match call.finish(ending).durable(shared).await {
         Ok(()) => response,
-        Err(error) => answer::error(&error),
+        Err(error) => {
+            let mut instead = answer::error(&error);
+            if let Some(id) = response.headers_mut().remove(CALL_ID) {
+                instead.headers_mut().insert(CALL_ID, id);
+            }
+            instead
+        }
     }
 }
 
@@ -271,23 +282,19 @@ async fn read(
 }
 
 /// Answers a request that did not become a call, and writes its event.
-fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
-    let response = refuse(&draft, error);
-    match report::reject(shared, draft, error) {
-        // A refusal is worth no wait for the disk.
-        Ok(_written) => response,
+async fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
+    let response = refuse(draft.call_id.as_str(), error);
+    // A refusal is worth no wait for the disk.
+    match report::reject(shared, draft, error).stored().await {
+        Ok(_place) => response,
         Err(unwritten) => answer::error(&unwritten),
     }
 }
 
 /// Answers a request that did not become a call, and leaves no event.
-fn refuse(draft: &Draft, error: &ApiError) -> Response<AnswerBody> {
+fn refuse(call_id: &str, error: &ApiError) -> Response<AnswerBody> {
     let mut response = answer::error(error);
-    answer::set(
-        response.headers_mut(),
-        "x-litellm-call-id",
-        draft.call_id.as_str(),
-    );
+    answer::set(response.headers_mut(), CALL_ID, call_id);
     response
 }
 
@@ -350,49 +357,5 @@ impl Call {
     fn wants_usage(&mut self) -> bool {
         let always = self.shared.config.always_include_usage;
         always || self.request().is_some_and(|request| request.include_usage)
-    }
-}
-
-/// What every answer of a call says in its headers.
-struct Stamp {
-    call_id: String,
-    deployment: Arc<Deployment>,
-    attempts: usize,
-}
-
-impl Stamp {
-    /// The stamp again, after attempts that may have gone elsewhere.
-    fn updated(self, call: &mut Call) -> Self {
-        match call.open() {
-            Some(open) => Self {
-                deployment: Arc::clone(&open.deployment),
-                attempts: open.attempts.len(),
-                ..self
-            },
-            None => self,
-        }
-    }
-
-    fn on(&self, mut response: Response<AnswerBody>, upstream: &HeaderMap) -> Response<AnswerBody> {
-        let headers = response.headers_mut();
-        answer::set(headers, "x-litellm-call-id", &self.call_id);
-        answer::set(headers, "x-litellm-model-id", &self.deployment.id);
-        answer::set(
-            headers,
-            "x-litellm-model-group",
-            &self.deployment.model_name,
-        );
-        let retries = HeaderValue::from(self.attempts.saturating_sub(1));
-        headers.insert(
-            HeaderName::from_static("x-litellm-attempted-retries"),
-            retries,
-        );
-        for (name, value) in upstream {
-            let passed = name.as_str();
-            if passed.starts_with("x-ratelimit-") || passed == "x-request-id" {
-                headers.insert(name.clone(), value.clone());
-            }
-        }
-        response
     }
 }

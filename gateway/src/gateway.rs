@@ -23,9 +23,10 @@ use crate::{
     config::Config,
     metrics::Metrics,
     open_calls::{OpenCalls, Recovered, Recovery},
-    report::Unwritten,
     serve,
     tasks::{self, Tasks},
+    turn::Turn,
+    unwritten::Unwritten,
     upstream::{self, Upstream},
     workers::Workers,
 };
@@ -42,6 +43,9 @@ pub(crate) struct Shared {
     pub(crate) core: Arc<Core>,
     pub(crate) upstream: Upstream,
     pub(crate) tasks: Tasks,
+    pub(crate) turn: Turn,
+    /// Whether calls that end now end because the gateway does.
+    pub(crate) stopping: AtomicBool,
 }
 
 impl Deref for Shared {
@@ -65,8 +69,6 @@ pub(crate) struct Core {
     pub(crate) clock: Clock,
     /// When the journal last refused a record, in microseconds since the epoch.
     pub(crate) refused_at: AtomicI64,
-    /// Whether calls that end now end because the gateway does.
-    pub(crate) stopping: AtomicBool,
 }
 
 impl Core {
@@ -162,7 +164,6 @@ impl Gateway {
             metrics: Metrics::new(),
             clock,
             refused_at: AtomicI64::new(0),
-            stopping: AtomicBool::new(false),
         });
         core.metrics
             .aborted_at_start

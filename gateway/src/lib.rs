@@ -22,9 +22,12 @@ mod relay;
 mod report;
 mod request;
 mod serve;
+mod stamp;
 mod tasks;
 mod tokens;
+mod turn;
 mod unstalled;
+mod unwritten;
 mod upstream;
 mod workers;
 

@@ -23,7 +23,7 @@ use tokio::{
     },
     time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     answer::{self, AnswerBody},
@@ -33,6 +33,7 @@ use crate::{
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
+    tasks,
     unstalled::Unstalled,
 };
 
@@ -116,6 +117,9 @@ async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Result<
 /// `drain_timeout`.
 pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Accepted>) {
     let connections = GracefulShutdown::new();
+    let by_writer = Arc::clone(&shared);
+    let writer = async move { by_writer.turn.run(&by_writer).await };
+    tasks::spawn_on(&TaskTracker::new(), writer);
     while let Some(accepted) = accepted.recv().await {
         if let Err(error) = connection(&shared, accepted, &connections) {
             tracing::warn!(
@@ -131,6 +135,7 @@ pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Ac
     shared.tasks.stop(deadline).await;
     // What is dropped from here on ends because the gateway does.
     shared.stopping.store(true, Ordering::Relaxed);
+    shared.turn.end(&shared);
 }
 
 fn connection(
