@@ -21,7 +21,7 @@ use crate::{
     payload,
     provider::Observed,
     report::{self, Written},
-    request::ChatRequest,
+    request::ClientRequest,
     tokens,
 };
 
@@ -102,7 +102,7 @@ impl Call {
     }
 
     /// What the client asked for.
-    pub(crate) fn request(&mut self) -> Option<&ChatRequest> {
+    pub(crate) fn request(&mut self) -> Option<&ClientRequest> {
         self.open().and_then(|open| open.draft.request.as_ref())
     }
 
@@ -163,7 +163,7 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         call_id: draft.call_id.clone(),
         trace_id: draft.trace_name(),
         start_time: draft.start,
-        call_type: Draft::call_type().to_owned(),
+        call_type: draft.call_type().to_owned(),
         stream: request.is_some_and(|request| request.stream),
         model_group: deployment.model_name.clone(),
         model: payload::qualified(deployment),

@@ -261,8 +261,8 @@ impl Live {
         };
         let observed = self.answer.observed();
         let (outcome, error) = match &observed.error {
-            Some(message) => {
-                let error = ApiError::new(ErrorClass::InternalServer, message.clone());
+            Some(fault) => {
+                let error = ApiError::new(fault.class, fault.message.clone());
                 (Outcome::ProviderError, Some(ApiError { provider, ..error }))
             }
             None => (outcome, error),
