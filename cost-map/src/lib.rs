@@ -9,6 +9,7 @@ mod map;
 mod nearest;
 mod overrides;
 mod parse;
+pub mod reported;
 mod resolve;
 mod tiers;
 

@@ -295,7 +295,7 @@ fn intern(texts: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
 }
 
 /// A JSON object in the order of its text, its values not yet read.
-struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+pub(crate) struct Pairs<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
 
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);

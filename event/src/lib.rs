@@ -34,5 +34,7 @@ pub use crate::{
     secret::Secret,
     started::Started,
     time::{Seconds, Timestamp},
-    usage::{CacheWriteDetails, CompletionDetails, PromptDetails, Usage},
+    usage::{
+        CacheWriteDetails, CachedDetails, CompletionDetails, PromptDetails, ServerToolUse, Usage,
+    },
 };

@@ -85,6 +85,7 @@ fn cache_writes_of_unknown_life_are_kept_for_five_minutes() {
     let lives = CacheWriteDetails {
         ephemeral_5m_input_tokens: Some(10),
         ephemeral_1h_input_tokens: Some(15),
+        ..CacheWriteDetails::default()
     };
     let mut details = PromptDetails {
         cache_write_tokens: Some(30),
@@ -181,11 +182,13 @@ prop_compose! {
             cache_creation_token_details: Some(CacheWriteDetails {
                 ephemeral_5m_input_tokens: minutes,
                 ephemeral_1h_input_tokens: hour,
+                ..CacheWriteDetails::default()
             }),
             text_tokens,
             audio_tokens,
             image_tokens,
             video_tokens,
+            ..PromptDetails::default()
         }
     }
 }
@@ -212,6 +215,7 @@ prop_compose! {
             prompt_cache_hit_tokens,
             cache_read_input_tokens,
             cache_creation_input_tokens,
+            ..Usage::default()
         }
     }
 }
