@@ -21,7 +21,7 @@ mod usage;
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
     codec::{CallRecord, DecodeError, PricedRecord},
-    cost::{Cost, CostStatus, LineItem, TokenClass},
+    cost::{Class, Cost, CostStatus, LineItem},
     extension::{Attempt, Extension, Outcome, Settlement, UsageSource},
     id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
     json::Json,
