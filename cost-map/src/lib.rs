@@ -19,5 +19,5 @@ pub use crate::{
     map::PriceMap,
     overrides::Overrides,
     parse::{MapError, Problem},
-    resolve::{How, Resolved},
+    resolve::{How, Picture, Resolved},
 };

@@ -108,12 +108,14 @@ fn makes_images(call_type: &str) -> bool {
 }
 
 fn input(fields: &Fields<'_>) -> Result<PromptDetails, ReportError> {
-    let lives = fields.object(&["cache_creation_token_details"])?;
+    // DashScope has the names of Anthropic in the details of OpenAI.
+    let lives = fields.object(&["cache_creation_token_details", "cache_creation"])?;
     let cached = fields.object(&["cached_tokens_details"])?;
     Ok(PromptDetails {
         cached_tokens: fields.count(&["cached_tokens"])?,
         cache_write_tokens: fields.count(&["cache_write_tokens"])?,
-        cache_creation_tokens: fields.count(&["cache_creation_tokens"])?,
+        cache_creation_tokens: fields
+            .count(&["cache_creation_tokens", "cache_creation_input_tokens"])?,
         cache_creation_token_details: lives.map(|lives| writes(&lives)).transpose()?,
         text_tokens: fields.count(&["text_tokens"])?,
         audio_tokens: fields.count(&["audio_tokens"])?,
