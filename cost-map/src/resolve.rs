@@ -2,7 +2,8 @@
 //!
 //! The name is tried behind its provider, as it is, and then without what providers add to a name:
 //! routes and regions, revisions, dates, the owner of a fine-tuned model. Each is tried exactly and
-//! then in any case. An entry of another provider is never taken. Looking a model up allocates nothing.
+//! then in any case. An entry of another provider is never taken. Looking a model up allocates
+//! nothing.
 
 mod hash;
 mod picture;
