@@ -21,8 +21,8 @@ pub struct Entry {
     pub(crate) off_peak: Option<Box<OffPeak>>,
     /// Prices in place of these from an instant on, earliest first.
     pub(crate) effective: Box<[(Timestamp, Entry)]>,
-    /// Whether searches are charged once for each prompt.
-    pub(crate) searches_per_prompt: bool,
+    /// Whether searches are charged once for each prompt, where the entry says it.
+    pub(crate) searches_per_prompt: Option<bool>,
     pub(crate) provider: Option<Arc<str>>,
     pub(crate) mode: Option<Arc<str>>,
     pub(crate) max_input_tokens: Option<u64>,

@@ -125,10 +125,10 @@ impl<'a> Sheet<'a> {
             .map(|layer| layer.entry)
     }
 
-    /// Whether tokens have a price.
-    pub(crate) fn prices_tokens(&self) -> bool {
+    /// Whether tokens have a price above nothing.
+    pub(crate) fn charges_tokens(&self) -> bool {
         self.entries()
-            .any(|entry| entry.prices.price_tokens() || !entry.brackets.is_empty())
+            .any(|entry| entry.prices.charge_tokens() || !entry.brackets.is_empty())
     }
 
     /// The price of a second, if this is what the call is priced by: the first layer that has any

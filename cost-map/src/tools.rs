@@ -183,8 +183,13 @@ fn charges(case: &Case<'_>, count: Decimal) -> Decimal {
     }
 }
 
+/// Google's models charge by the prompt unless their entries say otherwise.
 fn per_prompt(case: &Case<'_>) -> bool {
-    case.sheet.entries().any(|entry| entry.searches_per_prompt)
+    let mut said = case
+        .sheet
+        .entries()
+        .filter_map(|entry| entry.searches_per_prompt);
+    said.next().unwrap_or_else(|| is_gemini(case))
 }
 
 fn is_gemini(case: &Case<'_>) -> bool {

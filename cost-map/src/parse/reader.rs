@@ -45,7 +45,7 @@ impl Reader {
                 "max_output_tokens" => entry.max_output_tokens = limit(value),
                 "max_tokens" => entry.max_tokens = limit(value),
                 "web_search_billing_unit" => {
-                    entry.searches_per_prompt = value.get() == r#""per_prompt""#;
+                    entry.searches_per_prompt = Some(value.get() == r#""per_prompt""#);
                 }
                 "tiered_pricing" => {
                     let path = format!("{path}{key}");
@@ -61,7 +61,7 @@ impl Reader {
         for (_, later) in &mut entry.effective {
             later.provider.clone_from(&entry.provider);
             later.mode.clone_from(&entry.mode);
-            later.searches_per_prompt |= entry.searches_per_prompt;
+            later.searches_per_prompt = later.searches_per_prompt.or(entry.searches_per_prompt);
         }
         Ok(entry)
     }

@@ -1,13 +1,12 @@
 //! Speech, music, and what is made of them.
 
-use event::Class;
-use event::Exact;
+use event::{Class, Exact};
 use rust_decimal::Decimal;
 
 use super::{line, some, tokens};
 use crate::{bill::Bill, calculate::Case, entry::Price};
 
-/// By characters alone, else by the clip, else by tokens, else by the second.
+/// By characters alone, else by tokens, else by the second, else by the clip.
 pub(super) fn speech(case: &Case<'_>, bill: &mut Bill) -> bool {
     let reported = case.call.usage.prompt_tokens_details.as_ref();
     let counted = || reported?.character_count.map(Decimal::from);
@@ -31,22 +30,20 @@ pub(super) fn speech(case: &Case<'_>, bill: &mut Bill) -> bool {
     if bill.len() > 0 {
         return true;
     }
+    if tokens::are_priced(case) {
+        return tokens::charge(case, bill);
+    }
+    let keys = ["output_cost_per_second", "input_cost_per_second"];
+    if let Some(price) = case.sheet.first_unit(&keys) {
+        seconds(case, bill, price);
+        return false;
+    }
     if let Some(price) = case.sheet.unit("output_cost_per_image") {
         let clips = some(case.units.images).unwrap_or(Decimal::ONE);
         line(bill, Class::Images, clips, price);
         return false;
     }
-    if tokens::are_priced(case) {
-        return tokens::charge(case, bill);
-    }
-    let keys = ["output_cost_per_second", "input_cost_per_second"];
-    match case.sheet.first_unit(&keys) {
-        Some(price) => seconds(case, bill, price),
-        None => {
-            tokens::charge(case, bill);
-        }
-    }
-    false
+    tokens::charge(case, bill)
 }
 
 /// By tokens if they are told apart, else by the second, else by tokens all the same.

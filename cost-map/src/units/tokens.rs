@@ -40,9 +40,9 @@ pub(super) fn charge(case: &Case<'_>, bill: &mut Bill) -> bool {
     true
 }
 
-/// Whether there are tokens, and a price for some kind of them.
+/// Whether there are tokens, and a price above nothing for some kind of them.
 pub(super) fn are_priced(case: &Case<'_>) -> bool {
-    case.quantities.consumed().next().is_some() && case.sheet.prices_tokens()
+    case.quantities.consumed().next().is_some() && case.sheet.charges_tokens()
 }
 
 /// Adds a line, and one for each factor on it.
