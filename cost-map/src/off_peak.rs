@@ -127,7 +127,7 @@ impl Day {
             Self::Name(name) => {
                 let name = name.to_ascii_lowercase();
                 let is = |day: &&str| **day == name || day.get(..3) == Some(&*name);
-                DAYS.iter().position(|day| is(&day))
+                DAYS.iter().position(is)
             }
         }
     }
