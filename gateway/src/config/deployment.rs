@@ -106,10 +106,17 @@ fn one(entry: &Value, path: &str, warnings: &mut Vec<Warning>) -> Result<Deploym
         params_path,
         info_path,
     };
-    let (provider, model) = entry.provider()?;
-    let settings = Settings::take(provider.settings(), &mut entry.params);
     let defaults = entry.defaults();
     let price_overrides = entry.price_overrides()?;
+    let (provider, model) = match entry.provider() {
+        Ok(found) => found,
+        // A misspelt key may be why.
+        Err(error) => {
+            entry.check_keys(warnings)?;
+            return Err(error);
+        }
+    };
+    let settings = Settings::take(provider.settings(), &mut entry.params);
     entry.check_keys(warnings)?;
     let deployment = entry.deployment(model_name, provider, model)?;
     Ok(Deployment {
