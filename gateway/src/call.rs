@@ -22,6 +22,7 @@ use crate::{
     provider::Observed,
     report::{self, Written},
     request::ClientRequest,
+    routing::InFlight,
     tokens,
 };
 
@@ -39,6 +40,10 @@ pub(crate) struct Open {
     /// The started record; `None` if it could not be written and need not be.
     pub(crate) started: Option<StartedRecord>,
     pub(crate) attempts: Vec<Attempt>,
+    /// Groups that were asked after the first.
+    pub(crate) fallbacks: usize,
+    /// Counts at the deployment that is being asked.
+    pub(crate) in_flight: Option<InFlight>,
 }
 
 /// Where the started record of a call stands.
@@ -79,6 +84,8 @@ impl Call {
             deployment,
             started: None,
             attempts: Vec::new(),
+            fallbacks: 0,
+            in_flight: None,
         });
         report::begin(shared, open, record).await
     }

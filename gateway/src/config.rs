@@ -9,17 +9,21 @@ mod deployment;
 mod keys;
 mod litellm;
 mod provider_settings;
+mod router;
 mod settings;
 
+use std::time::Duration;
+
+use cost_map::PriceMap;
+use event::Secret;
 use serde_json::{Map, Value};
 
 pub use self::{
     deployment::{Deployment, DeploymentId},
     provider_settings::Settings,
+    router::{Alias, Lists, RouterSettings, Strategy},
     settings::{Accounting, Durability, GatewaySettings, OnDisconnect},
 };
-
-use event::Secret;
 
 /// Everything the gateway is told.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +34,10 @@ pub struct Config {
     pub master_key: Option<Secret>,
     /// Attempts after the first (`num_retries`).
     pub retries_max: u32,
+    /// How often, how long and whom to ask.
+    pub router: RouterSettings,
+    /// How long a stream may pause; `None`: as `upstream_timeout`.
+    pub stream_timeout: Option<Duration>,
     /// Whether message contents stay out of the events (`turn_off_message_logging`).
     pub redact_messages: bool,
     /// Whether parameters that a provider does not know are left out, where neither request nor
@@ -113,6 +121,12 @@ impl Config {
             }
         }
         deployment::number_ids(&mut config.deployments);
+        let by_cost = config.router.routing_strategy == Strategy::CostBasedRouting;
+        if by_cost || config.router.enable_pre_call_checks {
+            for deployment in &mut config.deployments {
+                deployment.look_up(PriceMap::bundled());
+            }
+        }
         Ok((config, warnings))
     }
 }

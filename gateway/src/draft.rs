@@ -129,13 +129,18 @@ impl Draft {
         self.client.end_user.clone().or(body)
     }
 
-    /// The tags of the body and of the header, and the user agent as LiteLLM tags it.
-    pub(crate) fn tags(&self) -> Vec<String> {
+    /// The tags of the body and of the header.
+    pub(crate) fn own_tags(&self) -> Vec<String> {
         let body = self
             .request
             .iter()
             .flat_map(|request| request.metadata.tags.iter());
-        let mut tags: Vec<String> = body.chain(&self.client.tags).cloned().collect();
+        body.chain(&self.client.tags).cloned().collect()
+    }
+
+    /// The tags of the body and of the header, and the user agent as LiteLLM tags it.
+    pub(crate) fn tags(&self) -> Vec<String> {
+        let mut tags = self.own_tags();
         if let Some(agent) = &self.client.user_agent {
             if let Some((name, _version)) = agent.split_once('/') {
                 tags.push(format!("User-Agent: {name}"));

@@ -1,7 +1,6 @@
 //! The gateway as a whole: what all calls share, and its start and stop.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     ops::Deref,
     sync::{
@@ -17,7 +16,6 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    attempts::Group,
     call::StartedRecord,
     clock::{self, Clock},
     config::Config,
@@ -25,6 +23,7 @@ use crate::{
     media::MediaClient,
     metrics::Metrics,
     open_calls::{OpenCalls, Recovered, Recovery},
+    routing::Groups,
     serve,
     tasks::{self, Tasks},
     turn::Turn,
@@ -61,9 +60,7 @@ impl Deref for Shared {
 /// What all calls share.
 pub(crate) struct Core {
     pub(crate) config: Config,
-    pub(crate) groups: HashMap<String, Arc<Group>>,
-    /// Public model names, in the order of the configuration.
-    pub(crate) model_names: Vec<String>,
+    pub(crate) groups: Groups,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) open_calls: OpenCalls,
     pub(crate) unwritten: Unwritten,
@@ -159,8 +156,7 @@ impl Gateway {
             source,
         })?;
         let core = Arc::new(Core {
-            groups: groups(&config),
-            model_names: model_names(&config),
+            groups: Groups::new(&config),
             config,
             log,
             open_calls: OpenCalls::default(),
@@ -218,31 +214,6 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| StartError::Listen { address, source })
-}
-
-fn groups(config: &Config) -> HashMap<String, Arc<Group>> {
-    let mut groups: HashMap<String, Vec<_>> = HashMap::new();
-    for deployment in &config.deployments {
-        let name = deployment.model_name.clone();
-        groups
-            .entry(name)
-            .or_default()
-            .push(Arc::new(deployment.clone()));
-    }
-    groups
-        .into_iter()
-        .map(|(name, list)| (name, Arc::new(Group::new(list))))
-        .collect()
-}
-
-fn model_names(config: &Config) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for deployment in &config.deployments {
-        if !names.contains(&deployment.model_name) {
-            names.push(deployment.model_name.clone());
-        }
-    }
-    names
 }
 
 /// Moves the cursor in front of the open calls, and tries unwritten events again.

@@ -25,6 +25,7 @@ pub mod provider;
 mod relay;
 mod report;
 mod request;
+pub(crate) mod routing;
 mod serve;
 mod stamp;
 mod tasks;

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use crate::{
     answer::{self, AnswerBody},
-    attempts, auth,
+    attempts::{self, Chosen},
+    auth,
     call::{Call, Ending},
     draft::Draft,
     error::{ApiError, ErrorClass},
@@ -22,6 +23,7 @@ use crate::{
     relay::{Relay, Source},
     report,
     request::ClientRequest,
+    routing::Found,
     stamp::{CALL_ID, Stamp},
     upstream::{self, Failure, ReadError},
 };
@@ -45,34 +47,29 @@ pub(crate) async fn serve(
         Ok(request) => request,
         Err(error) => return reject(&shared, draft, &error).await,
     };
-    let group = shared.groups.get(&request.model).cloned();
+    let found = shared.groups.find(&request.model);
     let model = request.model.clone();
     draft.request = Some(request);
-    let Some(group) = group else {
-        let error = unknown_model(&shared, &model);
-        return reject(&shared, draft, &error).await;
+    let chosen = match found {
+        Some(found) => attempts::first(&shared, &draft, found),
+        None => Err(unknown_model(&shared, &model)),
     };
-    let Some(deployment) = group.choose(&[]) else {
-        return reject(&shared, draft, &unknown_model(&shared, &model)).await;
+    let (found, chosen) = match chosen {
+        Ok(chosen) => chosen,
+        Err(error) => return reject(&shared, draft, &error).await,
     };
     let call_id = draft.call_id.to_string();
+    let deployment = Arc::clone(&chosen.deployment);
     let stamp = Stamp {
         call_id,
         deployment: Arc::clone(&deployment),
         attempts: 0,
+        fallbacks: 0,
     };
     match Call::admit(shared, draft, deployment).await {
         Ok(call) => match begun(&call).await {
-            Ok(()) => answer(call, &group, stamp).await,
-            Err(error) => {
-                let failure = Failure {
-                    error,
-                    status: None,
-                    headers: HeaderMap::new(),
-                    answering: None,
-                };
-                failed(call, failure, &stamp).await
-            }
+            Ok(()) => answer(call, found, chosen, stamp).await,
+            Err(error) => failed(call, *Failure::without_answer(error), &stamp).await,
         },
         Err(error) => refuse(&stamp.call_id, &error),
     }
@@ -87,11 +84,11 @@ async fn begun(call: &Call) -> Result<(), ApiError> {
 }
 
 /// Has the provider, or the configuration, answer an admitted call.
-async fn answer(mut call: Call, group: &attempts::Group, stamp: Stamp) -> Response<AnswerBody> {
+async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Response<AnswerBody> {
     if let Some(text) = mock_text(&mut call) {
         return mocked(call, &text, &stamp).await;
     }
-    let asked = attempts::run(&mut call, group).await;
+    let asked = attempts::run(&mut call, found, first).await;
     let stamp = stamp.updated(&mut call);
     match asked {
         Ok(answered) => relay(call, answered, &stamp).await,
@@ -295,8 +292,7 @@ fn refuse(call_id: &str, error: &ApiError) -> Response<AnswerBody> {
 }
 
 fn unknown_model(shared: &Shared, model: &str) -> ApiError {
-    let mut names: Vec<&str> = shared.groups.keys().map(String::as_str).collect();
-    names.sort_unstable();
+    let names = shared.groups.names();
     let shown: String = model.chars().take(100).collect();
     let message = format!(
         "Invalid model name passed in model={shown}. Known here: {}. Ask `/v1/models` for the list",

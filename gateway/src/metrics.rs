@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     pub(crate) journal_errors: Counter,
     pub(crate) events_lost: Counter,
     pub(crate) aborted_at_start: Counter,
+    pub(crate) cooldowns: Counter,
     pub(crate) open_calls: Gauge,
     pub(crate) connections: Gauge,
 }
@@ -53,6 +54,10 @@ impl Metrics {
             "gateway_aborted_calls",
             "Calls of an earlier run that were closed as aborted",
         );
+        let cooldowns = counter(
+            "gateway_cooldowns",
+            "Times that a deployment was left alone after failures",
+        );
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -67,6 +72,7 @@ impl Metrics {
             journal_errors,
             events_lost,
             aborted_at_start,
+            cooldowns,
             open_calls,
             connections,
         }

@@ -37,12 +37,17 @@ pub(crate) fn of_call(
         deployment,
         started,
         attempts,
+        fallbacks: _,
+        in_flight,
     } = open;
     if draft.presence.has_ended() && ending.outcome == Outcome::Success {
         ending.outcome = Outcome::ClientDisconnected;
     }
     let stream = draft.request.as_ref().is_some_and(|request| request.stream);
     let (usage, usage_source) = usage(shared, &draft, !attempts.is_empty(), &mut ending);
+    if let Some(in_flight) = in_flight {
+        in_flight.consumed(usage.total_tokens, now);
+    }
     let mut payload = from_draft(shared, draft, now);
     describe_deployment(&mut payload, &deployment, &ending.headers);
     consumed(&mut payload, &usage);
@@ -198,6 +203,9 @@ fn describe_deployment(
     headers: &HeaderMap,
 ) {
     payload.model = qualified(deployment);
+    if !deployment.model_name.contains('*') {
+        payload.model_group = Some(deployment.model_name.clone());
+    }
     payload.model_map_information = ModelMapInformation {
         model_map_key: payload.model.clone(),
         ..Default::default()

@@ -19,10 +19,16 @@ use self::{
     names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
     scan::{Fields, range},
 };
-use crate::operation::{Content, Operation};
+use crate::{
+    config::Lists,
+    operation::{Content, Operation},
+};
 
 /// Attempts after the first that a request may ask for.
 const RETRIES_MAX: u32 = 10;
+
+/// Models that a request may name to be asked instead.
+const FALLBACKS_MAX: usize = 16;
 
 /// Bytes of a name that a request gives: its user, its trace, a tag.
 const NAME_BYTES_MAX: usize = 1024;
@@ -63,6 +69,14 @@ pub struct ClientRequest {
     pub timeout: Option<Duration>,
     /// What the client says about the call.
     pub metadata: ClientMetadata,
+    /// Groups to ask when the model's own could not answer.
+    pub fallbacks: Vec<String>,
+    /// The same when the context window was too small.
+    pub context_window_fallbacks: Lists,
+    /// The same when the content was refused.
+    pub content_policy_fallbacks: Lists,
+    /// Whether nobody else may be asked.
+    pub disable_fallbacks: bool,
     /// Parameters that the provider does not know are left out (`drop_params`), or refused.
     pub drop_params: Option<bool>,
     /// Parameters that are left out whoever knows them (`additional_drop_params`).
@@ -131,6 +145,13 @@ impl ClientRequest {
                 .map(|count| count.min(RETRIES_MAX)),
             timeout: timeout(&find)?,
             metadata: metadata(&find)?,
+            fallbacks: fallbacks(&find)?,
+            context_window_fallbacks: field(&find, "context_window_fallbacks", LISTS)?
+                .unwrap_or_default(),
+            content_policy_fallbacks: field(&find, "content_policy_fallbacks", LISTS)?
+                .unwrap_or_default(),
+            disable_fallbacks: field(&find, "disable_fallbacks", "`true` or `false`")?
+                .unwrap_or(false),
             drop_params: field(&find, "drop_params", "`true` or `false`")?,
             dropped: field(&find, "additional_drop_params", LIST)?.unwrap_or_default(),
             allowed: field(&find, "allowed_openai_params", LIST)?.unwrap_or_default(),
@@ -240,6 +261,27 @@ impl Serialize for Parameters<'_> {
         }
         object.end()
     }
+}
+
+/// What lists of models by model have to be.
+const LISTS: &str = "a list of objects: a model and the models to ask instead";
+
+/// `fallbacks`: names of models, or objects that name one.
+fn fallbacks<'a>(
+    find: &impl Fn(&str) -> Option<&'a RawValue>,
+) -> Result<Vec<String>, RequestError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Target {
+        Name(String),
+        Object { model: String },
+    }
+    let targets: Option<Vec<Target>> = field(find, "fallbacks", "a list of models")?;
+    let name = |target| match target {
+        Target::Name(name) | Target::Object { model: name } => name,
+    };
+    let targets = targets.unwrap_or_default().into_iter();
+    Ok(targets.map(name).take(FALLBACKS_MAX).collect())
 }
 
 /// What lists of parameters have to be.

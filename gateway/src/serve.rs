@@ -270,7 +270,12 @@ fn models(shared: &Shared, request: &Request<Incoming>) -> Response<AnswerBody> 
         created: 1_677_610_602,
         owned_by: "openai",
     };
-    let data = shared.model_names.iter().map(|name| model(name)).collect();
+    let data = shared
+        .groups
+        .names()
+        .iter()
+        .map(|name| model(name))
+        .collect();
     answer::json(
         Json::of(&List {
             data,

@@ -18,6 +18,7 @@ pub(crate) struct Stamp {
     pub(crate) call_id: String,
     pub(crate) deployment: Arc<Deployment>,
     pub(crate) attempts: usize,
+    pub(crate) fallbacks: usize,
 }
 
 impl Stamp {
@@ -27,6 +28,7 @@ impl Stamp {
             Some(open) => Self {
                 deployment: Arc::clone(&open.deployment),
                 attempts: open.attempts.len(),
+                fallbacks: open.fallbacks,
                 ..self
             },
             None => self,
@@ -47,11 +49,13 @@ impl Stamp {
             "x-litellm-model-group",
             &self.deployment.model_name,
         );
-        let retries = HeaderValue::from(self.attempts.saturating_sub(1));
-        headers.insert(
-            HeaderName::from_static("x-litellm-attempted-retries"),
-            retries,
-        );
+        let retries = self.attempts.saturating_sub(1 + self.fallbacks);
+        for (name, count) in [
+            ("x-litellm-attempted-retries", retries),
+            ("x-litellm-attempted-fallbacks", self.fallbacks),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from(count));
+        }
         for (name, value) in upstream {
             let passed = name.as_str();
             if passed.starts_with("x-ratelimit-") || passed == "x-request-id" {

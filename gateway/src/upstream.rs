@@ -133,19 +133,19 @@ impl Failure {
     ) -> Box<Self> {
         let mut error = ApiError::new(class, message);
         error.provider = Some(deployment.provider_name.clone());
-        Box::new(Self {
-            error,
-            status: None,
-            headers: HeaderMap::new(),
-            answering: None,
-        })
+        Self::without_answer(error)
     }
 }
 
 impl Failure {
     /// A call whose event has been written asks nobody.
     pub(crate) fn ended_already() -> Box<Self> {
-        let error = ApiError::new(ErrorClass::InternalServer, "this call has ended already");
+        let message = "this call has ended already";
+        Self::without_answer(ApiError::new(ErrorClass::InternalServer, message))
+    }
+
+    /// A failure of which the provider knows nothing.
+    pub(crate) fn without_answer(error: ApiError) -> Box<Self> {
         Box::new(Self {
             error,
             status: None,

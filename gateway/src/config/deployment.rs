@@ -2,12 +2,16 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use cost_map::PriceMap;
 use event::{Json, Secret};
+use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
-use super::{ConfigError, Warning, litellm::map_of, provider_settings::Settings, read, unknown};
+use super::{
+    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, read, unknown,
+};
 use crate::provider::{self, Provider};
 
 /// A deployment's id: `model_info.id`, else a digest of its settings.
@@ -38,6 +42,24 @@ pub struct Deployment {
     pub timeout: Option<Duration>,
     /// Its share of the calls, relative to the others of its name.
     pub weight: u32,
+    /// How long a stream of it may pause; `None`: as `timeout`.
+    pub stream_timeout: Option<Duration>,
+    /// How long it is left alone after failures.
+    pub cooldown_time: Option<Duration>,
+    /// Those with the lowest are asked first, the others stand by.
+    pub order: u32,
+    /// What tagged requests choose it by.
+    pub tags: Vec<String>,
+    /// Requests a minute.
+    pub rpm: Option<u64>,
+    /// Tokens a minute.
+    pub tpm: Option<u64>,
+    /// Calls in flight.
+    pub max_parallel_requests: Option<u64>,
+    /// The longest prompt in tokens, where prompts are checked.
+    pub input_tokens_max: Option<u64>,
+    /// The price of an input token in 10⁻¹² USD, where the cheapest is asked.
+    pub picodollars: Option<u64>,
     /// Its own number of attempts after the first.
     pub retries_max: Option<u32>,
     /// Headers that are added to every request; they may be credentials.
@@ -59,6 +81,39 @@ pub struct Deployment {
     /// Its own prices: price-map keys, over those of the map.
     pub price_overrides: Option<Json>,
 }
+
+impl Deployment {
+    /// Calls that it may have in flight.
+    #[must_use]
+    pub fn max_parallel(&self, router: &RouterSettings) -> Option<u64> {
+        self.max_parallel_requests
+            .or(router.default_max_parallel_requests)
+    }
+
+    /// The same deployment for one of the models that the `*` of its name stands for.
+    #[must_use]
+    pub fn of_star(&self, star: &str) -> Self {
+        Self {
+            model: self.model.replace('*', star),
+            ..self.clone()
+        }
+    }
+
+    /// Notes what the price map knows of the model.
+    pub(super) fn look_up(&mut self, map: &PriceMap) {
+        let model = self.base_model.as_deref().unwrap_or(&self.model);
+        let Some(found) = map.resolve(Some(&self.provider_name), model) else {
+            return;
+        };
+        self.input_tokens_max = found.entry.max_input_tokens();
+        let price = found.entry.price("input_cost_per_token");
+        let pico = price.and_then(|price| price.checked_mul(Decimal::from(PICO)));
+        self.picodollars = pico.and_then(|pico| pico.round().to_u64());
+    }
+}
+
+/// 10⁻¹² USD in one USD.
+const PICO: u64 = 1_000_000_000_000;
 
 /// Reads `model_list`.
 pub(super) fn list(
@@ -246,7 +301,16 @@ impl Entry {
             api_key: self.param("api_key")?,
             api_version: self.param("api_version")?,
             organization: self.param("organization")?,
-            timeout: self.timeout()?,
+            timeout: self.timeout("timeout")?,
+            stream_timeout: self.timeout("stream_timeout")?,
+            cooldown_time: self.timeout("cooldown_time")?,
+            order: self.param("order")?.unwrap_or_default(),
+            tags: self.param("tags")?.unwrap_or_default(),
+            rpm: self.param("rpm")?,
+            tpm: self.param("tpm")?,
+            max_parallel_requests: self.param("max_parallel_requests")?,
+            input_tokens_max: None,
+            picodollars: None,
             weight: self.weight()?,
             retries_max: self.param("num_retries")?.or(self.param("max_retries")?),
             headers: self.headers()?,
@@ -269,12 +333,12 @@ impl Entry {
         optional(&self.info, key, &self.info_path)
     }
 
-    fn timeout(&self) -> Result<Option<Duration>, ConfigError> {
-        let Some(value) = self.params.get("timeout") else {
+    fn timeout(&self, key: &str) -> Result<Option<Duration>, ConfigError> {
+        let Some(value) = self.params.get(key) else {
             return Ok(None);
         };
         super::settings::duration(value).map(Some).map_err(|error| {
-            ConfigError::at(format!("{}.timeout", self.params_path), error.to_string())
+            ConfigError::at(format!("{}.{key}", self.params_path), error.to_string())
         })
     }
 

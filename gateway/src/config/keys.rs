@@ -19,6 +19,11 @@ pub(super) const PARAMS: &[&str] = &[
     "extra_headers",
     "mock_response",
     "base_model",
+    "stream_timeout",
+    "order",
+    "cooldown_time",
+    "max_parallel_requests",
+    "tags",
     "drop_params",
     "additional_drop_params",
     "allowed_openai_params",
@@ -26,14 +31,9 @@ pub(super) const PARAMS: &[&str] = &[
 
 /// LiteLLM's other keys of `litellm_params`.
 pub(super) const PARAMS_UNSUPPORTED: &[&str] = &[
-    "stream_timeout",
     "itpm",
     "otpm",
-    "order",
     "timeout_by_service_tier",
-    "cooldown_time",
-    "max_parallel_requests",
-    "tags",
     "tag_regex",
     "extra_body",
     "max_budget",

@@ -37,6 +37,11 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "turn_off_message_logging",
     "drop_params",
     "user_url_validation",
+    "fallbacks",
+    "default_fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+    "allowed_fails",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -50,11 +55,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "audit_log_callbacks",
     "cache",
     "cache_params",
-    "fallbacks",
-    "default_fallbacks",
-    "context_window_fallbacks",
-    "content_policy_fallbacks",
-    "allowed_fails",
     "max_budget",
     "budget_duration",
     "budget_exceeded_status_code",
@@ -178,10 +178,11 @@ const GENERAL_UNSUPPORTED: &[&str] = &[
     "enable_drain_endpoint",
 ];
 
-const ROUTER_SUPPORTED: &[&str] = &["num_retries", "timeout", "routing_strategy"];
-
-const ROUTER_UNSUPPORTED: &[&str] = &[
-    "routing_strategy_args",
+const ROUTER_SUPPORTED: &[&str] = &[
+    "num_retries",
+    "timeout",
+    "stream_timeout",
+    "routing_strategy",
     "model_group_alias",
     "retry_after",
     "retry_policy",
@@ -190,18 +191,30 @@ const ROUTER_UNSUPPORTED: &[&str] = &[
     "allowed_fails_policy",
     "cooldown_time",
     "disable_cooldowns",
-    "stream_timeout",
     "fallbacks",
     "default_fallbacks",
     "context_window_fallbacks",
     "content_policy_fallbacks",
     "max_fallbacks",
     "enable_pre_call_checks",
-    "optional_pre_call_checks",
     "enable_tag_filtering",
     "tag_filtering_match_any",
-    "enable_weighted_failover",
     "default_max_parallel_requests",
+];
+
+/// Keys of `router_settings` that may stand in `litellm_settings` as well.
+const ROUTER_ALSO: &[&str] = &[
+    "fallbacks",
+    "default_fallbacks",
+    "context_window_fallbacks",
+    "content_policy_fallbacks",
+    "allowed_fails",
+];
+
+const ROUTER_UNSUPPORTED: &[&str] = &[
+    "routing_strategy_args",
+    "optional_pre_call_checks",
+    "enable_weighted_failover",
     "redis_host",
     "redis_port",
     "redis_password",
@@ -228,6 +241,7 @@ pub(super) fn settings(
         match key {
             "num_retries" => config.retries_max = read(value, &path)?,
             "request_timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
+            key if ROUTER_ALSO.contains(&key) => config.router.set(key, value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
@@ -270,12 +284,8 @@ pub(super) fn router(
         match key {
             "num_retries" => config.retries_max = read(value, &path)?,
             "timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
-            _ => {
-                let strategy: String = read(value, &path)?;
-                if strategy != "simple-shuffle" {
-                    warnings.push(Warning { path });
-                }
-            }
+            "stream_timeout" => config.stream_timeout = Some(seconds(value, &path)?),
+            key => config.router.set(key, value, &path)?,
         }
     }
     Ok(())

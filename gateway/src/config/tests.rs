@@ -92,7 +92,7 @@ fn a_deployments_id_outlives_its_key() {
 
 #[test]
 fn what_other_providers_need_is_a_warning_until_they_are_served() {
-    let params = json!({"model": "gpt-4o", "aws_region_name": "eu-west-1", "tags": ["a"]});
+    let params = json!({"model": "gpt-4o", "aws_region_name": "eu-west-1", "tag_regex": ["a"]});
     let tree = json!({"model_list": [{"model_name": "a", "litellm_params": params}]});
     let paths: Vec<String> = read_tree(&tree)
         .unwrap()
@@ -104,7 +104,7 @@ fn what_other_providers_need_is_a_warning_until_they_are_served() {
         paths,
         [
             "model_list[0].litellm_params.aws_region_name",
-            "model_list[0].litellm_params.tags"
+            "model_list[0].litellm_params.tag_regex"
         ]
     );
 }

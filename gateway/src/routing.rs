@@ -1,0 +1,105 @@
+//! From the name that a client asks for to the deployments that can answer: aliases, wildcards,
+//! groups, and where a call goes when a group cannot answer.
+
+mod fallbacks;
+mod group;
+mod health;
+mod strategy;
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::config::{Config, Deployment};
+
+pub use self::strategy::Strategy;
+pub(crate) use self::{
+    fallbacks::fallbacks,
+    group::{Group, Member, Unavailable, Wanted},
+    health::{Failed, InFlight},
+};
+
+/// Every group by its name.
+#[derive(Debug, Default)]
+pub(crate) struct Groups {
+    by_name: HashMap<String, Arc<Group>>,
+    /// Names with a `*`, the longest first.
+    patterns: Vec<Arc<Group>>,
+    /// Names that stand for others.
+    aliases: HashMap<String, String>,
+    /// Public names, in the order of the configuration, without hidden aliases.
+    names: Vec<String>,
+}
+
+/// A group, and what the `*` of its name stands for.
+pub(crate) struct Found {
+    pub(crate) group: Arc<Group>,
+    pub(crate) star: Option<String>,
+}
+
+impl Groups {
+    pub(crate) fn new(config: &Config) -> Self {
+        let mut lists: HashMap<&str, Vec<Arc<Deployment>>> = HashMap::new();
+        let mut names: Vec<String> = Vec::new();
+        for deployment in &config.deployments {
+            let name = deployment.model_name.as_str();
+            if !lists.contains_key(name) {
+                names.push(name.to_owned());
+            }
+            lists
+                .entry(name)
+                .or_default()
+                .push(Arc::new(deployment.clone()));
+        }
+        let by_name: HashMap<String, Arc<Group>> = lists
+            .into_iter()
+            .map(|(name, list)| (name.to_owned(), Arc::new(Group::new(name, list))))
+            .collect();
+        let mut patterns: Vec<Arc<Group>> = by_name
+            .values()
+            .filter(|group| group.name().contains('*'))
+            .cloned()
+            .collect();
+        patterns.sort_by_key(|group| (usize::MAX - group.name().len(), group.name().to_owned()));
+        let aliases = config.router.aliases();
+        let shown = config.router.shown_aliases();
+        names.extend(
+            shown
+                .filter(|name| !by_name.contains_key(*name))
+                .map(str::to_owned),
+        );
+        Self {
+            by_name,
+            patterns,
+            aliases,
+            names,
+        }
+    }
+
+    /// Public names, in the order of the configuration.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The group that answers to `name`: its own, that of its alias, or the closest pattern.
+    pub(crate) fn find(&self, name: &str) -> Option<Found> {
+        let name = self.aliases.get(name).map_or(name, String::as_str);
+        if let Some(group) = self.by_name.get(name) {
+            let group = Arc::clone(group);
+            return Some(Found { group, star: None });
+        }
+        self.patterns.iter().find_map(|group| {
+            let star = star(group.name(), name)?.to_owned();
+            let group = Arc::clone(group);
+            let star = Some(star);
+            Some(Found { group, star })
+        })
+    }
+}
+
+/// What the `*` of `pattern` stands for in `name`.
+fn star<'n>(pattern: &str, name: &'n str) -> Option<&'n str> {
+    let (before, after) = pattern.split_once('*')?;
+    name.strip_prefix(before)?.strip_suffix(after)
+}
+
+#[cfg(test)]
+mod tests;
