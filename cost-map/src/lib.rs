@@ -2,9 +2,12 @@
 //! exact arithmetic from tokens to dollars. Pure: no I/O, no clock, no settings.
 
 mod calculate;
+pub mod change;
+pub mod check;
 mod classes;
 mod entry;
 mod keys;
+mod layers;
 mod map;
 mod nearest;
 mod overrides;

@@ -3,77 +3,37 @@
 //! Numbers are read from their digits. Whatever may be a price has to be a figure; everything else
 //! that is not known is passed over.
 
+mod error;
+
 use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
+pub use self::error::{MapError, Problem};
 use crate::{
     entry::{Bracket, Entry, Price, Prices},
     keys::{Rate, looks_like_price},
 };
 
-/// The largest map that is read.
-const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The largest map that is read. With the limits below, reading it takes a few times as much memory.
+pub(crate) const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Entries of a map; the community's has fewer than 5,000.
+const ENTRIES_MAX: usize = 100_000;
+/// Bytes of one entry's JSON, whatever is nested in it.
+const ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an entry's name.
+const NAME_BYTES_MAX: usize = 512;
+/// Different pricing keys of a map, and different providers and modes.
+const KEYS_MAX: usize = 10_000;
+/// Characters of a name that an error repeats.
+const EXCERPT_CHARS_MAX: usize = 80;
 /// Top-level keys that are no models: a description of the fields, and rules for names.
 const NOT_MODELS: [&str; 2] = ["sample_spec", "fallback_generalizations"];
-
-/// Why a price map, or a deployment's own prices, cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MapError {
-    /// Larger than any price map is.
-    #[error("price map has {0} bytes, more than 64 MiB")]
-    TooLarge(usize),
-    /// No model in it.
-    #[error("price map has no models")]
-    Empty,
-    /// Not a JSON object.
-    #[error("price map is not a JSON object of models")]
-    NotJson(#[source] serde_json::Error),
-    /// A model's value is not an object.
-    #[error("`{entry}` in the price map is not an object")]
-    NotAnObject {
-        /// The model.
-        entry: String,
-    },
-    /// A price is not one.
-    #[error("`{key}` of `{entry}` {problem}")]
-    Figure {
-        /// The model, or what else the prices are of.
-        entry: String,
-        /// The key.
-        key: String,
-        /// What is wrong with its value.
-        problem: Problem,
-    },
-    /// A key that can only be meant as a price, and is none.
-    #[error("`{key}` is not a key of the price map; did you mean `{nearest}`?")]
-    UnknownKey {
-        /// The key.
-        key: String,
-        /// The key that it resembles most.
-        nearest: String,
-    },
-}
-
-/// What is wrong with a value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// Not a number.
-    #[error("is not a number of at most 28 digits: `{0}`")]
-    NotANumber(String),
-    /// Below zero.
-    #[error("is negative: `{0}`")]
-    Negative(String),
-    /// `tiered_pricing` is not a list of objects with a range.
-    #[error("is not a list of objects with a `range` of two numbers")]
-    NotBrackets,
-}
 
 /// What [`read`] makes of a map.
 pub(crate) struct Parsed {
@@ -88,6 +48,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parsed, MapError> {
         return Err(MapError::TooLarge(bytes.len()));
     }
     let models: Pairs<'_> = serde_json::from_slice(bytes).map_err(MapError::NotJson)?;
+    if let Some(entry) = models.twice() {
+        return Err(MapError::Twice { entry });
+    }
     let mut reader = Reader::default();
     let mut entries = Vec::with_capacity(models.0.len());
     for (name, value) in models.0 {
@@ -120,10 +83,15 @@ struct Reader {
 
 impl Reader {
     fn entry(&mut self, name: &str, value: &RawValue) -> Result<Entry, MapError> {
+        in_bounds(name, value)?;
         let fields: Pairs<'_> =
             serde_json::from_str(value.get()).map_err(|_error| MapError::NotAnObject {
                 entry: name.to_owned(),
             })?;
+        if let Some(key) = fields.twice() {
+            let problem = Problem::Twice;
+            return Err(Refused { key, problem }.of(name));
+        }
         let mut entry = Entry::default();
         let mut prices = Vec::new();
         for (key, value) in &fields.0 {
@@ -142,6 +110,11 @@ impl Reader {
             }
         }
         entry.prices = Prices::new(prices);
+        if self.keys.len().max(self.words.len()) > KEYS_MAX {
+            return Err(MapError::TooManyKeys {
+                entry: name.to_owned(),
+            });
+        }
         Ok(entry)
     }
 
@@ -158,10 +131,17 @@ impl Reader {
             return Ok(());
         }
         if path.is_empty()
-            && let Ok(Pairs(members)) = serde_json::from_str(text)
+            && let Ok(members) = serde_json::from_str::<Pairs<'_>>(text)
         {
+            if let Some(inner) = members.twice() {
+                return Err(Refused {
+                    key: format!("{key}.{inner}"),
+                    problem: Problem::Twice,
+                });
+            }
             let path = format!("{key}.");
             return members
+                .0
                 .iter()
                 .try_for_each(|(k, v)| self.field(&path, k, v, prices));
         }
@@ -240,6 +220,24 @@ impl Refused {
     }
 }
 
+/// Whether an entry is of a size that may be read.
+fn in_bounds(name: &str, value: &RawValue) -> Result<(), MapError> {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(MapError::LongName {
+            start: excerpt(name),
+            bytes: name.len(),
+        });
+    }
+    let bytes = value.get().len();
+    if bytes > ENTRY_BYTES_MAX {
+        return Err(MapError::LargeEntry {
+            entry: name.to_owned(),
+            bytes,
+        });
+    }
+    Ok(())
+}
+
 /// A price: a number that is not negative, or a string with one inside.
 fn figure(text: &str) -> Result<Decimal, Problem> {
     let digits = text
@@ -297,6 +295,27 @@ fn intern(texts: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
 /// A JSON object in the order of its text, its values not yet read.
 struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
+impl Pairs<'_> {
+    /// A key that has two different values.
+    fn twice(&self) -> Option<String> {
+        let mut sorted: Vec<_> = self
+            .0
+            .iter()
+            .map(|(key, value)| (key, value.get()))
+            .collect();
+        sorted.sort_unstable();
+        let twice = sorted.windows(2).find_map(|pair| match pair {
+            [(a, x), (b, y)] if a == b && x != y => Some(a),
+            _ => None,
+        });
+        twice.map(|key| excerpt(key))
+    }
+}
+
+fn excerpt(name: &str) -> String {
+    name.chars().take(EXCERPT_CHARS_MAX).collect()
+}
+
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -313,6 +332,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some((Key(key), value)) = map.next_entry()? {
+                    if pairs.len() == ENTRIES_MAX {
+                        return Err(A::Error::custom("more than 100,000 members"));
+                    }
                     pairs.push((key, value));
                 }
                 Ok(pairs)
