@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 mod dates;
 mod global;
+mod prices;
 mod row;
 mod spend;
 mod tap;
@@ -16,7 +17,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use event::Secret;
 use tokio::net::TcpListener;
@@ -26,6 +27,7 @@ use crate::{
     books::Books,
     health::Health,
     metrics::{LaneStats, Metrics},
+    price::PriceMaps,
     tap::Tap,
     tasks::Tasks,
 };
@@ -36,6 +38,7 @@ pub(crate) struct Api {
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tap: Tap,
+    pub(crate) prices: PriceMaps,
     pub(crate) lanes: Vec<Arc<LaneStats>>,
     pub(crate) master_key: Option<Secret>,
     pub(crate) metrics_auth: bool,
@@ -73,6 +76,9 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/audit", get(audit))
         .route("/alerts", get(alerts))
         .route("/sinks", get(sinks))
+        .route("/prices", get(prices::status))
+        .route("/prices/layers/{sha256}", get(prices::layer))
+        .route("/prices/update", post(prices::update))
         .route("/tap", get(tap::tap));
     let (open, guarded) = match api.metrics_auth {
         true => (open, guarded.merge(metrics)),

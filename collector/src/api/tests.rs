@@ -16,8 +16,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::{
     books::{Entry, Run},
-    price::Pricer,
-    price::Prices,
+    price::{PriceMaps, Pricer},
     samples,
 };
 
@@ -52,6 +51,7 @@ async fn rig(master_key: Option<&str>) -> Rig {
         health: Arc::clone(&health),
         metrics: Arc::new(Metrics::new(10, Vec::new())),
         tap: Tap::new(),
+        prices: PriceMaps::bundled(),
         lanes: Vec::new(),
         master_key: master_key.map(|key| Secret::new(key.to_owned())),
         metrics_auth: true,
@@ -71,9 +71,9 @@ async fn rig(master_key: Option<&str>) -> Rig {
 
 /// Five calls with a price, the first with a key whose text is known, and one without.
 async fn events() -> Vec<Entry> {
-    let prices = Prices::open(None, &Tasks::default()).await.unwrap();
-    let mut pricer = Pricer::new(prices);
-    let map = pricer.map();
+    let maps = PriceMaps::bundled();
+    let map = maps.current();
+    let mut pricer = Pricer::new(maps);
     let mut priced = |(sequence, mut payload): (u64, event::StandardLoggingPayload)| {
         if sequence == 0 {
             let digest = Sha256::digest("sk-one");
