@@ -38,6 +38,12 @@ impl Entry {
             .map(|price| (&*price.key, price.amount))
     }
 
+    /// The length of the prompt that each bracket of `tiered_pricing` is for, at most; the last
+    /// one's is for whatever is longer, too.
+    pub fn brackets_up_to(&self) -> impl Iterator<Item = Decimal> {
+        self.brackets.iter().map(|bracket| bracket.up_to)
+    }
+
     /// The provider, by LiteLLM's name.
     #[must_use]
     pub fn provider(&self) -> Option<&str> {

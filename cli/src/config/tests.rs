@@ -137,7 +137,7 @@ fn a_place_is_found_again() {
     let config = parse(LITELLM).unwrap();
     assert_eq!(config.place("sinks.events"), "config.yaml:26");
     // What stands nowhere is the whole file's.
-    assert_eq!(config.place("collector.price_map"), "config.yaml");
+    assert_eq!(config.place("collector.prices"), "config.yaml");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn check_names_the_line_that_is_wrong() {
             "config.yaml:3: sink `a` cannot be opened",
         ),
         (
-            "collector:\n  price_map: missing.json\n",
+            "collector:\n  prices: {file: missing.json}\n",
             "config.yaml:2: price map `missing.json` cannot be read",
         ),
     ] {
