@@ -56,13 +56,20 @@ fn lines(model: &str, map: &PriceMap, found: &Resolved<'_>) -> Vec<String> {
             .iter()
             .filter_map(|(name, tokens)| Some(format!("{name}{} tokens", (*tokens)?))),
     );
+    lines.extend(table(entry));
+    lines.extend(ranges(entry));
+    lines
+}
+
+/// The prices, group by group.
+fn table(entry: &Entry) -> Vec<String> {
+    let mut lines = Vec::new();
     let rows: Vec<_> = entry
         .prices()
         .map(|(key, amount)| row(key, amount))
         .collect();
     if rows.is_empty() {
-        lines.extend([String::new(), "the entry has no prices".to_owned()]);
-        return lines;
+        return vec![String::new(), "the entry has no prices".to_owned()];
     }
     let width = |column: fn(&Row) -> &str, head: &str| {
         rows.iter()
@@ -98,7 +105,6 @@ fn lines(model: &str, map: &PriceMap, found: &Resolved<'_>) -> Vec<String> {
             line.trim_end().to_owned()
         }));
     }
-    lines.extend(ranges(entry));
     lines
 }
 
