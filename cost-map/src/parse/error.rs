@@ -82,4 +82,10 @@ pub enum Problem {
     /// `tiered_pricing` is not a list of objects with a range.
     #[error("is not a list of objects with a `range` of two numbers")]
     NotBrackets,
+    /// `off_peak_pricing` does not say when it holds.
+    #[error("has hours, weekdays or a time zone that cannot be read, or none (`HH:MM-HH:MM`)")]
+    NotOffPeak,
+    /// `effective` is not a list of objects with a date.
+    #[error("is not a list of objects with a `from` in RFC 3339")]
+    NotEffective,
 }
