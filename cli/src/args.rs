@@ -165,6 +165,8 @@ pub(crate) enum PricesCommand {
     Diff(PricesDiff),
     /// Have the collector look for new prices now
     Update(PricesUpdate),
+    /// Price calls: one JSON object a line from stdin, one answer a line to stdout
+    Calculate(Choice),
 }
 
 /// Which price map.

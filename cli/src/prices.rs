@@ -1,5 +1,6 @@
 //! What models cost: shows, compares and updates price maps, and prices calls without a gateway.
 
+mod calculate;
 mod diff;
 mod maps;
 mod show;
@@ -28,6 +29,7 @@ pub(crate) async fn prices(command: &PricesCommand) -> anyhow::Result<ExitCode> 
     match command {
         PricesCommand::Show(options) => show::show(options).await?,
         PricesCommand::Update(options) => update(options).await?,
+        PricesCommand::Calculate(options) => calculate::calculate(options).await?,
         PricesCommand::Diff(options) => {
             return Ok(match diff::diff(options).await {
                 Ok(diff::Found::Same) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 mod answer;
 mod auth;
+mod calculate;
 mod dates;
 mod global;
 mod prices;
@@ -68,6 +69,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/health/liveness", get(alive))
         .route("/health/readiness", get(ready));
     let guarded = Router::new()
+        .route("/spend/calculate", post(calculate::calculate))
         .route("/spend/logs", get(spend::logs))
         .route("/spend/logs/v2", get(spend::paged))
         .route("/spend/logs/{call_id}/explain", get(spend::explain))

@@ -130,15 +130,17 @@ enum Group {
     Tier,
     Bracket,
     Batch,
+    Time,
     Other,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group::Standard,
     Group::Threshold,
     Group::Tier,
     Group::Bracket,
     Group::Batch,
+    Group::Time,
     Group::Other,
 ];
 const TIERS: [&str; 4] = ["_flex", "_balanced", "_priority", "_ultrafast"];
@@ -151,6 +153,7 @@ impl Group {
             Self::Tier => "by service tier",
             Self::Bracket => "by length of the prompt",
             Self::Batch => "in batches",
+            Self::Time => "at certain times",
             Self::Other => "for what else was used",
         }
     }
@@ -158,6 +161,8 @@ impl Group {
     fn of(key: &str) -> Self {
         if key.starts_with("tiered_pricing[") {
             Self::Bracket
+        } else if key.starts_with("off_peak_pricing.") || key.starts_with("effective[") {
+            Self::Time
         } else if key.contains('.') {
             Self::Other
         } else if key.ends_with("_batches") {
