@@ -89,7 +89,7 @@ pub(crate) fn check(options: &Check) -> anyhow::Result<()> {
     if let Some(path) = &config.collector.prices.file {
         check_price_map(path).with_context(|| config.place("collector.prices.file"))?;
     }
-    collector::check_sinks(&config.collector, &config.sinks, sinks::ALL)
+    collector::check(&config.collector, &config.sinks, sinks::ALL)
         .map_err(|error| not_started(error, &config))?;
     say(&format!(
         "fine: {}, {}",

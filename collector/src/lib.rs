@@ -2,7 +2,7 @@
 //!
 //! [`Collector::start`] runs four things: the pipeline (calls log → price → priced log → books,
 //! exactly once: see `pipeline.rs`), one lane for each sink (`deliver/lane.rs`), the price map's
-//! follower, and the HTTP API.
+//! keeper, and the HTTP API.
 
 mod alerts;
 mod api;
@@ -240,13 +240,17 @@ impl Collector {
 /// Opens every sink without starting anything: what can be refused in a configuration is refused.
 ///
 /// # Errors
-/// If a sink is of an unknown kind, or its settings cannot be used.
-pub fn check_sinks(
+/// If a sink is of an unknown kind, its settings cannot be used, or the price map's URL is not
+/// allowed.
+pub fn check(
     config: &Config,
     sinks: &Sinks,
     registrations: &'static [Registration],
 ) -> Result<(), StartError> {
     let env = environment(config.egress.clone())?;
+    if let Some(url) = &config.prices.url {
+        env.http.check(url).map_err(PriceMapError::Forbidden)?;
+    }
     let log: Arc<dyn bus::Log> = Arc::new(bus::MemoryLog::new());
     deliver::open(sinks.clone(), registrations, &env, &log)?;
     Ok(())

@@ -151,21 +151,12 @@ async fn each_call_has_the_price_of_its_own_time() {
     rig.collector.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hostile_maps_change_nothing() {
-    let rig = Rig::new().await;
-    let before = rig.cost("before", now()).await;
-    rig.replace(map("1e308"));
-    let reason = rig.refused().await;
-    assert!(
-        reason.contains("`input_cost_per_token` of `acme/one` is not a number"),
-        "{reason}"
-    );
-
+/// Maps that do not come into force, each with its name and what it is refused with.
+fn hostile() -> Vec<(&'static str, String, &'static str)> {
     let many: Vec<String> = (0..1_000_000).map(|n| format!(r#""m{n}":{{}}"#)).collect();
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let huge = format!(r#"{{"{}":{{}}}}"#, "k".repeat(1 << 20));
-    for (name, bytes, words) in [
+    vec![
         ("empty", String::new(), "at line 1 column 0"),
         ("list", "[]".to_owned(), "expected an object"),
         ("cut", map("0.01")[..30].to_owned(), "EOF while parsing"),
@@ -195,7 +186,21 @@ async fn hostile_maps_change_nothing() {
             r#"{"acme/two": {}}"#.to_owned(),
             "`acme/one` (acme) is in use",
         ),
-    ] {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_maps_change_nothing() {
+    let rig = Rig::new().await;
+    let before = rig.cost("before", now()).await;
+    rig.replace(map("1e308"));
+    let reason = rig.refused().await;
+    assert!(
+        reason.contains("`input_cost_per_token` of `acme/one` is not a number"),
+        "{reason}"
+    );
+
+    for (name, bytes, words) in hostile() {
         rig.replace(bytes);
         let updated = rig.update(name == "twice").await;
         let reason = updated["sources"][0]["reasons"][0]

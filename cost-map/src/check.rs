@@ -76,7 +76,8 @@ pub fn shrunk(before: &PriceMap, after: &PriceMap) -> Option<Doubt> {
 }
 
 /// What speaks against pricing calls by `after` instead of `before`: models in use that lose their
-/// prices, then figures that move by more than `factor`, those of models in use first.
+/// prices, then figures that move by more than `factor`, those of models in use first. That a model
+/// which nobody uses is free no more is no reason: new models often begin so.
 #[must_use]
 pub fn doubts(
     before: &PriceMap,
@@ -144,6 +145,9 @@ impl Far {
             };
             let key = moved.key.to_owned();
             let said = (Rank::InUse, model.to_owned(), key.clone());
+            if rank == Rank::Other && old.is_zero() {
+                continue;
+            }
             if !moved.is_within(self.factor) && !self.found.contains_key(&said) {
                 self.found.insert((rank, model.to_owned(), key), (old, new));
             }

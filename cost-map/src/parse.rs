@@ -26,6 +26,8 @@ const ENTRY_BYTES_MAX: usize = 64 * 1024;
 const NAME_BYTES_MAX: usize = 512;
 /// Different pricing keys of a map, and different providers and modes.
 const KEYS_MAX: usize = 10_000;
+/// Dated blocks of a map.
+const BLOCKS_MAX: usize = 100_000;
 /// Characters of a name that an error repeats.
 const EXCERPT_CHARS_MAX: usize = 80;
 /// Top-level keys that are no models: a description of the fields, and rules for names.
@@ -53,9 +55,9 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parsed, MapError> {
         if !NOT_MODELS.contains(&&*name) {
             in_bounds(&name, value)?;
             let entry = reader.entry(&name, value)?;
-            if reader.texts() > KEYS_MAX {
+            if reader.texts() > KEYS_MAX || reader.blocks > BLOCKS_MAX {
                 let entry = name.into_owned();
-                return Err(MapError::TooManyKeys { entry });
+                return Err(MapError::TooMany { entry });
             }
             entries.push((name.into(), entry));
         }

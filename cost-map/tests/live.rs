@@ -130,7 +130,7 @@ fn a_price_may_move_up_to_the_factor() {
         ("1e-5", "1e-6", true),
         ("1e-6", "1.0000001e-5", false),
         ("1.0000001e-5", "1e-6", false),
-        ("0", "1e-9", false),
+        ("0", "1e-9", true),
         ("1e-9", "0", false),
         ("0", "0", true),
         ("1", "7e27", false),
@@ -139,6 +139,11 @@ fn a_price_may_move_up_to_the_factor() {
         let found = doubts(&map(&[("m", before)]), &map(&[("m", after)]), &[]);
         assert_eq!(found.is_empty(), fine, "{before} {after}: {found:?}");
     }
+    let free_no_more = doubts(&map(&[("m", "0")]), &map(&[("m", "1")]), &["m"]);
+    assert_eq!(
+        free_no_more,
+        ["`input_cost_per_token` of `m` goes from 0 to 1 USD"]
+    );
 }
 
 #[test]
@@ -300,8 +305,18 @@ fn a_million_different_keys_are_refused() {
     };
     let entries: Vec<_> = (0..1000).map(entry).collect();
     let said = refused(format!("{{{}}}", entries.join(",")));
-    assert_eq!(
-        said,
-        "price map has more than 10,000 different keys, up to `m10`"
+    assert!(said.contains("more than 10,000 different keys"), "{said}");
+    assert!(said.ends_with("up to `m10`"), "{said}");
+}
+
+#[test]
+fn a_million_dated_blocks_are_refused() {
+    let blocks = vec![r#"{"from":"2026-01-01"}"#; 1000].join(",");
+    let entry = |n: u32| format!(r#""m{n}":{{"effective":[{blocks}]}}"#);
+    let entries: Vec<_> = (0..1000).map(entry).collect();
+    let said = refused(format!("{{{}}}", entries.join(",")));
+    assert!(
+        said.ends_with("100,000 blocks of `effective`, up to `m100`"),
+        "{said}"
     );
 }

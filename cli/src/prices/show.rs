@@ -16,7 +16,9 @@ const MILLION: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 pub(super) async fn show(options: &PricesShow) -> anyhow::Result<()> {
     let map = maps::chosen(&options.choice).await?;
     let model = &options.model;
-    let Some(found) = map.resolve(options.provider.as_deref(), model) else {
+    let provider = options.provider.as_deref();
+    let found = map.resolve(provider, model);
+    let Some(found) = found.or_else(|| map.size_class(provider, model)) else {
         let nearest = map.nearest(model, NEAREST_MAX);
         let nearest: Vec<_> = nearest
             .iter()

@@ -113,13 +113,22 @@ impl Store {
             .flat_map(|epoch| &epoch.layers)
             .map(|origin| format!("{}.json", origin.sha256))
             .collect();
+        if let Err(error) = self.delete_all_but(&named) {
+            // They take room and harm nobody; the next change tries again.
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                "price maps that are needed no more cannot be deleted"
+            );
+        }
+        Ok(())
+    }
+
+    fn delete_all_but(&self, named: &HashSet<String>) -> io::Result<()> {
         for file in fs::read_dir(self.folder.join("maps"))? {
             let file = file?;
-            if !file
-                .file_name()
-                .to_str()
-                .is_some_and(|name| named.contains(name))
-            {
+            let name = file.file_name();
+            if !name.to_str().is_some_and(|name| named.contains(name)) {
                 fs::remove_file(file.path())?;
             }
         }

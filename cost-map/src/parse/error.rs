@@ -13,9 +13,12 @@ pub enum MapError {
     /// Not a JSON object.
     #[error("price map is not a JSON object of models")]
     NotJson(#[source] serde_json::Error),
-    /// More different keys than any price map has.
-    #[error("price map has more than 10,000 different keys, up to `{entry}`")]
-    TooManyKeys {
+    /// More than any price map has.
+    #[error(
+        "price map has more than 10,000 different keys, or 100,000 blocks of `effective`, up to \
+         `{entry}`"
+    )]
+    TooMany {
         /// The entry at which they became too many.
         entry: String,
     },

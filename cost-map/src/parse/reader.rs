@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Reader {
     pub(super) keys: HashSet<Arc<str>>,
     words: HashSet<Arc<str>>,
+    /// Blocks of `effective`: each is as large as an entry, however few bytes it is written in.
+    pub(super) blocks: usize,
 }
 
 impl Reader {
@@ -184,6 +186,7 @@ impl Reader {
         let refuse = || refused("effective", Problem::NotEffective);
         let blocks: Vec<Pairs<'_>> =
             serde_json::from_str(value.get()).map_err(|_error| refuse())?;
+        self.blocks += blocks.len();
         let mut dated = Vec::with_capacity(blocks.len());
         for (index, block) in blocks.iter().enumerate() {
             let mut from = block.0.iter().filter(|(key, _)| key == "from");
