@@ -108,7 +108,9 @@ impl Objection {
                 )]
             }
             Self::Unkept(error) => {
-                vec![format!("it cannot be kept in the data directory: {error}")]
+                vec![format!(
+                    "it cannot be kept in the data directory ({error}): make room, then `tollkeeper prices update`"
+                )]
             }
         }
     }
@@ -125,12 +127,6 @@ impl Keeper {
             .is_some_and(|known| known.origin.sha256 == digest)
         {
             return self.unchanged(kind);
-        }
-        if let Some(known) = self.maps.refused(kind)
-            && known.sha256.as_ref() == Some(&digest)
-            && doubts == Doubts::Count
-        {
-            return Outcome::refused(kind, known.reasons);
         }
         let source = candidate.source.clone();
         let taken = match self.examine(&layers, candidate, doubts).await {
@@ -277,8 +273,14 @@ impl Keeper {
         .await
     }
 
+    /// Once, however often the same candidate is refused for the same reasons.
     async fn tell(&self, refused: Refused) -> Outcome {
         let (kind, reasons) = (refused.layer, refused.reasons.clone());
+        let known = self.maps.refused(kind);
+        if known.is_some_and(|known| (&known.sha256, &known.reasons) == (&refused.sha256, &reasons))
+        {
+            return Outcome::refused(kind, reasons);
+        }
         tracing::error!(
             source = refused.source,
             ?reasons,

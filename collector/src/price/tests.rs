@@ -222,6 +222,7 @@ async fn a_file_that_is_broken_or_doubtful_changes_nothing_until_it_is_right() {
         );
         assert!(rig.alerts().await.iter().any(|said| said.contains(reason)));
     }
+    maps.update(false).await.unwrap();
     assert_eq!(maps.status().refused_count.values().sum::<u64>(), 4);
 
     // After a restart, too, and although somebody starts it.
