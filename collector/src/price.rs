@@ -12,7 +12,7 @@ mod store;
 
 use std::{collections::HashMap, sync::Arc};
 
-use cost_map::{Call, Overrides, PriceMap};
+use cost_map::{Call, Overrides, PriceMap, Units};
 use event::{Cost, Json, StandardLoggingPayload, Status, Timestamp, Usage};
 use rust_decimal::Decimal;
 
@@ -85,7 +85,9 @@ impl Pricer {
                 .or(ours.requested_service_tier.as_deref())
         });
         let took = payload.end_time.since(payload.start_time).micros();
+        let units = Units::asked(&payload.call_type, payload.model_parameters.text());
         let call = Call {
+            units: units.as_ref(),
             provider: payload.custom_llm_provider.as_deref(),
             base_model: ours.and_then(|ours| ours.base_model.as_deref()),
             response_model: ours.and_then(|ours| ours.response_model.as_deref()),
