@@ -41,6 +41,9 @@ pub(crate) enum Command {
     Explain(Explain),
     /// Show calls as they are settled, one JSON object a line
     Tap(Tap),
+    /// Show, compare and update the prices of models
+    #[command(subcommand)]
+    Prices(PricesCommand),
 }
 
 /// Both servers.
@@ -149,6 +152,73 @@ pub(crate) struct Explain {
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Tap {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// What to do with prices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PricesCommand {
+    /// Show what a model costs, and by which entry of the price map
+    Show(PricesShow),
+    /// Show what changes from one price map to another; exits with 1 if anything does
+    Diff(PricesDiff),
+    /// Have the collector look for new prices now
+    Update(PricesUpdate),
+    /// Price calls: one JSON object a line from stdin, one answer a line to stdout
+    Calculate(Choice),
+}
+
+/// Which price map.
+#[derive(Debug, Args)]
+pub(crate) struct Choice {
+    /// A price map over the one that is compiled in
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "running")]
+    pub(crate) map: Option<String>,
+    /// The price map that the collector prices by
+    #[arg(long)]
+    pub(crate) running: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// Which model to show.
+#[derive(Debug, Args)]
+pub(crate) struct PricesShow {
+    /// The model, as a call names it
+    pub(crate) model: String,
+    /// Its provider, by LiteLLM's name
+    #[arg(long)]
+    pub(crate) provider: Option<String>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
+}
+
+/// Which price maps to compare.
+#[derive(Debug, Args)]
+pub(crate) struct PricesDiff {
+    /// The new price map [default: $LITELLM_MODEL_COST_MAP_URL, or what LiteLLM publishes]
+    #[arg(value_name = "FILE|URL")]
+    pub(crate) new: Option<String>,
+    /// The old price map [default: the one that is compiled in]
+    #[arg(long, value_name = "FILE|URL", conflicts_with = "running")]
+    pub(crate) against: Option<String>,
+    /// The old price map is the one that the collector prices by
+    #[arg(long)]
+    pub(crate) running: bool,
+    /// Show everything, not only the beginning of each group
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// How to update.
+#[derive(Debug, Args)]
+pub(crate) struct PricesUpdate {
+    /// Take a map that can be read, whatever speaks against it
+    #[arg(long)]
+    pub(crate) confirm: bool,
     #[command(flatten)]
     pub(crate) remote: Remote,
 }

@@ -121,7 +121,8 @@ impl Config {
         let mut warnings = Vec::new();
         let mut tree = resolve(&document, environment, &mut warnings)?;
         let bus = section(&mut tree, "bus", &document)?;
-        let collector: collector::Config = section(&mut tree, "collector", &document)?;
+        let mut collector: collector::Config = section(&mut tree, "collector", &document)?;
+        prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
         let sinks = sinks(&mut tree, &document)?;
         let (mut gateway, theirs) =
             gateway::Config::from_tree(&tree).map_err(|error| Misconfigured {
@@ -290,6 +291,29 @@ fn keys_from_environment(gateway: &mut gateway::Config, environment: Environment
             deployment.api_key = key.map(event::Secret::new);
         }
     }
+}
+
+/// LiteLLM's variables for its price map: the URL where none is set here, and a word against URLs.
+fn prices_from_environment(
+    prices: &mut collector::config::PricesConfig,
+    environment: Environment<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), Misconfigured> {
+    const LOCAL: &str = "LITELLM_LOCAL_MODEL_COST_MAP";
+    const URL: &str = "LITELLM_MODEL_COST_MAP_URL";
+    if environment(LOCAL).is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+        if prices.url.take().is_some() {
+            let warning = format!("`collector.prices.url` has no effect: `{LOCAL}` is set");
+            warnings.push(warning);
+        }
+    } else if let (None, Some(url)) = (&prices.url, environment(URL)) {
+        let url = sink::http::Endpoint::parse(&url).map_err(|error| Misconfigured {
+            line: None,
+            message: format!("the variable `{URL}`: {error}"),
+        })?;
+        prices.url = Some(url);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod args;
 mod config;
 mod explain;
 mod files;
+mod prices;
 mod remote;
 mod run;
 mod tap;
@@ -28,7 +29,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             say_error(&error);
             ExitCode::FAILURE
@@ -36,19 +37,21 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn execute(arguments: Arguments) -> anyhow::Result<()> {
+async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     log(&arguments)?;
     // The one implementation of cryptography in this program; the second time is refused, and is
     // the same.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     match arguments.command {
-        Command::Up(options) => run::up(&options).await,
-        Command::Gateway(options) => run::gateway(&options).await,
-        Command::Collector(options) => run::collector(&options).await,
-        Command::Check(check) => run::check(&check),
-        Command::Explain(options) => explain::explain(&options).await,
-        Command::Tap(options) => tap::tap(&options).await,
+        Command::Up(options) => run::up(&options).await?,
+        Command::Gateway(options) => run::gateway(&options).await?,
+        Command::Collector(options) => run::collector(&options).await?,
+        Command::Check(check) => run::check(&check)?,
+        Command::Explain(options) => explain::explain(&options).await?,
+        Command::Tap(options) => tap::tap(&options).await?,
+        Command::Prices(command) => return prices::prices(&command).await,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn log(arguments: &Arguments) -> anyhow::Result<()> {

@@ -1,7 +1,8 @@
 //! Asks a collector.
 
 use anyhow::{Context as _, bail};
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
+use serde_json::Value;
 
 use crate::args::Remote;
 
@@ -12,8 +13,25 @@ impl Remote {
     ///
     /// If the collector does not answer, or refuses; the message says what to do.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Response> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// Sends `body`, if there is one, and returns the answer if it is a success.
+    ///
+    /// # Errors
+    ///
+    /// As [`Remote::get`].
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Response> {
         let url = format!("{}{path}", self.collector.trim_end_matches('/'));
-        let mut request = Client::builder().build()?.get(&url);
+        let mut request = Client::builder().build()?.request(method, &url);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use bus::{BusError, Journal, JournalReader, Log, Reader};
-use collector::{Collector, Deps, SinkStartError, StartError};
+use collector::{Collector, Deps, PriceMapError, SinkStartError, StartError};
 use gateway::Gateway;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -86,10 +86,10 @@ pub(crate) fn check(options: &Check) -> anyhow::Result<()> {
     for warning in &config.warnings {
         say(&format!("warning: {warning}"));
     }
-    if let Some(path) = &config.collector.price_map {
-        check_price_map(path).with_context(|| config.place("collector.price_map"))?;
+    if let Some(path) = &config.collector.prices.file {
+        check_price_map(path).with_context(|| config.place("collector.prices.file"))?;
     }
-    collector::check_sinks(&config.collector, &config.sinks, sinks::ALL)
+    collector::check(&config.collector, &config.sinks, sinks::ALL)
         .map_err(|error| not_started(error, &config))?;
     say(&format!(
         "fine: {}, {}",
@@ -119,7 +119,11 @@ fn not_started(error: StartError, config: &Config) -> anyhow::Error {
         StartError::Listen { .. } => {
             return with_advice(error, "choose another address with --collector-listen");
         }
-        StartError::PriceMap(_) => Some(config.place("collector.price_map")),
+        StartError::PriceMap(PriceMapError::Forbidden(_)) => {
+            Some(config.place("collector.prices.url"))
+        }
+        StartError::PriceMap(PriceMapError::Store { .. }) => None,
+        StartError::PriceMap(_) => Some(config.place("collector.prices.file")),
         StartError::Sink(sink) => {
             sink_name(sink).map(|name| config.place(&format!("sinks.{name}")))
         }

@@ -11,7 +11,7 @@ use bus::Gap;
 use event::{Alert, AlertKind, PricedEvent, Severity};
 use tokio::time::Instant;
 
-use crate::{books::Books, clock, deliver::dead_letters::Letter};
+use crate::{books::Books, clock, deliver::dead_letters::Letter, price::Refused};
 
 /// How often one key is written again, at most.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -50,6 +50,33 @@ impl Alerts {
                     .await;
             }
         }
+    }
+
+    /// A price map that does not come into force.
+    pub(crate) async fn price_map_refused(&self, refused: &Refused) {
+        let layer = refused.layer.name();
+        let which = refused
+            .sha256
+            .as_deref()
+            .and_then(|digest| digest.get(..12));
+        let first = refused.reasons.first().map_or("", |reason| reason);
+        let more = refused.reasons.len().saturating_sub(1) + refused.reasons_left_out;
+        let more = match more {
+            0 => String::new(),
+            more => format!(" (and {more} more reasons: see `GET /prices`)"),
+        };
+        let advice = if refused.confirmable {
+            "; `tollkeeper prices update --confirm` takes it all the same"
+        } else {
+            ""
+        };
+        let message = format!(
+            "the price map of `{}` was refused, the one in force stays: {first}{more}{advice}",
+            refused.source
+        );
+        let key = format!("price_map_refused/{layer}/{}", which.unwrap_or("unread"));
+        let kind = AlertKind::PriceMapRefused;
+        self.raise(key, kind, Severity::Warning, message).await;
     }
 
     /// Records that were put aside.

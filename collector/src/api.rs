@@ -2,8 +2,10 @@
 
 mod answer;
 mod auth;
+mod calculate;
 mod dates;
 mod global;
+mod prices;
 mod row;
 mod spend;
 mod tap;
@@ -16,7 +18,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use event::Secret;
 use tokio::net::TcpListener;
@@ -26,6 +28,7 @@ use crate::{
     books::Books,
     health::Health,
     metrics::{LaneStats, Metrics},
+    price::PriceMaps,
     tap::Tap,
     tasks::Tasks,
 };
@@ -36,6 +39,7 @@ pub(crate) struct Api {
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tap: Tap,
+    pub(crate) prices: PriceMaps,
     pub(crate) lanes: Vec<Arc<LaneStats>>,
     pub(crate) master_key: Option<Secret>,
     pub(crate) metrics_auth: bool,
@@ -65,6 +69,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/health/liveness", get(alive))
         .route("/health/readiness", get(ready));
     let guarded = Router::new()
+        .route("/spend/calculate", post(calculate::calculate))
         .route("/spend/logs", get(spend::logs))
         .route("/spend/logs/v2", get(spend::paged))
         .route("/spend/logs/{call_id}/explain", get(spend::explain))
@@ -73,6 +78,9 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/audit", get(audit))
         .route("/alerts", get(alerts))
         .route("/sinks", get(sinks))
+        .route("/prices", get(prices::status))
+        .route("/prices/layers/{sha256}", get(prices::layer))
+        .route("/prices/update", post(prices::update))
         .route("/tap", get(tap::tap));
     let (open, guarded) = match api.metrics_auth {
         true => (open, guarded.merge(metrics)),

@@ -10,6 +10,7 @@ mod alerts;
 mod audit;
 mod counts;
 mod detail;
+mod models;
 mod money;
 mod query;
 mod rollups;

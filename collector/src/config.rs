@@ -1,18 +1,21 @@
 //! What a user may write under `collector:` and `sinks:`; defaults stand beside the fields.
 
+mod prices;
 mod units;
 
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
-    path::PathBuf,
     time::Duration,
 };
 
 use serde::Deserialize;
 
-pub use self::units::Bytes;
+pub use self::{
+    prices::{Factor, PricesConfig},
+    units::Bytes,
+};
 
 /// The section `collector:`.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,9 +25,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How calls are gathered into transactions.
     pub settle: SettleConfig,
-    /// A price map in LiteLLM's format, instead of the one that is compiled in. Read again when
-    /// it changes; a broken change is refused and the old map stays.
-    pub price_map: Option<PathBuf>,
+    /// Where prices come from.
+    pub prices: PricesConfig,
     /// Whether `/metrics` asks for the master key.
     pub metrics_auth: bool,
     /// How many label sets of a metric `/metrics` tells apart; the rest is counted as `other`.
@@ -38,7 +40,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)),
             settle: SettleConfig::default(),
-            price_map: None,
+            prices: PricesConfig::default(),
             metrics_auth: true,
             metrics_series_max: 2000,
             egress: sink::egress::EgressPolicy::default(),

@@ -2,7 +2,7 @@
 //!
 //! [`Collector::start`] runs four things: the pipeline (calls log → price → priced log → books,
 //! exactly once: see `pipeline.rs`), one lane for each sink (`deliver/lane.rs`), the price map's
-//! follower, and the HTTP API.
+//! keeper, and the HTTP API.
 
 mod alerts;
 mod api;
@@ -17,7 +17,13 @@ mod price;
 mod tap;
 mod tasks;
 
-use std::{fmt, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use event::Secret;
 use sink::{Registration, SinkEnv, SinkError};
@@ -30,8 +36,7 @@ use crate::{
     health::Health,
     metrics::{LaneStats, Metrics},
     pipeline::Pipeline,
-    price::Pricer,
-    price::Prices,
+    price::{PriceMaps, Pricer, Tools},
     tap::Tap,
     tasks::Tasks,
 };
@@ -145,23 +150,19 @@ impl Collector {
         sinks: Sinks,
         deps: Deps,
     ) -> Result<Self, StartError> {
-        let unusable = |source| StartError::Data {
-            path: deps.data.clone(),
-            source,
-        };
-        tokio::fs::create_dir_all(&deps.data)
-            .await
-            .map_err(unusable)?;
+        make_directory(&deps.data).await?;
         let env = environment(config.egress)?;
         let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
         let lanes: Vec<_> = opened.iter().map(deliver::Opened::stats).collect();
-        let prices = Prices::open(config.price_map, tasks).await?;
         let books = Books::open(&deps.data.join("books.sqlite")).await?;
+        let alerts = Alerts::new(books.clone());
+        let tools = Tools::new(env.http, &books, &alerts, &deps.data);
+        let prices = PriceMaps::open(config.prices, tools, tasks).await?;
         let (listener, address) = listen(config.listen).await?;
 
-        let metrics = Arc::new(Metrics::new(config.metrics_series_max, lanes.clone()));
+        let metrics = Metrics::new(config.metrics_series_max, lanes.clone());
+        let metrics = Arc::new(metrics.with_prices(prices.clone()));
         let (health, tap) = (Arc::new(Health::default()), Tap::new());
-        let alerts = Alerts::new(books.clone());
         let shared = Shared {
             log: Arc::clone(&deps.priced),
             alerts: alerts.clone(),
@@ -176,6 +177,7 @@ impl Collector {
             health: Arc::clone(&health),
             metrics: Arc::clone(&metrics),
             tap: tap.clone(),
+            prices: prices.clone(),
             lanes: lanes.clone(),
             master_key: deps.master_key,
             metrics_auth: config.metrics_auth,
@@ -238,13 +240,17 @@ impl Collector {
 /// Opens every sink without starting anything: what can be refused in a configuration is refused.
 ///
 /// # Errors
-/// If a sink is of an unknown kind, or its settings cannot be used.
-pub fn check_sinks(
+/// If a sink is of an unknown kind, its settings cannot be used, or the price map's URL is not
+/// allowed.
+pub fn check(
     config: &Config,
     sinks: &Sinks,
     registrations: &'static [Registration],
 ) -> Result<(), StartError> {
     let env = environment(config.egress.clone())?;
+    if let Some(url) = &config.prices.url {
+        env.http.check(url).map_err(PriceMapError::Forbidden)?;
+    }
     let log: Arc<dyn bus::Log> = Arc::new(bus::MemoryLog::new());
     deliver::open(sinks.clone(), registrations, &env, &log)?;
     Ok(())
@@ -261,6 +267,14 @@ fn environment(egress: sink::egress::EgressPolicy) -> Result<SinkEnv, StartError
         http,
         clock: sink::Clock::new(clock::now),
     })
+}
+
+async fn make_directory(path: &Path) -> Result<(), StartError> {
+    let unusable = |source| StartError::Data {
+        path: path.to_owned(),
+        source,
+    };
+    tokio::fs::create_dir_all(path).await.map_err(unusable)
 }
 
 async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

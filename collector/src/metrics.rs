@@ -6,6 +6,7 @@
 
 mod labels;
 mod lanes;
+mod prices;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -117,6 +118,14 @@ impl Metrics {
             .registry
             .register_collector(Box::new(lanes::Lanes(lanes)));
         metrics
+    }
+
+    /// The same with the price map as it will be at each scrape.
+    #[must_use]
+    pub(crate) fn with_prices(mut self, maps: crate::price::PriceMaps) -> Self {
+        self.registry
+            .register_collector(Box::new(prices::Prices(maps)));
+        self
     }
 
     fn register_calls(&mut self) {

@@ -1,113 +1,28 @@
 //! From a call to its cost: which price map is in force, and what of a payload it is asked.
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+mod accept;
+mod keeper;
+mod layer;
+mod maps;
+mod open;
+mod rfc3339;
+mod source;
+mod status;
+mod store;
 
-use cost_map::{Call, Overrides, PriceMap};
-use event::{Cost, Json, StandardLoggingPayload, Status, Usage};
+use std::{collections::HashMap, sync::Arc};
+
+use cost_map::{Call, Overrides, PriceMap, Units};
+use event::{Cost, Json, StandardLoggingPayload, Status, Timestamp, Usage};
 use rust_decimal::Decimal;
-use tokio::sync::watch;
 
-use crate::tasks::Tasks;
+pub use self::open::PriceMapError;
+pub(crate) use self::{
+    accept::Outcome, layer::Kind, maps::PriceMaps, open::Tools, status::Refused,
+};
 
-/// How often the price map's file is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// The price map in force.
-#[derive(Clone, Debug)]
-pub(crate) struct Prices {
-    map: watch::Receiver<Arc<PriceMap>>,
-}
-
-/// A price map that cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum PriceMapError {
-    /// The file cannot be read.
-    #[error("price map `{}` cannot be read", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not a price map.
-    #[error("price map `{}` cannot be used", path.display())]
-    Broken {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: cost_map::MapError,
-    },
-}
-
-impl Prices {
-    /// The map in `file`, followed as the file changes, or the one that is compiled in.
-    ///
-    /// # Errors
-    /// If there is a file and it cannot be used now.
-    pub(crate) async fn open(file: Option<PathBuf>, tasks: &Tasks) -> Result<Self, PriceMapError> {
-        let Some(path) = file else {
-            let (_, map) = watch::channel(Arc::clone(PriceMap::bundled()));
-            return Ok(Self { map });
-        };
-        let changed = modified(&path).await;
-        let (sender, map) = watch::channel(Arc::new(read(&path).await?));
-        let stopping = tasks.clone();
-        tasks.spawn(async move {
-            tokio::select! {
-                () = follow(path, changed, sender) => {}
-                () = stopping.stopping() => {}
-            }
-        });
-        Ok(Self { map })
-    }
-}
-
-async fn follow(
-    path: PathBuf,
-    mut seen: Option<std::time::SystemTime>,
-    sender: watch::Sender<Arc<PriceMap>>,
-) {
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let found = modified(&path).await;
-        if found == seen {
-            continue;
-        }
-        seen = found;
-        match read(&path).await {
-            Ok(map) => {
-                tracing::info!(path = %path.display(), "price map replaced");
-                sender.send_replace(Arc::new(map));
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "new price map refused, the old one stays");
-            }
-        }
-    }
-}
-
-async fn modified(path: &PathBuf) -> Option<std::time::SystemTime> {
-    tokio::fs::metadata(path)
-        .await
-        .and_then(|found| found.modified())
-        .ok()
-}
-
-async fn read(path: &PathBuf) -> Result<PriceMap, PriceMapError> {
-    let bytes = tokio::fs::read(path)
-        .await
-        .map_err(|source| PriceMapError::Unreadable {
-            path: path.clone(),
-            source,
-        })?;
-    PriceMap::parse(&bytes, &path.display().to_string()).map_err(|source| PriceMapError::Broken {
-        path: path.clone(),
-        source,
-    })
-}
+/// Where maps come from while the collector runs.
+pub(crate) const SOURCES: [Kind; 2] = [Kind::File, Kind::Url];
 
 /// What the call consumed: the usage as it was reported, else the payload's own counts.
 pub(crate) fn usage(payload: &StandardLoggingPayload) -> Usage {
@@ -125,7 +40,7 @@ pub(crate) fn usage(payload: &StandardLoggingPayload) -> Usage {
 /// Prices calls, and remembers the deployments' own prices between them.
 #[derive(Debug)]
 pub(crate) struct Pricer {
-    prices: Prices,
+    maps: PriceMaps,
     overrides: HashMap<String, Result<Overrides, String>>,
 }
 
@@ -133,16 +48,16 @@ pub(crate) struct Pricer {
 const REMEMBERED_MAX: usize = 1000;
 
 impl Pricer {
-    pub(crate) fn new(prices: Prices) -> Self {
+    pub(crate) fn new(maps: PriceMaps) -> Self {
         Self {
-            prices,
+            maps,
             overrides: HashMap::new(),
         }
     }
 
-    /// The map to price a batch with.
-    pub(crate) fn map(&self) -> Arc<PriceMap> {
-        Arc::clone(&self.prices.map.borrow())
+    /// The map that was in force when a call started.
+    pub(crate) async fn map_at(&self, started: Timestamp) -> Arc<PriceMap> {
+        self.maps.at(started).await
     }
 
     /// What the call cost, or why nobody knows.
@@ -170,7 +85,9 @@ impl Pricer {
                 .or(ours.requested_service_tier.as_deref())
         });
         let took = payload.end_time.since(payload.start_time).micros();
+        let units = Units::asked(&payload.call_type, payload.model_parameters.text());
         let call = Call {
+            units: units.as_ref(),
             provider: payload.custom_llm_provider.as_deref(),
             base_model: ours.and_then(|ours| ours.base_model.as_deref()),
             response_model: ours.and_then(|ours| ours.response_model.as_deref()),
@@ -195,3 +112,6 @@ impl Pricer {
         overrides.as_ref().map_err(Clone::clone)
     }
 }
+
+#[cfg(test)]
+mod tests;

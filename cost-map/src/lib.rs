@@ -3,13 +3,17 @@
 //! rules stand in `RULES.md`.
 
 mod adjustments;
+mod asked;
 mod bill;
 mod calculate;
 mod call;
+pub mod change;
+pub mod check;
 mod choose;
 mod classes;
 mod entry;
 mod keys;
+mod layers;
 mod map;
 mod multipliers;
 mod nearest;

@@ -61,26 +61,24 @@ impl PriceMap {
         &MAP
     }
 
+    /// The JSON of the map that is compiled in.
+    #[must_use]
+    pub const fn bundled_json() -> &'static [u8] {
+        BUNDLED
+    }
+
     /// Reads a map. `label` says where it came from and becomes part of the version.
-    ///
-    /// A name or key that occurs twice has its last value, as in any reader of JSON.
     ///
     /// # Errors
     ///
-    /// If it is not a JSON object of objects, has no models, is larger than 64 MiB, or has a price
-    /// that is not a number or is negative. The error names the model and the key.
+    /// If it is not a JSON object of objects, has no models, is larger than a price map ever is, has
+    /// one key with two values, or a price that is not a number or is negative. The error names the
+    /// model and the key.
     pub fn parse(bytes: &[u8], label: &str) -> Result<Self, MapError> {
         let Parsed { entries, keys } = parse::read(bytes)?;
         let digest = Sha256::digest(bytes);
         let short = hex::encode(digest.get(..DIGEST_BYTES).unwrap_or_default());
-        let mut map = Self {
-            version: format!("{label}+sha256:{short}"),
-            models: Vec::with_capacity(entries.len()),
-            index: Index::default(),
-            folded: Index::default(),
-            providers: HashSet::new(),
-            keys,
-        };
+        let mut map = Self::empty(format!("{label}+sha256:{short}"), keys, entries.len());
         let last_of_each: HashMap<Box<str>, Entry> = entries.into_iter().collect();
         let mut sorted: Vec<_> = last_of_each.into_iter().collect();
         sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -90,7 +88,20 @@ impl PriceMap {
         Ok(map)
     }
 
-    fn add(&mut self, name: Arc<str>, entry: Entry) {
+    /// A map to which `count` entries are going to be added.
+    pub(crate) fn empty(version: String, keys: HashSet<Arc<str>>, count: usize) -> Self {
+        Self {
+            version,
+            models: Vec::with_capacity(count),
+            index: Index::default(),
+            folded: Index::default(),
+            providers: HashSet::new(),
+            keys,
+        }
+    }
+
+    /// Adds an entry whose name is behind all others in the alphabet.
+    pub(crate) fn add(&mut self, name: Arc<str>, entry: Entry) {
         let at = self.models.len();
         self.index.insert(Arc::clone(&name), at);
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -187,6 +198,11 @@ impl PriceMap {
             name,
             count,
         )
+    }
+
+    /// Every pricing key that some model has.
+    pub(crate) const fn keys(&self) -> &HashSet<Arc<str>> {
+        &self.keys
     }
 
     pub(crate) fn exact(&self, name: &str) -> Option<(&str, &Entry)> {

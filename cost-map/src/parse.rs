@@ -3,6 +3,7 @@
 //! Numbers are read from their digits. Whatever may be a price has to be a figure; everything else
 //! that is not known is passed over.
 
+mod error;
 mod figure;
 mod pairs;
 mod reader;
@@ -11,73 +12,26 @@ use std::{collections::HashSet, sync::Arc};
 
 use serde_json::value::RawValue;
 
+pub use self::error::{MapError, Problem};
 use self::reader::Reader;
 pub(crate) use self::{figure::figure, pairs::Pairs};
 use crate::entry::Entry;
 
-/// The largest map that is read.
+/// The largest map that is read. With the limits below and those of its parts, reading it takes a
+/// few times as much memory.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of one entry's JSON, whatever is nested in it.
+const ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an entry's name.
+const NAME_BYTES_MAX: usize = 512;
+/// Different pricing keys of a map, and different providers and modes.
+const KEYS_MAX: usize = 10_000;
+/// Dated blocks of a map.
+const BLOCKS_MAX: usize = 100_000;
+/// Characters of a name that an error repeats.
+const EXCERPT_CHARS_MAX: usize = 80;
 /// Top-level keys that are no models: a description of the fields, and rules for names.
 const NOT_MODELS: [&str; 2] = ["sample_spec", "fallback_generalizations"];
-
-/// Why a price map, or a deployment's own prices, cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MapError {
-    /// Larger than any price map is.
-    #[error("price map has {0} bytes, more than 64 MiB")]
-    TooLarge(usize),
-    /// No model in it.
-    #[error("price map has no models")]
-    Empty,
-    /// Not a JSON object.
-    #[error("price map is not a JSON object of models")]
-    NotJson(#[source] serde_json::Error),
-    /// A model's value is not an object.
-    #[error("`{entry}` in the price map is not an object")]
-    NotAnObject {
-        /// The model.
-        entry: String,
-    },
-    /// A price is not one.
-    #[error("`{key}` of `{entry}` {problem}")]
-    Figure {
-        /// The model, or what else the prices are of.
-        entry: String,
-        /// The key.
-        key: String,
-        /// What is wrong with its value.
-        problem: Problem,
-    },
-    /// A key that can only be meant as a price, and is none.
-    #[error("`{key}` is not a key of the price map; did you mean `{nearest}`?")]
-    UnknownKey {
-        /// The key.
-        key: String,
-        /// The key that it resembles most.
-        nearest: String,
-    },
-}
-
-/// What is wrong with a value.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// Not a number.
-    #[error("is not a number of at most 28 digits: `{0}`")]
-    NotANumber(String),
-    /// Below zero.
-    #[error("is negative: `{0}`")]
-    Negative(String),
-    /// `tiered_pricing` is not a list of objects with a range.
-    #[error("is not a list of objects with a `range` of two numbers")]
-    NotBrackets,
-    /// `off_peak_pricing` does not say when it holds.
-    #[error("has hours, weekdays or a time zone that cannot be read, or none (`HH:MM-HH:MM`)")]
-    NotOffPeak,
-    /// `effective` is not a list of objects with a date.
-    #[error("is not a list of objects with a `from` in RFC 3339")]
-    NotEffective,
-}
 
 /// What [`read`] makes of a map.
 pub(crate) struct Parsed {
@@ -92,11 +46,19 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parsed, MapError> {
         return Err(MapError::TooLarge(bytes.len()));
     }
     let models: Pairs<'_> = serde_json::from_slice(bytes).map_err(MapError::NotJson)?;
+    if let Some(entry) = models.twice() {
+        return Err(MapError::Twice { entry });
+    }
     let mut reader = Reader::default();
     let mut entries = Vec::with_capacity(models.0.len());
     for (name, value) in models.0 {
         if !NOT_MODELS.contains(&&*name) {
+            in_bounds(&name, value)?;
             let entry = reader.entry(&name, value)?;
+            if reader.texts() > KEYS_MAX || reader.blocks > BLOCKS_MAX {
+                let entry = name.into_owned();
+                return Err(MapError::TooMany { entry });
+            }
             entries.push((name.into(), entry));
         }
     }
@@ -112,5 +74,29 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parsed, MapError> {
 /// Reads one object of pricing keys, which an error calls `name`.
 pub(crate) fn read_one(json: &str, name: &str) -> Result<Entry, MapError> {
     let value: &RawValue = serde_json::from_str(json).map_err(MapError::NotJson)?;
+    in_bounds(name, value)?;
     Reader::default().entry(name, value)
+}
+
+/// Whether an entry is of a size that may be read.
+fn in_bounds(name: &str, value: &RawValue) -> Result<(), MapError> {
+    if name.len() > NAME_BYTES_MAX {
+        return Err(MapError::LongName {
+            start: excerpt(name),
+            bytes: name.len(),
+        });
+    }
+    let bytes = value.get().len();
+    if bytes > ENTRY_BYTES_MAX {
+        return Err(MapError::LargeEntry {
+            entry: name.to_owned(),
+            bytes,
+        });
+    }
+    Ok(())
+}
+
+/// How a name begins.
+fn excerpt(name: &str) -> String {
+    name.chars().take(EXCERPT_CHARS_MAX).collect()
 }

@@ -33,6 +33,8 @@ pub enum AlertKind {
     DeadLetters,
     /// A record on the bus cannot be read.
     BadRecord,
+    /// A price map was not taken, and the old one stays.
+    PriceMapRefused,
     /// Records were lost or deleted before they were read.
     LogGap,
 }

@@ -21,7 +21,7 @@ pub use self::{
     meaning::meaning,
 };
 
-/// Bytes of an answer that are read; the rest is left.
+/// Bytes of an answer that are read unless the request says otherwise; the rest is left.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Characters of an answer that an error repeats.
 const EXCERPT_CHARS_MAX: usize = 500;
@@ -71,6 +71,7 @@ pub struct Outgoing {
     headers: HeaderMap,
     body: Bytes,
     timeout: Option<Duration>,
+    answer_bytes_max: usize,
     judge: Judge,
 }
 
@@ -81,7 +82,7 @@ pub struct Answer {
     pub status: StatusCode,
     /// The headers.
     pub headers: HeaderMap,
-    /// At most the first 64 KB.
+    /// At most the first 64 KB, or what the request asked for.
     pub body: Bytes,
 }
 
@@ -95,6 +96,7 @@ impl Outgoing {
             headers: HeaderMap::new(),
             body: body.into(),
             timeout: None,
+            answer_bytes_max: ANSWER_BYTES_MAX,
             judge: |answer| meaning(answer.status),
         }
     }
@@ -138,6 +140,15 @@ impl Outgoing {
     pub fn timeout(self, timeout: Duration) -> Self {
         Self {
             timeout: Some(timeout),
+            ..self
+        }
+    }
+
+    /// Replaces how many bytes of the answer are read; the rest is left.
+    #[must_use]
+    pub fn answer_bytes_max(self, answer_bytes_max: usize) -> Self {
+        Self {
+            answer_bytes_max,
             ..self
         }
     }
@@ -245,11 +256,11 @@ impl HttpClient {
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
-            if body.len() >= ANSWER_BYTES_MAX {
+            if body.len() >= request.answer_bytes_max {
                 break None;
             }
         };
-        body.truncate(ANSWER_BYTES_MAX);
+        body.truncate(request.answer_bytes_max);
         let (status, headers) = (answer.status(), answer.headers().clone());
         match broke {
             // Half a yes is not a yes: what is missing may name items that were refused.

@@ -137,7 +137,35 @@ fn a_place_is_found_again() {
     let config = parse(LITELLM).unwrap();
     assert_eq!(config.place("sinks.events"), "config.yaml:26");
     // What stands nowhere is the whole file's.
-    assert_eq!(config.place("collector.price_map"), "config.yaml");
+    assert_eq!(config.place("collector.prices"), "config.yaml");
+}
+
+#[test]
+fn litellms_variables_for_the_price_map_count() {
+    let at = |text: &str, url: &'static str, local: &'static str| {
+        let environment = |name: &str| match name {
+            "LITELLM_MODEL_COST_MAP_URL" => Some(url.to_owned()),
+            "LITELLM_LOCAL_MODEL_COST_MAP" => Some(local.to_owned()),
+            _ => None,
+        };
+        let config = Config::parse("config.yaml", text, &environment);
+        config.map_err(|error| error.to_string()).map(|config| {
+            let host = config.collector.prices.url.map(|url| url.host().to_owned());
+            (host, config.warnings.len())
+        })
+    };
+    let host = |host: &str| Some(host.to_owned());
+    let set = "collector: {prices: {url: 'https://set.example/map'}}";
+    let theirs = "https://theirs.example/map";
+    assert_eq!(at("{}", theirs, "False"), Ok((host("theirs.example"), 0)));
+    assert_eq!(at(set, theirs, ""), Ok((host("set.example"), 0)));
+    assert_eq!(at("{}", theirs, "True"), Ok((None, 0)));
+    assert_eq!(at(set, theirs, "true"), Ok((None, 1)));
+    let refused = at("{}", "no url", "").unwrap_err();
+    assert!(
+        refused.contains("`LITELLM_MODEL_COST_MAP_URL`"),
+        "{refused}"
+    );
 }
 
 #[test]

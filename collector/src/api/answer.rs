@@ -50,6 +50,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not_found_error", message)
     }
 
+    pub(super) fn unavailable(message: &str) -> Self {
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "internal_server_error", message)
+    }
+
     fn new(status: StatusCode, kind: &'static str, message: &str) -> Self {
         Self {
             status,
@@ -64,11 +69,7 @@ impl Refusal {
 impl From<BooksError> for Refusal {
     fn from(error: BooksError) -> Self {
         tracing::error!(error = &error as &dyn StdError, "request not answered");
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "internal_server_error",
-            "books unavailable",
-        )
+        Self::unavailable("books unavailable")
     }
 }
 

@@ -7,6 +7,7 @@ use axum::{
     http::Request,
 };
 use bus::{Log as _, MemoryLog};
+use cost_map::PriceMap;
 use event::{Origin, PricedEvent, Usd};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -16,8 +17,7 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::{
     books::{Entry, Run},
-    price::Pricer,
-    price::Prices,
+    price::{PriceMaps, Pricer},
     samples,
 };
 
@@ -52,6 +52,7 @@ async fn rig(master_key: Option<&str>) -> Rig {
         health: Arc::clone(&health),
         metrics: Arc::new(Metrics::new(10, Vec::new())),
         tap: Tap::new(),
+        prices: PriceMaps::bundled(),
         lanes: Vec::new(),
         master_key: master_key.map(|key| Secret::new(key.to_owned())),
         metrics_auth: true,
@@ -71,9 +72,9 @@ async fn rig(master_key: Option<&str>) -> Rig {
 
 /// Five calls with a price, the first with a key whose text is known, and one without.
 async fn events() -> Vec<Entry> {
-    let prices = Prices::open(None, &Tasks::default()).await.unwrap();
-    let mut pricer = Pricer::new(prices);
-    let map = pricer.map();
+    let maps = PriceMaps::bundled();
+    let map = maps.current();
+    let mut pricer = Pricer::new(maps);
     let mut priced = |(sequence, mut payload): (u64, event::StandardLoggingPayload)| {
         if sequence == 0 {
             let digest = Sha256::digest("sk-one");
@@ -102,6 +103,16 @@ impl Rig {
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn post(&self, path: &str, body: &str) -> (StatusCode, Value) {
+        let request = Request::post(path)
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -297,4 +308,79 @@ async fn the_metrics_are_shown() {
     let (status, body) = rig.ask("/metrics", None).await;
     assert_eq!(status, StatusCode::OK);
     assert!(body.contains("collector_events_ingested_total 0"), "{body}");
+}
+
+#[tokio::test]
+async fn the_price_map_and_its_layers_are_shown() {
+    let rig = rig(None).await;
+    let prices = rig.get("/prices").await;
+    assert_eq!(prices["version"], PriceMap::bundled().version());
+    let layer = &prices["layers"][0];
+    assert_eq!(layer["layer"], "bundled");
+    let path = format!("/prices/layers/{}", layer["sha256"].as_str().unwrap());
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = rig.router.clone().oneshot(request).await.unwrap();
+    let bytes = to_bytes(response.into_body(), 64 << 20).await.unwrap();
+    assert_eq!(bytes, PriceMap::bundled_json());
+    assert_eq!(
+        rig.ask("/prices/layers/00", None).await.0,
+        StatusCode::NOT_FOUND
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_calculated_as_litellm_asks_and_as_we_do() {
+    let rig = rig(None).await;
+    let usage = r#"{"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}"#;
+    let ours = format!(r#"{{"model": "gpt-4o", "usage": {usage}}}"#);
+    let (status, answer) = rig.post("/spend/calculate", &ours).await;
+    assert_eq!(
+        (status, &answer["cost"]),
+        (StatusCode::OK, &Value::from("0.0035"))
+    );
+    assert_eq!(answer["map_version"], PriceMap::bundled().version());
+
+    let theirs =
+        format!(r#"{{"completion_response": {{"id": "x", "model": "gpt-4o", "usage": {usage}}}}}"#);
+    let (status, answer) = rig.post("/spend/calculate", &theirs).await;
+    assert_eq!(
+        (status, &answer["cost"]),
+        (StatusCode::OK, &Value::from(0.0035))
+    );
+
+    let messages = r#"{"model": "gpt-4o", "messages": [{"role": "user", "content": "12345678"},
+        {"role": "user", "content": [{"type": "text", "text": "1234"}, {"type": "image_url"}]}]}"#;
+    let (status, answer) = rig.post("/spend/calculate", messages).await;
+    assert_eq!(
+        (status, &answer["cost"]),
+        (StatusCode::OK, &Value::from(0.000_007_5))
+    );
+    assert_eq!(answer["line_items"][0]["quantity"], "3");
+}
+
+#[tokio::test]
+async fn what_cannot_be_calculated_is_a_bad_request() {
+    let rig = rig(None).await;
+    for (body, words) in [
+        ("", "JSON"),
+        (r#"{"messages": []}"#, "`model` is missing"),
+        (
+            r#"{"model": "gpt-4o", "usege": {}}"#,
+            "`usege` is not a field",
+        ),
+        (
+            r#"{"completion_response": {"model": "gpt-4o"}}"#,
+            "has no `usage`",
+        ),
+        (
+            r#"{"model": "acme/unheard-of", "messages": [{"content": "hello"}]}"#,
+            "acme/unheard-of",
+        ),
+    ] {
+        let (status, answer) = rig.post("/spend/calculate", body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+        assert_eq!(answer["error"]["type"], "invalid_request_error");
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(words), "{message}");
+    }
 }

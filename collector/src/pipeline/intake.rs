@@ -34,7 +34,6 @@ impl Pipeline {
         records: &[Record],
         place: &Place,
     ) -> Result<Intake, PipelineError> {
-        let map = self.pricer.map();
         let mut intake = Intake::default();
         let mut bad = Vec::new();
         for stretch in records.chunks(STRETCH) {
@@ -59,6 +58,7 @@ impl Pipeline {
                     sequence,
                 };
                 let usage = price::usage(&payload);
+                let map = self.pricer.map_at(payload.start_time).await;
                 let cost = self.pricer.cost(&map, &payload, &usage);
                 let event = PricedEvent::new(*payload, origin, cost);
                 if let Err(error) = books::fits(&event) {

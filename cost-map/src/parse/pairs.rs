@@ -4,12 +4,29 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error as _, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
+/// Members of an object; the community's map has fewer than 5,000.
+const MEMBERS_MAX: usize = 100_000;
+
 /// A JSON object in the order of its text, its values not yet read.
 pub(crate) struct Pairs<'a>(pub(crate) Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl Pairs<'_> {
+    /// A key that has two different values: nobody can say which is meant.
+    pub(super) fn twice(&self) -> Option<String> {
+        let members = self.0.iter().map(|(key, value)| (key, value.get()));
+        let mut sorted: Vec<_> = members.collect();
+        sorted.sort_unstable();
+        let twice = sorted.windows(2).find_map(|pair| match pair {
+            [(a, x), (b, y)] if a == b && x != y => Some(a),
+            _ => None,
+        });
+        twice.map(|key| super::excerpt(key))
+    }
+}
 
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -27,6 +44,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut pairs = Vec::new();
                 while let Some((Key(key), value)) = map.next_entry()? {
+                    if pairs.len() == MEMBERS_MAX {
+                        return Err(A::Error::custom("more than 100,000 members"));
+                    }
                     pairs.push((key, value));
                 }
                 Ok(pairs)

@@ -22,6 +22,8 @@ use crate::{
 pub(super) struct Reader {
     pub(super) keys: HashSet<Arc<str>>,
     words: HashSet<Arc<str>>,
+    /// Blocks of `effective`: each is as large as an entry, however few bytes it is written in.
+    pub(super) blocks: usize,
 }
 
 impl Reader {
@@ -33,8 +35,14 @@ impl Reader {
         self.block("", &fields).map_err(|refused| refused.of(name))
     }
 
+    /// How many different texts have been read.
+    pub(super) fn texts(&self) -> usize {
+        self.keys.len().max(self.words.len())
+    }
+
     /// An entry, or a block of one that stands in its place; `path` leads to it.
     fn block(&mut self, path: &str, fields: &Pairs<'_>) -> Result<Entry, Refused> {
+        once_each(path, fields)?;
         let mut entry = Entry::default();
         let mut prices = Vec::new();
         for (key, value) in &fields.0 {
@@ -79,8 +87,10 @@ impl Reader {
         if !looks_like_price(key) && !factors || text == "null" {
             return Ok(());
         }
-        if let Ok(Pairs(members)) = serde_json::from_str(text) {
+        if let Ok(members) = serde_json::from_str::<Pairs<'_>>(text) {
+            once_each(&format!("{path}{key}."), &members)?;
             return members
+                .0
                 .iter()
                 // What providers call their own is seldom a factor.
                 .filter(|(_, value)| !factors || figure(value.get()).is_ok())
@@ -122,7 +132,8 @@ impl Reader {
         }
         let items: Vec<Pairs<'_>> = serde_json::from_str(value.get()).map_err(|_error| refuse())?;
         let mut brackets = Vec::with_capacity(items.len());
-        for (index, Pairs(fields)) in items.iter().enumerate() {
+        for (index, item) in items.iter().enumerate() {
+            let Pairs(fields) = item;
             let ranges = fields.iter();
             let mut ranges = ranges.filter(|(key, _)| key == "range" || key == "max_results_range");
             let (kind, bounds) = ranges.next().ok_or_else(refuse)?;
@@ -136,6 +147,7 @@ impl Reader {
             };
             let up_to = figure(up_to.get()).map_err(|_problem| refuse())?;
             let path = format!("{path}[{index}].");
+            once_each(&path, item)?;
             let mut prices = Vec::new();
             for (key, value) in fields {
                 self.field(&path, key, value, &mut prices)?;
@@ -156,10 +168,11 @@ impl Reader {
             return Ok(None);
         }
         let hours: Hours = serde_json::from_str(value.get()).map_err(|_error| refuse())?;
-        let Pairs(fields) = serde_json::from_str(value.get()).map_err(|_error| refuse())?;
+        let fields: Pairs<'_> = serde_json::from_str(value.get()).map_err(|_error| refuse())?;
         let inside = format!("{path}.");
+        once_each(&inside, &fields)?;
         let mut prices = Vec::new();
-        for (key, value) in &fields {
+        for (key, value) in &fields.0 {
             self.field(&inside, key, value, &mut prices)?;
         }
         Ok(Some(Box::new(OffPeak {
@@ -173,6 +186,7 @@ impl Reader {
         let refuse = || refused("effective", Problem::NotEffective);
         let blocks: Vec<Pairs<'_>> =
             serde_json::from_str(value.get()).map_err(|_error| refuse())?;
+        self.blocks += blocks.len();
         let mut dated = Vec::with_capacity(blocks.len());
         for (index, block) in blocks.iter().enumerate() {
             let mut from = block.0.iter().filter(|(key, _)| key == "from");
@@ -221,6 +235,12 @@ fn refused(key: &str, problem: Problem) -> Refused {
         key: key.to_owned(),
         problem,
     }
+}
+
+/// That no key of the block at `path` has two different values.
+fn once_each(path: &str, block: &Pairs<'_>) -> Result<(), Refused> {
+    let twice = block.twice().map(|key| format!("{path}{key}"));
+    twice.map_or(Ok(()), |key| Err(refused(&key, Problem::Twice)))
 }
 
 fn word(words: &mut HashSet<Arc<str>>, value: &RawValue) -> Option<Arc<str>> {

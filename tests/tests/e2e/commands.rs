@@ -61,8 +61,16 @@ fn check_names_the_line_that_is_wrong() {
             "config.yaml:3: sink `a` cannot be opened",
         ),
         (
-            "collector:\n  price_map: missing.json\n",
+            "collector:\n  prices: {file: missing.json}\n",
             "config.yaml:2: price map `missing.json` cannot be read",
+        ),
+        (
+            "collector:\n  prices: {max_change: 1}\n",
+            "config.yaml:2: `collector.prices.max_change`: expected a factor above 1",
+        ),
+        (
+            "collector:\n  prices: {url: 'https://169.254.169.254/'}\n",
+            "config.yaml:2: price map cannot be fetched from its URL",
         ),
     ] {
         fs::write(&file, text).unwrap();

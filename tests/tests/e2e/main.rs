@@ -8,6 +8,7 @@ mod first_call;
 mod full_disk;
 mod garbage;
 mod openai_client;
+mod prices;
 mod proxying;
 mod readme;
 mod secrets;

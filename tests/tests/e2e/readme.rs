@@ -16,12 +16,15 @@ fn every_configuration_in_the_readme_is_accepted() {
         .map(|after| after.split("```").next().unwrap())
         .collect();
     assert!(!examples.is_empty());
+    // The file that an example names.
+    fs::write(folder.path().join("prices.json"), r#"{"acme/one": {}}"#).unwrap();
     for example in examples {
         let file = folder.path().join("config.yaml");
         fs::write(&file, example).unwrap();
         let checked = Command::new(tollkeeper())
             .args(["check", "--config"])
             .arg(&file)
+            .current_dir(folder.path())
             // What the examples take from the environment.
             .envs([
                 ("OPENAI_API_KEY", "sk-test"),

@@ -1,0 +1,33 @@
+//! Instants as people and other programs read them: `2026-11-20T12:00:00.000000Z`.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use event::Timestamp;
+use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Timestamp, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let at = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
+    Ok(Timestamp::from(at.with_timezone(&Utc)))
+}
+
+/// The same for what may be missing.
+pub(super) mod option {
+    use super::{Serializer, Timestamp};
+
+    #[expect(clippy::ref_option, reason = "the form that serde asks for")]
+    pub(in crate::price) fn serialize<S: Serializer>(
+        at: &Option<Timestamp>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => super::serialize(at, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+}
