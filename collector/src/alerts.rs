@@ -102,6 +102,13 @@ impl Alerts {
             .await;
     }
 
+    /// Costs that are not what they were.
+    pub(crate) async fn corrected(&self, job: &str, message: String) {
+        let key = format!("costs_corrected/{job}");
+        self.raise(key, AlertKind::CostsCorrected, Severity::Info, message)
+            .await;
+    }
+
     async fn raise(&self, key: String, kind: AlertKind, severity: Severity, message: String) {
         if !self.is_due(&key) {
             return;

@@ -4,6 +4,7 @@ mod answer;
 mod auth;
 mod dates;
 mod global;
+mod reprice;
 mod row;
 mod spend;
 mod tap;
@@ -26,6 +27,7 @@ use crate::{
     books::Books,
     health::Health,
     metrics::{LaneStats, Metrics},
+    reprice::Repricer,
     tap::Tap,
     tasks::Tasks,
 };
@@ -36,6 +38,7 @@ pub(crate) struct Api {
     pub(crate) health: Arc<Health>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tap: Tap,
+    pub(crate) repricer: Repricer,
     pub(crate) lanes: Vec<Arc<LaneStats>>,
     pub(crate) master_key: Option<Secret>,
     pub(crate) metrics_auth: bool,
@@ -73,6 +76,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/audit", get(audit))
         .route("/alerts", get(alerts))
         .route("/sinks", get(sinks))
+        .route("/reprice", get(reprice::last).post(reprice::start))
         .route("/tap", get(tap::tap));
     let (open, guarded) = match api.metrics_auth {
         true => (open, guarded.merge(metrics)),

@@ -2,7 +2,7 @@
 //!
 //! [`Collector::start`] runs four things: the pipeline (calls log → price → priced log → books,
 //! exactly once: see `pipeline.rs`), one lane for each sink (`deliver/lane.rs`), the price map's
-//! follower, and the HTTP API.
+//! follower, and the HTTP API; and now and then a job that prices old calls again (`reprice.rs`).
 
 mod alerts;
 mod api;
@@ -14,6 +14,7 @@ mod health;
 mod metrics;
 mod pipeline;
 mod price;
+pub mod reprice;
 mod tap;
 mod tasks;
 
@@ -32,6 +33,7 @@ use crate::{
     pipeline::Pipeline,
     price::Pricer,
     price::Prices,
+    reprice::Repricer,
     tap::Tap,
     tasks::Tasks,
 };
@@ -41,6 +43,7 @@ pub use crate::{
     deliver::{LaneError, SinkStartError},
     metrics::SinkStatus,
     price::PriceMapError,
+    reprice::Busy,
 };
 
 /// How long [`Collector::stop`] waits for what is in hand.
@@ -118,6 +121,7 @@ pub struct Collector {
     address: SocketAddr,
     books: Books,
     lanes: Vec<Arc<LaneStats>>,
+    repricer: Repricer,
     tasks: Tasks,
 }
 
@@ -145,20 +149,9 @@ impl Collector {
         sinks: Sinks,
         deps: Deps,
     ) -> Result<Self, StartError> {
-        let unusable = |source| StartError::Data {
-            path: deps.data.clone(),
-            source,
-        };
-        tokio::fs::create_dir_all(&deps.data)
-            .await
-            .map_err(unusable)?;
-        let env = environment(config.egress)?;
-        let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
-        let lanes: Vec<_> = opened.iter().map(deliver::Opened::stats).collect();
-        let prices = Prices::open(config.price_map, tasks).await?;
-        let books = Books::open(&deps.data.join("books.sqlite")).await?;
-        let (listener, address) = listen(config.listen).await?;
-
+        let ready = Ready::make(tasks, &config, sinks, &deps).await?;
+        let (books, prices, address) = (ready.books, ready.prices, ready.address);
+        let lanes: Vec<_> = ready.opened.iter().map(deliver::Opened::stats).collect();
         let metrics = Arc::new(Metrics::new(config.metrics_series_max, lanes.clone()));
         let (health, tap) = (Arc::new(Health::default()), Tap::new());
         let alerts = Alerts::new(books.clone());
@@ -168,20 +161,28 @@ impl Collector {
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
         };
-        for sink in opened {
+        for sink in ready.opened {
             sink.start(&deps.data, shared.clone()).await?;
         }
+        let (repricer, corrections) = Repricer::new(reprice::Parts {
+            books: books.clone(),
+            prices: prices.clone(),
+            log: Arc::clone(&deps.priced),
+            alerts: alerts.clone(),
+            tasks: tasks.clone(),
+        });
         let api = api::Api {
             books: books.clone(),
             health: Arc::clone(&health),
             metrics: Arc::clone(&metrics),
             tap: tap.clone(),
+            repricer: repricer.clone(),
             lanes: lanes.clone(),
             master_key: deps.master_key,
             metrics_auth: config.metrics_auth,
             tasks: tasks.clone(),
         };
-        tasks.spawn(api::serve(listener, api));
+        tasks.spawn(api::serve(ready.listener, api));
         let bad_records = deps.data.join("bad-records").join("calls.jsonl");
         let pipeline = Pipeline {
             calls: deps.calls,
@@ -195,6 +196,7 @@ impl Collector {
             health,
             tap,
             settle: config.settle,
+            corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
         tracing::info!(%address, "collector listening");
@@ -202,6 +204,7 @@ impl Collector {
             address,
             books,
             lanes,
+            repricer,
             tasks: tasks.clone(),
         })
     }
@@ -224,6 +227,16 @@ impl Collector {
         self.lanes.iter().map(|lane| lane.status()).collect()
     }
 
+    /// Prices calls of the books again, under the prices that are in force, and waits for the end.
+    /// `None` if the collector stops in between.
+    ///
+    /// # Errors
+    /// If another job has not ended.
+    pub async fn reprice(&self, order: reprice::Order) -> Result<Option<reprice::Report>, Busy> {
+        let mut watched = self.repricer.start(order)?;
+        Ok(reprice::ended(&mut watched).await)
+    }
+
     /// Settles what the calls log holds and ends the attempts that are on their way, within ten
     /// seconds. A sink's batch that is not full yet is not delivered any more. What is left is where
     /// it was, in the logs, and the next start goes on with it.
@@ -232,6 +245,44 @@ impl Collector {
             tracing::warn!("collector stopped before everything in hand was done");
         }
         self.books.close().await;
+    }
+}
+
+/// What has been opened and does not run yet.
+struct Ready {
+    opened: Vec<deliver::Opened>,
+    prices: Prices,
+    books: Books,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Ready {
+    async fn make(
+        tasks: &Tasks,
+        config: &Config,
+        sinks: Sinks,
+        deps: &Deps,
+    ) -> Result<Self, StartError> {
+        let unusable = |source| StartError::Data {
+            path: deps.data.clone(),
+            source,
+        };
+        tokio::fs::create_dir_all(&deps.data)
+            .await
+            .map_err(unusable)?;
+        let env = environment(config.egress.clone())?;
+        let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
+        let prices = Prices::open(config.price_map.clone(), tasks).await?;
+        let books = Books::open(&deps.data.join("books.sqlite")).await?;
+        let (listener, address) = listen(config.listen).await?;
+        Ok(Self {
+            opened,
+            prices,
+            books,
+            listener,
+            address,
+        })
     }
 }
 

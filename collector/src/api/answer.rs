@@ -50,6 +50,10 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not_found_error", message)
     }
 
+    pub(super) fn conflict(message: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "invalid_request_error", message)
+    }
+
     fn new(status: StatusCode, kind: &'static str, message: &str) -> Self {
         Self {
             status,

@@ -15,10 +15,11 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::{
+    alerts::Alerts,
     books::{Entry, Run},
     price::Pricer,
     price::Prices,
-    samples,
+    reprice, samples,
 };
 
 struct Rig {
@@ -47,15 +48,25 @@ async fn rig(master_key: Option<&str>) -> Rig {
     books.settle(run).await.unwrap();
     let health = Arc::new(Health::default());
     health.works();
+    let tasks = Tasks::default();
+    // Nobody takes what it sends: a job that has something to correct fails.
+    let (repricer, _nobody) = Repricer::new(reprice::Parts {
+        books: books.clone(),
+        prices: Prices::open(None, &tasks).await.unwrap(),
+        log: Arc::new(log),
+        alerts: Alerts::new(books.clone()),
+        tasks: tasks.clone(),
+    });
     let api = Api {
         books,
+        repricer,
         health: Arc::clone(&health),
         metrics: Arc::new(Metrics::new(10, Vec::new())),
         tap: Tap::new(),
         lanes: Vec::new(),
         master_key: master_key.map(|key| Secret::new(key.to_owned())),
         metrics_auth: true,
-        tasks: Tasks::default(),
+        tasks,
     };
     let spend = events
         .iter()
@@ -85,7 +96,7 @@ async fn events() -> Vec<Entry> {
             source: "journal".to_owned(),
             sequence,
         };
-        Entry::new(PricedEvent::new(payload, origin, cost))
+        Entry::new(PricedEvent::new(payload, origin, cost)).at(sequence)
     };
     let payloads = (0..5).map(samples::call).chain([samples::unpriced(5)]);
     (0..).zip(payloads).map(&mut priced).collect()
@@ -104,10 +115,63 @@ impl Rig {
         (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
+    async fn post(&self, path: &str, body: &'static str) -> (StatusCode, String) {
+        let request = Request::post(path).header("content-type", "application/json");
+        let request = request.body(Body::from(body)).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
     async fn get(&self, path: &str) -> Value {
         let (status, body) = self.ask(path, None).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_order_to_price_again_is_answered_with_a_report() {
+    let rig = rig(None).await;
+    assert_eq!(rig.ask("/reprice", None).await.0, StatusCode::NOT_FOUND);
+    let order = r#"{"since":"2026-11-20","dry_run":true}"#;
+    let (status, report) = rig.post("/reprice", order).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["state"], "done");
+    let counts = [
+        "scanned",
+        "unchanged",
+        "corrected",
+        "still_unpriced",
+        "kept",
+    ];
+    let counts = counts.map(|name| report[name].as_i64().unwrap());
+    assert_eq!(counts, [6, 5, 0, 1, 0], "{report:#}");
+    assert_eq!(report["reasons"][0]["fate"], "still_unpriced");
+    assert_eq!(rig.get("/reprice").await, report);
+    let order = r#"{"since":"2026-11-20","until":"2026-11-20T12:00:02Z","models":["chat"]}"#;
+    let (_, report) = rig.post("/reprice", order).await;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(
+        (&report["scanned"], &report["unchanged"]),
+        (&2.into(), &2.into())
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_understood_is_refused() {
+    let rig = rig(None).await;
+    for order in [
+        "{}",
+        "nothing",
+        r#"{"since":"yesterday"}"#,
+        r#"{"since":"2026-11-20","until":"1"}"#,
+        r#"{"since":"2026-11-20","modles":[]}"#,
+    ] {
+        let (status, said) = rig.post("/reprice", order).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{order}: {said}");
     }
 }
 
