@@ -5,6 +5,7 @@ mod config;
 mod explain;
 mod files;
 mod remote;
+mod reprice;
 mod run;
 mod tap;
 
@@ -47,6 +48,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Collector(options) => run::collector(&options).await,
         Command::Check(check) => run::check(&check),
         Command::Explain(options) => explain::explain(&options).await,
+        Command::Reprice(options) => reprice::reprice(&options).await,
         Command::Tap(options) => tap::tap(&options).await,
     }
 }

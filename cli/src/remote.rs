@@ -1,7 +1,8 @@
 //! Asks a collector.
 
 use anyhow::{Context as _, bail};
-use reqwest::{Client, Response};
+use reqwest::{Client, RequestBuilder, Response};
+use serde_json::Value;
 
 use crate::args::Remote;
 
@@ -12,8 +13,26 @@ impl Remote {
     ///
     /// If the collector does not answer, or refuses; the message says what to do.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Response> {
+        self.ask(|client, url| client.get(url), path).await
+    }
+
+    /// Sends `body` to `path` and returns the answer if it is a success.
+    ///
+    /// # Errors
+    ///
+    /// As [`Remote::get`].
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Response> {
+        self.ask(|client, url| client.post(url).json(body), path)
+            .await
+    }
+
+    async fn ask(
+        &self,
+        request: impl FnOnce(Client, String) -> RequestBuilder,
+        path: &str,
+    ) -> anyhow::Result<Response> {
         let url = format!("{}{path}", self.collector.trim_end_matches('/'));
-        let mut request = Client::builder().build()?.get(&url);
+        let mut request = request(Client::builder().build()?, url);
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }

@@ -10,5 +10,6 @@ mod garbage;
 mod openai_client;
 mod proxying;
 mod readme;
+mod reprice;
 mod secrets;
 mod shutdown;
