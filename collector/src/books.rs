@@ -237,11 +237,7 @@ impl Books {
         }
         rows::insert(&mut transaction, &table).await?;
         // After the rows that they correct.
-        for entry in corrections {
-            if let Some(moved) = corrections::apply(&mut transaction, &mut cards, entry).await? {
-                sums.add(&entry.event, &moved);
-            }
-        }
+        corrections::apply(&mut transaction, &mut cards, &corrections, &mut sums).await?;
         if !run.events.is_empty() {
             sums.write(&mut transaction).await?;
         }

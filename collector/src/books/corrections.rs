@@ -3,15 +3,15 @@
 //! A row shows its newest revision. The steps that led there stand in `corrections`, each with the
 //! cost before it, whole. The sums move by the difference in the same transaction.
 
-use std::collections::HashMap;
+mod apply;
 
 use event::{EventId, Origin, Timestamp, Usd};
-use sqlx::{FromRow, QueryBuilder, SqliteConnection};
+use sqlx::{FromRow, QueryBuilder};
 
+pub(super) use self::apply::apply;
+use self::apply::{Numbers, rows_before};
 use super::{
-    Books, BooksError,
-    counts::{Counts, Entry},
-    detail,
+    Books, BooksError, detail,
     query::{JOINED, StoredCall, columns},
     rows, whole,
 };
@@ -155,12 +155,18 @@ impl Books {
         origins: impl Iterator<Item = &Origin> + Send,
     ) -> Result<Vec<Option<i64>>, BooksError> {
         let mut connection = self.writer.lock().await;
+        let mut numbers = Numbers::default();
         let mut found = Vec::new();
         for origin in origins {
-            let row = find(&mut connection, origin).await?;
-            found.push(row.map(|row| row.revision));
+            found.push(numbers.of(&mut connection, origin).await?);
         }
-        Ok(found)
+        let wanted: Vec<i64> = found.iter().flatten().copied().collect();
+        let rows = rows_before(&mut connection, &wanted).await?;
+        let revision = |number: i64| rows.get(&number).map(|row| row.revision);
+        Ok(found
+            .into_iter()
+            .map(|number| number.and_then(revision))
+            .collect())
     }
 
     /// Every correction of one call, the first one first.
@@ -183,68 +189,4 @@ impl Books {
         }
         Ok(steps)
     }
-}
-
-/// The cost of a row before a correction.
-#[derive(FromRow)]
-struct Was {
-    number: i64,
-    revision: i64,
-    cost: Option<i64>,
-}
-
-async fn find(
-    connection: &mut SqliteConnection,
-    origin: &Origin,
-) -> Result<Option<Was>, BooksError> {
-    let sql = "SELECT number, revision, cost FROM calls \
-               WHERE number = (SELECT id FROM sources WHERE source = ?) * ? + ?";
-    let query = sqlx::query_as(sql)
-        .bind(&origin.source)
-        .bind(rows::SEQUENCES)
-        .bind(whole(origin.sequence)?);
-    Ok(query.fetch_optional(connection).await?)
-}
-
-/// Gives a row its next cost, and returns by how much the sums move; `None` if the row has it
-/// already, or is not in the books.
-pub(super) async fn apply(
-    connection: &mut SqliteConnection,
-    cards: &mut HashMap<String, i64>,
-    entry: &Entry,
-) -> Result<Option<Counts>, BooksError> {
-    let settlement = entry.event.settlement();
-    let Some(was) = find(connection, &settlement.origin).await? else {
-        tracing::error!(
-            event = %settlement.event_id,
-            revision = settlement.revision,
-            "correction of a call that is not in the books"
-        );
-        return Ok(None);
-    };
-    let revision = i64::from(settlement.revision);
-    if was.revision >= revision {
-        return Ok(None);
-    }
-    let detail = detail::part(connection, cards, &settlement.cost).await?;
-    let (status, cost) = (
-        rows::cost_status(settlement.cost.status),
-        settlement.cost.total,
-    );
-    let picos = cost.map(|cost| i64::try_from(cost.picos())).transpose();
-    let picos = picos.map_err(|_beyond| BooksError::OutOfRange)?;
-    let previous = settlement.previous.clone().unwrap_or_default();
-    let sql = "INSERT INTO corrections (number, revision, at, reason, was_status, was_cost, \
-               was_detail, was_card, cost_status, cost) SELECT number, ?, ?, ?, cost_status, cost, \
-               cost_detail, card, ?, ? FROM calls WHERE number = ?";
-    let query = sqlx::query(sql).bind(revision).bind(previous.at.micros());
-    let query = query.bind(&previous.reason).bind(status).bind(picos);
-    query.bind(was.number).execute(&mut *connection).await?;
-    let sql = "UPDATE calls SET revision = ?, cost_status = ?, cost = ?, cost_detail = ?, card = ?, \
-               position = coalesce(?, position) WHERE number = ?";
-    let query = sqlx::query(sql).bind(revision).bind(status).bind(picos);
-    let query = query.bind(detail.text).bind(detail.card);
-    let query = query.bind(entry.position.map(whole).transpose()?);
-    query.bind(was.number).execute(connection).await?;
-    Ok(Some(Counts::of_correction(usd(was.cost), cost)))
 }

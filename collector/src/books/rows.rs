@@ -173,7 +173,7 @@ fn push(row: &mut Values, of: &Row<'_>) -> Pushed {
 pub(super) const SEQUENCES: i64 = 1 << 44;
 
 /// The number of the row.
-fn number(source: i64, sequence: i64) -> Option<i64> {
+pub(super) fn number(source: i64, sequence: i64) -> Option<i64> {
     let first = source.checked_mul(SEQUENCES)?;
     (sequence < SEQUENCES)
         .then(|| first.checked_add(sequence))

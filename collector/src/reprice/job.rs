@@ -21,11 +21,11 @@ use crate::{
 };
 
 /// Rows of a page.
-const ROWS: u32 = 256;
+const ROWS: u32 = 512;
 /// Rows between two points at which other tasks may run.
 const STRETCH: usize = 64;
 /// What is handed to the pipeline at once: little enough that calls hardly wait for it.
-const HANDED_EVENTS: usize = 128;
+const HANDED_EVENTS: usize = 256;
 const HANDED_BYTES: usize = 1 << 20;
 
 pub(super) struct Job {

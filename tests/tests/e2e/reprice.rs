@@ -6,7 +6,9 @@ use std::{collections::BTreeMap, fs, process::Command, time::Duration};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tests::{
-    process::tollkeeper,
+    client::Client,
+    load::{self, Call, Plan, Stop},
+    process::{Program, tollkeeper},
     stage::{MASTER_KEY, Running, Stage},
 };
 use tokio::time::{Instant, sleep};
@@ -153,19 +155,13 @@ async fn a_price_that_comes_later_settles_the_calls_before_it() {
     assert_eq!(books.row(&unknown).await.spend, Some(price));
     assert_eq!(books.total().await, known + price);
     books.assert_balanced(&books.rows().await).await;
-    let (kind, revision) = delivery(&stage, &format!("{id}-r1")).await;
-    assert!(
-        kind == "llm.call.corrected" || kind == "llm.calls.batch",
-        "{kind}"
-    );
-    let settlement = &revision["tollkeeper"]["settlement"];
-    assert_eq!(settlement["previous"]["status"], "unpriced");
-    assert_eq!(revision["response_cost"].to_string(), "0.00307");
+    check_revision(&stage, id).await;
     let explained = explain(&running, &unknown);
     assert!(
         explained.contains("unknown became 0.00307 USD"),
         "{explained}"
     );
+    check_metrics(&running).await;
 
     // Killed and started again, and asked again: nothing more changes.
     running.program.kill();
@@ -181,6 +177,89 @@ async fn a_price_that_comes_later_settles_the_calls_before_it() {
         (&audit["balanced"], &audit["corrections"]),
         (&json!(true), &json!(1))
     );
+    assert_eq!(stage.hook.violations(), Vec::<String>::new());
+}
+
+async fn check_revision(stage: &Stage, id: &str) {
+    let (kind, revision) = delivery(stage, &format!("{id}-r1")).await;
+    assert!(
+        kind == "llm.call.corrected" || kind == "llm.calls.batch",
+        "{kind}"
+    );
+    let settlement = &revision["tollkeeper"]["settlement"];
+    assert_eq!(settlement["previous"]["status"], "unpriced");
+    assert_eq!(revision["response_cost"].to_string(), "0.00307");
+}
+
+async fn check_metrics(running: &Running) {
+    let metrics = Client::new(running.collector.unwrap())
+        .get("/metrics")
+        .await;
+    let metrics = metrics.text();
+    for line in [
+        "collector_corrections_total 1",
+        "collector_corrected_usd_total{sign=\"up\"} 0.00307",
+    ] {
+        assert!(metrics.contains(line), "no `{line}` in:\n{metrics}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_while_calls_are_corrected_neither_loses_nor_doubles_a_correction() {
+    const CALLS: u64 = 600;
+    let stage = stage().await;
+    let mut running = stage.up().await;
+    let plan = Plan::calls(running.gateway.unwrap(), 8, CALLS);
+    let made = load::run(plan, Stop::default(), |index| {
+        let script = format!("[[mock: usage={}/10]]", 1000 + index);
+        Call::chat("unpriced", &script, false).with_id(format!("kill-{index}"))
+    });
+    assert_eq!(made.await.unwrap().complete(), CALLS);
+    let settled = running.books().settled(|calls| calls.len() == 600).await;
+    assert!(settled.values().flatten().all(|row| row.spend.is_none()));
+    write_map(&stage, Some(("3e-06", "0.000007")));
+    under_the_new_map(&running, CALLS).await;
+
+    let collector = format!("http://{}", running.collector.unwrap());
+    let order = [
+        "reprice",
+        "--since",
+        "2020-01-01",
+        "--collector",
+        &collector,
+    ];
+    let order = [&order[..], &["--key", MASTER_KEY]].concat();
+    let ordered = Program::start(tollkeeper(), &order, &stage.path("reprice.log"));
+    let deadline = Instant::now() + PATIENCE;
+    while running.books().total().await.is_zero() {
+        assert!(Instant::now() < deadline, "nothing is corrected");
+    }
+    running.program.kill();
+    drop(ordered);
+
+    let running = stage.up().await;
+    let report: Value = serde_json::from_str(&reprice(&running, &["--json"])).unwrap();
+    assert_eq!(report["scanned"], CALLS, "{report:#}");
+    let books = running.books();
+    let rows = books.rows().await;
+    let price = |index: u64| Decimal::from(1000 + index) * Decimal::new(3, 6) + Decimal::new(7, 5);
+    let expected: Decimal = (0..CALLS).map(price).sum();
+    assert_eq!(books.total().await, expected);
+    assert!(
+        rows.iter()
+            .all(|row| row.json["tollkeeper"]["revision"] == 1)
+    );
+    books.assert_balanced(&rows).await;
+    assert_eq!(books.audit().await["corrections"], CALLS);
+    let deadline = Instant::now() + PATIENCE;
+    while delivered(&stage).len() < 1200 {
+        assert!(
+            Instant::now() < deadline,
+            "{} of 1200",
+            delivered(&stage).len()
+        );
+        sleep(Duration::from_millis(100)).await;
+    }
     assert_eq!(stage.hook.violations(), Vec::<String>::new());
 }
 
