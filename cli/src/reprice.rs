@@ -25,6 +25,7 @@ struct Report {
     corrected: u64,
     still_unpriced: u64,
     kept: u64,
+    without_content: u64,
     increase: Usd,
     decrease: Usd,
     difference: Usd,
@@ -106,6 +107,12 @@ fn table(report: &Report) -> String {
             report.difference, report.increase, report.decrease
         ),
     ];
+    if report.without_content > 0 {
+        lines.push(format!(
+            "without content {}: it has gone from the log, and sinks got the revision without it",
+            report.without_content
+        ));
+    }
     let models = report.models.iter().map(|sum| {
         [
             sum.corrected.to_string(),

@@ -44,7 +44,10 @@ impl Alerts {
                     .reason
                     .as_deref()
                     .unwrap_or("there is no price");
-                let message = format!("calls of `{model}` are not priced: {reason}");
+                let message = format!(
+                    "calls of `{model}` are not priced: {reason}; give it a price, then settle \
+                     them with `tollkeeper reprice`"
+                );
                 let key = format!("model_unpriced/{model}");
                 self.raise(key, AlertKind::ModelUnpriced, Severity::Warning, message)
                     .await;

@@ -111,3 +111,6 @@ pub(super) fn forget(log: &dyn Log) {
         tracing::error!(error, "priced log keeps more than it needs to");
     }
 }
+
+#[cfg(test)]
+mod tests;
