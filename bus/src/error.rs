@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, io, path::PathBuf};
 
+use crate::Appended;
+
 /// Why the bus cannot go on. Branch on the variant, show the text.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -11,7 +13,11 @@ pub enum BusError {
         "log is full: its size limit or its disk is reached; free disk space, raise `bytes_max`, \
          or let the slowest reader group catch up"
     )]
-    Full,
+    Full {
+        /// The first records of this append that are in the log all the same: a reader may have
+        /// seen them before the disk was full, so they must not be appended again.
+        stored: Option<Appended>,
+    },
 
     /// A new segment cannot be opened because the process has no file descriptor left. What was
     /// appended is certainly not in the log; a later append may succeed.

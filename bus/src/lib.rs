@@ -38,8 +38,8 @@ pub trait Log: Send + Sync {
     /// It does not await, because it is called from `Drop`.
     ///
     /// # Errors
-    /// After an error none or any number of the records may be in the log; of a single record,
-    /// after [`BusError::Full`], certainly none.
+    /// [`BusError::Full`] says which records are in the log all the same. After
+    /// [`BusError::TooLarge`] none is; after any other error none or any number may be.
     fn append(&self, records: &[&[u8]]) -> Result<Appended, BusError>;
 
     /// Resolves when everything up to and including `position` is on disk.

@@ -282,6 +282,8 @@ fn substitute(
 /// Deployments without a key of their own get the one that LiteLLM would take.
 fn keys_from_environment(gateway: &mut gateway::Config, environment: Environment<'_>) {
     for deployment in &mut gateway.deployments {
+        let known = deployment.provider.settings();
+        deployment.settings.fill(known, environment);
         if deployment.api_key.is_none() {
             let variables = deployment.provider.key_variables();
             let key = variables.iter().find_map(|variable| environment(variable));

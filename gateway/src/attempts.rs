@@ -9,14 +9,13 @@ use std::{
 };
 
 use event::Timestamp;
-use http::Response;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::{
     call::{Call, Open},
     config::Deployment,
-    error::{ApiError, ErrorClass},
+    error::ApiError,
+    exchange::{self, Answered},
     payload,
     upstream::Failure,
 };
@@ -76,20 +75,17 @@ impl Group {
 /// # Errors
 ///
 /// The last attempt's failure.
-pub(crate) async fn run(
-    call: &mut Call,
-    group: &Group,
-) -> Result<(Response<Incoming>, Instant), Box<Failure>> {
+pub(crate) async fn run(call: &mut Call, group: &Group) -> Result<Answered, Box<Failure>> {
     let mut tried = Vec::new();
     let mut number = 0;
     loop {
         let Some(deployment) = call.open().map(|open| Arc::clone(&open.deployment)) else {
-            return Err(ended_already());
+            return Err(Failure::ended_already());
         };
         let (timeout, retries_max) = patience(call, &deployment);
         let deadline = Instant::now() + timeout;
         let failure = match attempt(call, &deployment, deadline).await {
-            Ok(response) => return Ok((response, deadline)),
+            Ok(answered) => return Ok(answered),
             Err(failure) => failure,
         };
         tried.push(deployment);
@@ -97,7 +93,9 @@ pub(crate) async fn run(
         let client_gone = call
             .open()
             .is_none_or(|open| open.draft.presence.has_ended());
-        if client_gone || number >= retries_max || !failure.error.class.is_retryable() {
+        // What has been answered is charged, however badly it ended.
+        let is_last = client_gone || failure.answering.is_some();
+        if is_last || number >= retries_max || !failure.error.class.is_retryable() {
             return Err(failure);
         }
         number += 1;
@@ -131,51 +129,33 @@ pub(crate) fn patience(call: &mut Call, deployment: &Deployment) -> (Duration, u
     }
 }
 
-/// One request to one deployment.
+/// One attempt, noted as such.
 async fn attempt(
     call: &mut Call,
     deployment: &Deployment,
     deadline: Instant,
-) -> Result<Response<Incoming>, Box<Failure>> {
+) -> Result<Answered, Box<Failure>> {
     let shared = Arc::clone(&call.shared);
     let Some(open) = call.open() else {
-        return Err(ended_already());
+        return Err(Failure::ended_already());
     };
-    let Some(request) = &open.draft.request else {
-        return Err(ended_already());
-    };
-    let prepared = deployment.provider.prepare(deployment, request);
     let number = open.attempts.len();
-    open.attempts.push(payload::attempt(
-        &open.draft,
-        number,
-        deployment,
-        (shared.clock)(),
-    ));
-    let outgoing = prepared
-        .map_err(|error| Failure::here(deployment, ErrorClass::InternalServer, error.to_string()));
-    let sent = match outgoing {
-        Ok(outgoing) => {
-            shared
-                .upstream
-                .send(call, deployment, outgoing, deadline)
-                .await
-        }
-        Err(failure) => Err(failure),
-    };
+    let attempt = payload::attempt(&open.draft, number, deployment, (shared.clock)());
+    open.attempts.push(attempt);
+    let asked = exchange::ask(call, deployment, deadline).await;
     if let Some(open) = call.open() {
-        let status = match &sent {
-            Ok(response) => Some(response.status().as_u16()),
+        let status = match &asked {
+            Ok(_answered) => Some(200),
             Err(failure) => failure.status,
         };
         if let Some(attempt) = open.attempts.last_mut() {
             attempt.status = status;
         }
-        if let Err(failure) = &sent {
+        if let Err(failure) = &asked {
             ended(open, (shared.clock)(), Some(&failure.error));
         }
     }
-    sent
+    asked
 }
 
 /// Notes how the last attempt ended.
@@ -202,15 +182,4 @@ fn pause(number: u32, error: &ApiError) -> Duration {
             .saturating_mul(1 << (number - 1).min(8))
             .min(PAUSE_MAX),
     }
-}
-
-/// A call whose event has been written asks nobody.
-fn ended_already() -> Box<Failure> {
-    let error = ApiError::new(ErrorClass::InternalServer, "this call has ended already");
-    Box::new(Failure {
-        error,
-        status: None,
-        headers: http::HeaderMap::new(),
-        answering: None,
-    })
 }

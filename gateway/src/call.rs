@@ -21,7 +21,7 @@ use crate::{
     payload,
     provider::Observed,
     report::{self, Written},
-    request::ChatRequest,
+    request::ClientRequest,
     tokens,
 };
 
@@ -68,29 +68,32 @@ impl Call {
     ///
     /// If the record cannot be written and accounting is required. Nothing has been asked of a
     /// provider then.
-    pub(crate) fn admit(
+    pub(crate) async fn admit(
         shared: Arc<Shared>,
         draft: Draft,
         deployment: Arc<Deployment>,
-    ) -> Result<(Self, Written), Box<(Draft, ApiError)>> {
+    ) -> Result<Self, ApiError> {
         let record = codec::encode_started(&started(&shared, &draft, &deployment));
-        let (started, written) = match report::begin(&shared, &record) {
-            Ok(begun) => begun,
-            Err(error) => return Err(Box::new((draft, error))),
-        };
-        let open = Open {
+        let open = Box::new(Open {
             draft,
             deployment,
-            started,
+            started: None,
             attempts: Vec::new(),
-        };
-        Ok((
-            Self {
-                shared,
-                open: Some(Box::new(open)),
-            },
-            written,
-        ))
+        });
+        report::begin(shared, open, record).await
+    }
+
+    /// A call whose started record is stored.
+    pub(crate) const fn new(shared: Arc<Shared>, open: Box<Open>) -> Self {
+        Self {
+            shared,
+            open: Some(open),
+        }
+    }
+
+    /// Where the started record stands.
+    pub(crate) fn started(&self) -> Option<StartedRecord> {
+        self.open.as_ref().and_then(|open| open.started)
     }
 
     /// What the call carries. `None` after [`Call::finish`], which nobody can see.
@@ -99,20 +102,15 @@ impl Call {
     }
 
     /// What the client asked for.
-    pub(crate) fn request(&mut self) -> Option<&ChatRequest> {
+    pub(crate) fn request(&mut self) -> Option<&ClientRequest> {
         self.open().and_then(|open| open.draft.request.as_ref())
     }
 
     /// Writes the event.
-    ///
-    /// # Errors
-    ///
-    /// If it could not be written and accounting is required: the client must not get its last
-    /// byte. The event is kept and written later.
-    pub(crate) fn finish(mut self, ending: Ending) -> Result<Written, ApiError> {
+    pub(crate) fn finish(mut self, ending: Ending) -> Written {
         match self.open.take() {
             Some(open) => report::finish(&self.shared, *open, ending),
-            None => Ok(Written::default()),
+            None => Written::default(),
         }
     }
 }
@@ -136,8 +134,8 @@ impl Drop for Call {
             answering,
             ..Ending::default()
         };
-        // Kept and written later if it fails now; there is nobody left to tell.
-        let _kept = report::finish(&self.shared, *open, ending);
+        // There is nobody left to tell.
+        let _written = report::finish(&self.shared, *open, ending);
     }
 }
 
@@ -165,7 +163,7 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         call_id: draft.call_id.clone(),
         trace_id: draft.trace_name(),
         start_time: draft.start,
-        call_type: Draft::call_type().to_owned(),
+        call_type: draft.call_type().to_owned(),
         stream: request.is_some_and(|request| request.stream),
         model_group: deployment.model_name.clone(),
         model: payload::qualified(deployment),

@@ -8,12 +8,14 @@
 mod deployment;
 mod keys;
 mod litellm;
+mod provider_settings;
 mod settings;
 
 use serde_json::{Map, Value};
 
 pub use self::{
     deployment::{Deployment, DeploymentId},
+    provider_settings::Settings,
     settings::{Accounting, Durability, GatewaySettings, OnDisconnect},
 };
 
@@ -30,6 +32,12 @@ pub struct Config {
     pub retries_max: u32,
     /// Whether message contents stay out of the events (`turn_off_message_logging`).
     pub redact_messages: bool,
+    /// Whether parameters that a provider does not know are left out, where neither request nor
+    /// deployment says so (`drop_params`).
+    pub drop_params: bool,
+    /// Whether addresses in requests may lead anywhere, and not only to public hosts
+    /// (`user_url_validation: false`).
+    pub fetches_anywhere: bool,
     /// Whether every stream ends with a usage chunk, asked for or not.
     pub always_include_usage: bool,
     /// Our own section.

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use event::{CallId, SpanId, Timestamp, TraceId};
 use http::{HeaderMap, request};
 
-use crate::{auth, auth::Identity, detach::ClientPresence, request::ChatRequest};
+use crate::{
+    auth, auth::Identity, detach::ClientPresence, operation::Operation, request::ClientRequest,
+};
 
 /// Custom headers that are kept in an event, and the bytes of each.
 const HEADERS_MAX: usize = 32;
@@ -18,12 +20,13 @@ pub(crate) struct Draft {
     pub(crate) call_id: CallId,
     pub(crate) start: Timestamp,
     pub(crate) identity: Identity,
+    pub(crate) operation: Operation,
     /// The path that was called.
     pub(crate) route: &'static str,
     pub(crate) client: Client,
     pub(crate) trace: Trace,
     /// `None` until the body has been read and understood.
-    pub(crate) request: Option<ChatRequest>,
+    pub(crate) request: Option<ClientRequest>,
     /// Whether the client still waits.
     pub(crate) presence: ClientPresence,
 }
@@ -58,7 +61,7 @@ impl Draft {
     /// Reads what events say about a request from its head.
     pub(crate) fn new(
         head: &request::Parts,
-        route: &'static str,
+        (route, operation): (&'static str, Operation),
         address: Option<IpAddr>,
         start: Timestamp,
     ) -> Self {
@@ -70,6 +73,7 @@ impl Draft {
             call_id: call_id.unwrap_or_else(CallId::generate),
             start,
             identity: Identity::default(),
+            operation,
             route,
             client: Client {
                 address,
@@ -142,8 +146,8 @@ impl Draft {
     }
 
     /// LiteLLM's name of the operation.
-    pub(crate) const fn call_type() -> &'static str {
-        "acompletion"
+    pub(crate) const fn call_type(&self) -> &'static str {
+        self.operation.call_type()
     }
 }
 

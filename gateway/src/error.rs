@@ -20,6 +20,8 @@ pub enum ErrorClass {
     ContextWindowExceeded,
     /// The provider will not answer this.
     ContentPolicyViolation,
+    /// The model does not know a parameter.
+    UnsupportedParams,
     /// No such model at the provider, or no such route here.
     NotFound,
     /// The method is wrong for the route.
@@ -57,9 +59,10 @@ impl ErrorClass {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::BadRequest | Self::ContextWindowExceeded | Self::ContentPolicyViolation => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::BadRequest
+            | Self::ContextWindowExceeded
+            | Self::ContentPolicyViolation
+            | Self::UnsupportedParams => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Authentication => StatusCode::UNAUTHORIZED,
@@ -85,6 +88,7 @@ impl ErrorClass {
             Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge => "BadRequestError",
             Self::ContextWindowExceeded => "ContextWindowExceededError",
             Self::ContentPolicyViolation => "ContentPolicyViolationError",
+            Self::UnsupportedParams => "UnsupportedParamsError",
             Self::NotFound => "NotFoundError",
             Self::Authentication => "AuthenticationError",
             Self::PaymentRequired => "PaymentRequiredError",
@@ -122,7 +126,10 @@ impl ErrorClass {
         match self {
             Self::ContextWindowExceeded => "400_CONTEXT_WINDOW_EXCEEDED",
             Self::ContentPolicyViolation => "400_CONTENT_POLICY_VIOLATION",
-            Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge => "400_INVALID_REQUEST",
+            Self::BadRequest
+            | Self::MethodNotAllowed
+            | Self::TooLarge
+            | Self::UnsupportedParams => "400_INVALID_REQUEST",
             Self::NotFound => "404_RESOURCE_NOT_FOUND",
             Self::Authentication => "401_AUTHENTICATION_FAILED",
             Self::PermissionDenied => "403_PERMISSION_DENIED",

@@ -21,11 +21,14 @@ use crate::{
     call::StartedRecord,
     clock::{self, Clock},
     config::Config,
+    credentials::Credentials,
+    media::MediaClient,
     metrics::Metrics,
     open_calls::{OpenCalls, Recovered, Recovery},
-    report::Unwritten,
     serve,
     tasks::{self, Tasks},
+    turn::Turn,
+    unwritten::Unwritten,
     upstream::{self, Upstream},
     workers::Workers,
 };
@@ -42,6 +45,9 @@ pub(crate) struct Shared {
     pub(crate) core: Arc<Core>,
     pub(crate) upstream: Upstream,
     pub(crate) tasks: Tasks,
+    pub(crate) turn: Turn,
+    /// Whether calls that end now end because the gateway does.
+    pub(crate) stopping: AtomicBool,
 }
 
 impl Deref for Shared {
@@ -61,12 +67,12 @@ pub(crate) struct Core {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) open_calls: OpenCalls,
     pub(crate) unwritten: Unwritten,
+    pub(crate) credentials: Credentials,
+    pub(crate) media: MediaClient,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     /// When the journal last refused a record, in microseconds since the epoch.
     pub(crate) refused_at: AtomicI64,
-    /// Whether calls that end now end because the gateway does.
-    pub(crate) stopping: AtomicBool,
 }
 
 impl Core {
@@ -159,10 +165,11 @@ impl Gateway {
             log,
             open_calls: OpenCalls::default(),
             unwritten: Unwritten::default(),
+            credentials: Credentials::default(),
+            media: MediaClient,
             metrics: Metrics::new(),
             clock,
             refused_at: AtomicI64::new(0),
-            stopping: AtomicBool::new(false),
         });
         core.metrics
             .aborted_at_start

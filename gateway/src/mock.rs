@@ -6,7 +6,7 @@ use bytes::Bytes;
 use event::{CallId, Json, Timestamp, Usage};
 use serde::Serialize;
 
-use crate::{request::ChatRequest, tokens};
+use crate::{request::ClientRequest, tokens};
 
 /// Characters in each chunk of a streamed mock.
 const CHUNK_CHARS: usize = 12;
@@ -50,7 +50,7 @@ struct Part<'a> {
 }
 
 impl Mock {
-    pub(crate) fn new(text: &str, call: &CallId, request: &ChatRequest, now: Timestamp) -> Self {
+    pub(crate) fn new(text: &str, call: &CallId, request: &ClientRequest, now: Timestamp) -> Self {
         let answer_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
         Self {
             id: format!("chatcmpl-{call}"),

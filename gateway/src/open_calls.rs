@@ -35,10 +35,9 @@ struct Places {
 }
 
 impl Places {
-    /// The place is asked for under the lock: no cursor moves in between.
-    fn open(&mut self, place: impl FnOnce() -> Position) -> Ticket {
+    fn open(&mut self, place: Position) -> Ticket {
         self.tickets += 1;
-        let ticket = Ticket(place(), self.tickets);
+        let ticket = Ticket(place, self.tickets);
         self.open.insert((ticket.0, ticket.1));
         ticket
     }
@@ -49,19 +48,28 @@ impl Places {
 pub(crate) struct Ticket(Position, u64);
 
 impl OpenCalls {
-    /// Opens a call whose started record will stand at `log`'s head or behind it. To be asked for
-    /// before the record is written, so that the cursor cannot pass it.
-    pub(crate) fn begin(&self, log: &dyn Log) -> Ticket {
-        self.lock().open(|| log.head())
+    /// Opens `count` calls whose started records will stand at `log`'s head or behind it. To be
+    /// asked for before the records are written, so that the cursor cannot pass them.
+    pub(crate) fn begin(&self, log: &dyn Log, count: usize) -> Vec<Ticket> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let mut places = self.lock();
+        // Asked for under the lock: no cursor moves in between.
+        let head = log.head();
+        (0..count).map(|_| places.open(head)).collect()
     }
 
     /// Opens a call whose started record stands at `position` already.
     pub(crate) fn reopen(&self, position: Position) -> Ticket {
-        self.lock().open(|| position)
+        self.lock().open(position)
     }
 
-    pub(crate) fn end(&self, Ticket(place, number): Ticket) {
-        self.lock().open.remove(&(place, number));
+    pub(crate) fn end(&self, tickets: impl IntoIterator<Item = Ticket>) {
+        let mut places = self.lock();
+        for Ticket(place, number) in tickets {
+            places.open.remove(&(place, number));
+        }
     }
 
     /// How many there are.
@@ -239,7 +247,7 @@ mod tests {
         let mut recovery = Recovery::run(&log, Timestamp::default()).unwrap().recovery;
         let open = OpenCalls::default();
         start(&log, "ended");
-        let ticket = open.begin(&log);
+        let tickets = open.begin(&log, 1);
         let oldest = start(&log, "a");
         start(&log, "b");
         recovery.advance(&open, &log).unwrap();
@@ -247,7 +255,7 @@ mod tests {
             recovery.reader.committed().unwrap().offset,
             oldest.offset - 1
         );
-        open.end(ticket);
+        open.end(tickets);
         recovery.advance(&open, &log).unwrap();
         assert_eq!(
             recovery.reader.committed().unwrap().offset,

@@ -137,7 +137,7 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
     let request_tags = draft.tags();
     let trace_id = draft.trace_name();
     let session_id = draft.session();
-    let call_type = Draft::call_type().to_owned();
+    let call_type = draft.call_type().to_owned();
     let request = draft.request.as_ref();
     let metadata = Metadata {
         user_api_key_hash: draft.identity.key_hash,
@@ -174,7 +174,7 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
         end_user,
         requester_ip_address: address,
         user_agent: draft.client.user_agent,
-        messages: content(shared, request.map(|request| request.messages())),
+        messages: content(shared, request.map(|request| request.content())),
         response: Json::empty_object(),
         model_parameters: request.map_or_else(Json::empty_object, |request| request.parameters()),
         metadata,

@@ -1,20 +1,33 @@
 //! What differs between upstreams, without any I/O.
 //!
-//! A provider turns a request into the one to send and reads along with the answer. Connecting,
-//! sending, retrying and timing are the gateway's, once for all providers. One that speaks OpenAI's
-//! dialect is a row in [`openai::PRESETS`]; another dialect is a file here and a line in [`ALL`].
+//! A provider turns a request into the one to send, and gives a [`Reader`] for what comes back.
+//! Connecting, sending, retrying and timing are the gateway's, once for all providers. One that
+//! speaks OpenAI's dialect is a row in [`openai::PRESETS`]; another dialect is a file here and a
+//! line in [`ALL`].
+//!
+//! A dialect of its own is translated with three tools: [`Ask::object`] gives the request as
+//! values, [`completion`] writes an answer that came whole, and [`translated`] turns the frames of
+//! a stream ([`frames`]) into OpenAI's chunks ([`chunks`]).
 
+mod ask;
 pub mod azure;
+pub mod chunks;
+pub mod completion;
+pub mod frames;
 pub mod openai;
+pub mod parameters;
 pub mod sse;
+pub mod translated;
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use event::{Json, Usage};
-use http::HeaderMap;
+use event::{Json, Secret, Usage};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-use crate::{config::Deployment, request::ChatRequest};
+pub use self::ask::{Ask, Fetched, Media};
+use self::parameters::Parameters;
+use crate::{error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
 pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, azure::AZURE];
@@ -30,23 +43,40 @@ pub trait Provider: Sync {
     /// Environment variables that its key is looked up in, if a deployment names none.
     fn key_variables(&self) -> &'static [&'static str];
 
+    /// What a deployment may set beyond address and key.
+    fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// Whether a deployment has to say where it is.
+    fn needs_base(&self) -> bool {
+        self.default_base().is_none()
+    }
+
+    /// Whether it can be asked for this.
+    fn serves(&self, operation: Operation) -> bool {
+        operation == Operation::Chat
+    }
+
+    /// The parameters of OpenAI's that `model` knows.
+    fn parameters(&self, operation: Operation, model: &str) -> Parameters;
+
+    /// What has to be fetched before [`prepare`](Provider::prepare) can say what to send.
+    ///
+    /// # Errors
+    ///
+    /// If it is clear already that this cannot be sent.
+    fn needs(&self, ask: &Ask<'_>) -> Result<Vec<Need>, ProviderError> {
+        let _nothing = ask;
+        Ok(Vec::new())
+    }
+
     /// Turns the client's request into the one to send upstream.
     ///
     /// # Errors
     ///
     /// If this provider has no counterpart for the request.
-    fn prepare(
-        &self,
-        deployment: &Deployment,
-        request: &ChatRequest,
-    ) -> Result<Outgoing, ProviderError>;
-
-    /// Starts reading along with a stream. `strip_usage`: the client did not ask for the usage
-    /// chunk that [`prepare`](Provider::prepare) asked for.
-    fn stream(&self, strip_usage: bool) -> Box<dyn StreamedAnswer>;
-
-    /// Reads an answer that came whole.
-    fn whole(&self, body: &Bytes) -> Observed;
+    fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError>;
 }
 
 impl fmt::Debug for dyn Provider {
@@ -55,15 +85,141 @@ impl fmt::Debug for dyn Provider {
     }
 }
 
+/// Something that a deployment may set for its provider, `vertex_project`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key in `litellm_params`.
+    pub key: &'static str,
+    /// Environment variables that it is looked up in, if a deployment does not set it.
+    pub variables: &'static [&'static str],
+}
+
+/// What has to be fetched before a request can be sent.
+#[derive(Clone, Debug)]
+pub enum Need {
+    /// A token that stands for the deployment's credentials.
+    Token(Box<TokenRequest>),
+    /// What stands at an address in the request, an image mostly.
+    Media(String),
+}
+
+/// How a token is asked for.
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    /// What the token is kept under: tokens of different credentials have different names. Not a
+    /// secret.
+    pub name: String,
+    /// The request that asks for it.
+    pub outgoing: Outgoing,
+    /// Finds it in the answer.
+    pub read: fn(&[u8]) -> Option<Token>,
+}
+
+/// A token and how long it is good for.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The token.
+    pub secret: Secret,
+    /// From when it was given.
+    pub lives: Duration,
+}
+
 /// A request ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
+    /// `POST`, mostly.
+    pub method: Method,
     /// Scheme, host, path and query.
     pub uri: http::Uri,
     /// Its headers; credentials are marked sensitive.
     pub headers: HeaderMap,
     /// Its body.
     pub body: Bytes,
+}
+
+/// A request ready to be sent, and who reads the answer.
+pub struct Prepared {
+    /// The request.
+    pub outgoing: Outgoing,
+    /// Reads the answer.
+    pub reader: Box<dyn Reader>,
+    /// Whether a good answer is a stream that [`Reader::stream`] reads. If the client wants a
+    /// stream and this is `false`, the whole answer is given to it as one.
+    pub streams: bool,
+}
+
+/// Reads the answer to one request.
+pub trait Reader: Send + Sync {
+    /// Reads an answer that came whole and is a success.
+    ///
+    /// # Errors
+    ///
+    /// If it is none, whatever its status says.
+    fn whole(self: Box<Self>, answer: Answer) -> Result<Step, Fault>;
+
+    /// Starts reading a stream. `strip_usage`: the client did not ask for the usage that upstream
+    /// was asked for.
+    fn stream(self: Box<Self>, strip_usage: bool) -> Box<dyn StreamedAnswer>;
+
+    /// Whether the success that begins with these headers is a stream after all.
+    fn is_stream(&self, headers: &HeaderMap) -> bool {
+        let content_type = headers.get(header::CONTENT_TYPE);
+        let json = |value: &HeaderValue| value.as_bytes().starts_with(b"application/json");
+        !content_type.is_some_and(json)
+    }
+
+    /// Reads an answer that is an error.
+    fn fault(&self, answer: &Answer) -> Fault {
+        Fault::of(answer.status.as_u16(), openai::error_text(&answer.body))
+    }
+}
+
+/// An answer that came whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// What follows an answer.
+pub enum Step {
+    /// Nothing: this is what the client gets.
+    Done(Box<Whole>),
+    /// Another request, after a while: the answer is not ready.
+    Again(Duration, Box<Prepared>),
+}
+
+/// An answer as the client gets it.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// In OpenAI's dialect.
+    pub body: Bytes,
+    /// What it told.
+    pub observed: Observed,
+}
+
+/// What a provider said instead of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// LiteLLM's class of it.
+    pub class: ErrorClass,
+    /// The provider's own words.
+    pub message: String,
+}
+
+impl Fault {
+    /// By its HTTP status and the phrases that are the same everywhere.
+    #[must_use]
+    pub fn of(status: u16, message: String) -> Self {
+        Self {
+            class: ErrorClass::of_answer(status, &message),
+            message,
+        }
+    }
 }
 
 /// A streamed answer on its way from upstream to the client.
@@ -103,8 +259,8 @@ pub struct Observed {
     pub response: Option<Json>,
     /// Bytes of text in the answer, to count tokens by if there is no usage.
     pub text_bytes: u64,
-    /// The error that stands where an answer should: its message.
-    pub error: Option<String>,
+    /// The error that stands where an answer should.
+    pub error: Option<Fault>,
 }
 
 /// Why a request cannot be sent to this provider.
@@ -117,6 +273,37 @@ pub enum ProviderError {
     /// The deployment's credential has characters that no header can carry.
     #[error("the deployment's `api_key` cannot be sent in a header")]
     BadCredential,
+    /// The deployment lacks something.
+    #[error("the deployment's `{0}` is missing")]
+    Missing(&'static str),
+    /// The deployment's setting is not what it has to be.
+    #[error("the deployment's `{0}` must be {1}")]
+    Setting(&'static str, &'static str),
+    /// The request cannot be said in the provider's dialect.
+    #[error("{0}")]
+    Request(String),
+    /// A parameter that the model does not know.
+    #[error(
+        "UnsupportedParamsError: {provider} does not support parameters: {names:?}, for \
+         model={model}. To drop these, set `drop_params: true` in the request or in \
+         `litellm_settings`; to send them all the same, name them in `allowed_openai_params`"
+    )]
+    Parameters {
+        /// Who does not know it.
+        provider: String,
+        /// The model that was asked for.
+        model: String,
+        /// The parameters.
+        names: Vec<String>,
+    },
+    /// It does not do this at all.
+    #[error("{provider} does not serve {}", operation.path())]
+    Operation {
+        /// Who.
+        provider: &'static str,
+        /// What.
+        operation: Operation,
+    },
     /// Nobody of this name.
     #[error("no provider is called `{name}`; there are: {known}")]
     Unknown {
@@ -125,6 +312,19 @@ pub enum ProviderError {
         /// The names there are.
         known: String,
     },
+}
+
+impl ProviderError {
+    /// What the client is told: whether it, or the configuration, has to change.
+    #[must_use]
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Parameters { .. } => ErrorClass::UnsupportedParams,
+            Self::Request(_) | Self::Operation { .. } => ErrorClass::BadRequest,
+            Self::Missing(_) => ErrorClass::Authentication,
+            _ => ErrorClass::InternalServer,
+        }
+    }
 }
 
 /// The provider of `model`, and the provider's own name of it: `chosen` if it is given, else the
@@ -149,21 +349,16 @@ pub fn of_model(
     Ok((provider, own.to_owned()))
 }
 
+fn all() -> impl Iterator<Item = &'static dyn Provider> {
+    ALL.iter().copied().flatten().copied()
+}
+
 fn find(name: &str) -> Option<&'static dyn Provider> {
-    ALL.iter()
-        .copied()
-        .flatten()
-        .copied()
-        .find(|provider| provider.name() == name)
+    all().find(|provider| provider.name() == name)
 }
 
 fn unknown(name: &str) -> ProviderError {
-    let known: Vec<&str> = ALL
-        .iter()
-        .copied()
-        .flatten()
-        .map(|known| known.name())
-        .collect();
+    let known: Vec<&str> = all().map(Provider::name).collect();
     ProviderError::Unknown {
         name: name.to_owned(),
         known: known.join(", "),

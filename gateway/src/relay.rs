@@ -44,11 +44,11 @@ pub(crate) struct Relay {
     live: Option<Box<Live>>,
     /// What is still to be sent after that.
     last: Option<Bytes>,
-    /// With `durability: fsync`, what the client gets once the event is on disk.
+    /// What the client gets once the event is written.
     held: Option<(Bytes, Sync)>,
 }
 
-/// Waits for the disk.
+/// Waits for the journal.
 type Sync = Pin<Box<dyn Future<Output = Result<(), ApiError>> + Send>>;
 
 /// A stream whose source has not ended.
@@ -130,13 +130,13 @@ impl Body for Relay {
                 return Poll::Ready(self.last.take().map(|bytes| Ok(Frame::data(bytes))));
             };
             let (bytes, ended) = match ready!(live.poll_step(cx)) {
-                Step::Chunk(chunk) => live.forward(chunk),
+                Step::Chunk(chunk) => (live.forward(chunk), false),
                 Step::End => (live.end_of_source(), true),
                 Step::Broken => (live.interrupted(), true),
                 Step::Late => (live.late(), true),
             };
             let written = std::mem::take(&mut live.written);
-            if !written.is_enough() {
+            if !written.is_nothing() {
                 let sync = Box::pin(written.durable(Arc::clone(&live.shared)));
                 self.live = if ended { None } else { self.live.take() };
                 self.held = Some((bytes, sync));
@@ -182,17 +182,13 @@ impl Live {
         Poll::Pending
     }
 
-    /// Takes a chunk; returns what the client gets, and whether that is all.
-    fn forward(&mut self, chunk: Bytes) -> (Bytes, bool) {
+    /// Takes a chunk; returns what the client gets.
+    fn forward(&mut self, chunk: Bytes) -> Bytes {
         let bytes = self.take(chunk);
-        if self.call.is_none() || !self.answer.is_complete() {
-            return (bytes, false);
+        if self.call.is_some() && self.answer.is_complete() {
+            self.finish(Outcome::Success, None);
         }
-        match self.finish(Outcome::Success, None) {
-            Ok(_outcome) => (bytes, false),
-            // Not written down: the client must not take this for a complete answer.
-            Err(error) => (in_stream(&error), true),
-        }
+        bytes
     }
 
     fn take(&mut self, chunk: Bytes) -> Bytes {
@@ -206,7 +202,8 @@ impl Live {
     fn end_of_source(&mut self) -> Bytes {
         let rest = self.answer.rest();
         let told = if self.answer.is_finished() {
-            self.finish(Outcome::Success, None).err()
+            self.finish(Outcome::Success, None);
+            None
         } else {
             self.fail(Outcome::Interrupted, "ended without an end")
         };
@@ -246,11 +243,8 @@ impl Live {
             provider,
             ..ApiError::new(class, message)
         };
-        match self.finish(outcome, Some(error.clone())) {
-            Ok(Outcome::ProviderError) => None,
-            Ok(_) => Some(error),
-            Err(unwritten) => Some(unwritten),
-        }
+        let outcome = self.finish(outcome, Some(error.clone()));
+        (outcome != Outcome::ProviderError).then_some(error)
     }
 
     /// The provider that is being asked.
@@ -260,15 +254,15 @@ impl Live {
     }
 
     /// Writes the event, unless it has been written; returns the outcome that stands in it.
-    fn finish(&mut self, outcome: Outcome, error: Option<ApiError>) -> Result<Outcome, ApiError> {
+    fn finish(&mut self, outcome: Outcome, error: Option<ApiError>) -> Outcome {
         let provider = self.provider();
         let Some(mut call) = self.call.take() else {
-            return Ok(outcome);
+            return outcome;
         };
         let observed = self.answer.observed();
         let (outcome, error) = match &observed.error {
-            Some(message) => {
-                let error = ApiError::new(ErrorClass::InternalServer, message.clone());
+            Some(fault) => {
+                let error = ApiError::new(fault.class, fault.message.clone());
                 (Outcome::ProviderError, Some(ApiError { provider, ..error }))
             }
             None => (outcome, error),
@@ -285,8 +279,8 @@ impl Live {
             first_token,
             headers,
             answering: true,
-        })?;
-        Ok(outcome)
+        });
+        outcome
     }
 }
 
@@ -338,8 +332,7 @@ impl Live {
     /// Writes the event of an answer that was not read to its end.
     fn abandon(&mut self) {
         let (outcome, error) = call::abandoned(&self.shared);
-        // Kept and written later if it fails now; there is nobody left to tell.
-        let _kept = self.finish(outcome, Some(error));
+        self.finish(outcome, Some(error));
     }
 }
 

@@ -1,23 +1,25 @@
-//! A chat request: scanned once for what the gateway must know, and otherwise left as it came.
+//! A request: scanned once for what the gateway must know, and otherwise left as it came.
 
 mod error;
 mod metadata;
 mod names;
 mod scan;
 mod text;
+mod upstream;
 
 use std::{ops::Range, time::Duration};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use event::Json;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
 
-pub use self::{error::RequestError, metadata::ClientMetadata};
+pub use self::{error::RequestError, metadata::ClientMetadata, upstream::UsageOption};
 use self::{
     names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
-    scan::{Fields, put, range},
+    scan::{Fields, range},
 };
+use crate::operation::{Content, Operation};
 
 /// Attempts after the first that a request may ask for.
 const RETRIES_MAX: u32 = 10;
@@ -34,18 +36,11 @@ const EXTRA_BYTES_MAX: usize = 64 << 10;
 /// Fields that a request may carry.
 const FIELDS_MAX: usize = 256;
 
-/// Whether a provider knows `stream_options.include_usage`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UsageOption {
-    /// It does.
-    Known,
-    /// It refuses it, and sends the usage of its own accord.
-    Unknown,
-}
-
-/// A chat request whose body is one JSON object.
+/// A request whose body is one JSON object.
 #[derive(Clone, Debug)]
-pub struct ChatRequest {
+pub struct ClientRequest {
+    /// What is asked for.
+    pub operation: Operation,
     body: Bytes,
     fields: Vec<Field>,
     /// The model as the client asked for it.
@@ -68,8 +63,14 @@ pub struct ChatRequest {
     pub timeout: Option<Duration>,
     /// What the client says about the call.
     pub metadata: ClientMetadata,
-    /// The messages as they came; `None` if they are larger than is kept.
-    messages: Option<Json>,
+    /// Parameters that the provider does not know are left out (`drop_params`), or refused.
+    pub drop_params: Option<bool>,
+    /// Parameters that are left out whoever knows them (`additional_drop_params`).
+    pub dropped: Vec<String>,
+    /// Parameters that are sent whoever knows them (`allowed_openai_params`).
+    pub allowed: Vec<String>,
+    /// The content as it came; `None` if it is larger than is kept.
+    content: Option<Json>,
     /// The client's `stream_options`.
     stream_options: Option<Json>,
 }
@@ -81,13 +82,17 @@ struct Field {
     value: Range<usize>,
 }
 
-impl ChatRequest {
-    /// Scans a body. Messages of more than `content_bytes_max` bytes are not kept apart.
+impl ClientRequest {
+    /// Scans a body. Content of more than `content_bytes_max` bytes is not kept apart.
     ///
     /// # Errors
     ///
-    /// If it is not an object, lacks `model` or `messages`, or sets what a request may not set.
-    pub fn parse(body: Bytes, content_bytes_max: usize) -> Result<Self, RequestError> {
+    /// If it is not an object, lacks `model` or the content, or sets what a request may not set.
+    pub fn parse(
+        operation: Operation,
+        body: Bytes,
+        content_bytes_max: usize,
+    ) -> Result<Self, RequestError> {
         let found: Fields<'_> = serde_json::from_slice(&body)
             .map_err(|error| RequestError::NotJson(error.to_string()))?;
         let mut fields = Vec::with_capacity(found.0.len());
@@ -105,22 +110,18 @@ impl ChatRequest {
                 .find(|(key, _)| key == name)
                 .map(|(_, raw)| *raw)
         };
-        let messages = find("messages").ok_or(RequestError::Missing("messages"))?;
-        if !messages.get().starts_with('[') {
-            return Err(RequestError::WrongType {
-                name: "messages",
-                wanted: "a list",
-            });
-        }
+        let content = content(operation, &find)?;
         let model: String = field(&find, "model", "text")?.ok_or(RequestError::Missing("model"))?;
         let options: Option<StreamOptions> = field(&find, "stream_options", "an object")?;
         let bound = match field(&find, "max_completion_tokens", "a whole number")? {
             Some(bound) => Some(bound),
             None => field(&find, "max_tokens", "a whole number")?,
         };
+        let stream = field(&find, "stream", "`true` or `false`")?.unwrap_or(false);
         let request = Self {
+            operation,
             model,
-            stream: field(&find, "stream", "`true` or `false`")?.unwrap_or(false),
+            stream: stream && operation.streams(),
             include_usage: options.is_some_and(|options| options.include_usage == Some(true)),
             output_tokens_max: bound,
             user: field(&find, "user", "text")?,
@@ -130,7 +131,10 @@ impl ChatRequest {
                 .map(|count| count.min(RETRIES_MAX)),
             timeout: timeout(&find)?,
             metadata: metadata(&find)?,
-            messages: (messages.get().len() <= content_bytes_max).then(|| Json::from(messages)),
+            drop_params: field(&find, "drop_params", "`true` or `false`")?,
+            dropped: field(&find, "additional_drop_params", LIST)?.unwrap_or_default(),
+            allowed: field(&find, "allowed_openai_params", LIST)?.unwrap_or_default(),
+            content: (content.get().len() <= content_bytes_max).then(|| Json::from(content)),
             stream_options: find("stream_options").map(Json::from),
             fields,
             body,
@@ -171,60 +175,31 @@ impl ChatRequest {
         Ok(())
     }
 
-    /// The body as `model`'s provider is to get it: the fields as they came, in their order,
-    /// without those that are for the gateway, and with `defaults` where the client set nothing. A
-    /// stream is asked for its usage where the provider knows the question.
+    /// The content as it came, or a note of its size.
     #[must_use]
-    pub fn rewritten(&self, model: &str, defaults: &[(String, Json)], asks: UsageOption) -> Bytes {
-        let asks = self.stream && asks == UsageOption::Known;
-        let mut out = BytesMut::with_capacity(self.body.len() + 128);
-        out.put_u8(b'{');
-        for field in &self.fields {
-            match &*field.name {
-                "model" => put(&mut out, "model", Json::of(&model).text().as_bytes()),
-                "stream_options" if asks => {}
-                name if OURS.contains(&name) => {}
-                name => put(&mut out, name, &self.body[field.value.clone()]),
-            }
-        }
-        if asks {
-            put(
-                &mut out,
-                "stream_options",
-                self.stream_options().text().as_bytes(),
-            );
-        }
-        for (name, value) in defaults {
-            let bound = ["max_tokens", "max_completion_tokens"];
-            // The two are one bound, and providers refuse them together.
-            let bounded = bound.contains(&name.as_str()) && bound.iter().any(|own| self.has(own));
-            if !bounded && !self.has(name) && name != "stream_options" {
-                put(&mut out, name, value.text().as_bytes());
-            }
-        }
-        out.put_u8(b'}');
-        out.freeze()
-    }
-
-    /// The messages as they came, or a note of their size.
-    #[must_use]
-    pub fn messages(&self) -> Json {
-        self.messages
+    pub fn content(&self) -> Json {
+        self.content
             .clone()
-            .unwrap_or_else(|| left_out(self.messages_bytes()))
+            .unwrap_or_else(|| left_out(self.content_text().len()))
     }
 
-    /// Size of the messages in bytes.
-    fn messages_bytes(&self) -> usize {
-        let messages = self.fields.iter().find(|field| &*field.name == "messages");
-        messages.map_or(0, |field| field.value.len())
+    fn content_text(&self) -> &[u8] {
+        let name = self.operation.content().name;
+        self.value(name).unwrap_or_default()
     }
 
-    /// Bytes of text in the messages, to count tokens by.
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        let field = self.fields.iter().find(|field| &*field.name == name)?;
+        self.body.get(field.value.clone())
+    }
+
+    /// Bytes of text in the content, to count tokens by.
     #[must_use]
     pub fn prompt_bytes(&self) -> usize {
-        let messages = self.fields.iter().find(|field| &*field.name == "messages");
-        messages.map_or(0, |field| text::text_bytes(&self.body[field.value.clone()]))
+        match self.operation {
+            Operation::Chat => text::text_bytes(self.content_text()),
+            _ => self.content_text().len(),
+        }
     }
 
     /// The parameters without the content, as one object.
@@ -238,21 +213,6 @@ impl ChatRequest {
             parameters
         }
     }
-
-    fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|field| &*field.name == name)
-    }
-
-    /// What the client asked for, and usage always: accounting needs it.
-    fn stream_options(&self) -> Json {
-        let mut options: serde_json::Map<String, serde_json::Value> = self
-            .stream_options
-            .as_ref()
-            .and_then(Json::read)
-            .unwrap_or_default();
-        options.insert("include_usage".to_owned(), true.into());
-        Json::of(&options)
-    }
 }
 
 /// What stands where content is too large to be kept.
@@ -263,14 +223,15 @@ pub(crate) fn left_out(bytes: usize) -> Json {
 }
 
 /// The parameters of a request, written as an object.
-struct Parameters<'a>(&'a ChatRequest);
+struct Parameters<'a>(&'a ClientRequest);
 
 impl Serialize for Parameters<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(request) = self;
         let mut object = serializer.serialize_map(None)?;
         for Field { name, value } in &request.fields {
-            if matches!(&**name, "model" | "messages") || OURS.contains(&&**name) {
+            let is_content = &**name == request.operation.content().name;
+            if is_content || &**name == "model" || OURS.contains(&&**name) {
                 continue;
             }
             let value: &RawValue = serde_json::from_slice(&request.body[value.clone()])
@@ -279,6 +240,27 @@ impl Serialize for Parameters<'_> {
         }
         object.end()
     }
+}
+
+/// What lists of parameters have to be.
+const LIST: &str = "a list of text";
+
+/// The content of a request for `operation`.
+fn content<'a>(
+    operation: Operation,
+    find: &impl Fn(&str) -> Option<&'a RawValue>,
+) -> Result<&'a RawValue, RequestError> {
+    let Content { name, wanted } = operation.content();
+    let content = find(name).ok_or(RequestError::Missing(name))?;
+    let first = content.get().as_bytes().first();
+    let fits = first == Some(&b'[') || (wanted != "a list" && first == Some(&b'"'));
+    if !fits {
+        return Err(RequestError::WrongType { name, wanted });
+    }
+    if operation == Operation::Rerank && find("query").is_none() {
+        return Err(RequestError::Missing("query"));
+    }
+    Ok(content)
 }
 
 #[derive(Deserialize)]

@@ -23,16 +23,19 @@ use tokio::{
     },
     time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     answer::{self, AnswerBody},
-    auth, chat,
+    auth,
     config::Accounting,
     detach::Detached,
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
+    lifecycle,
+    operation::Operation,
+    tasks,
     unstalled::Unstalled,
 };
 
@@ -44,17 +47,30 @@ const HEADERS_MAX: usize = 128;
 /// What a route leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Endpoint {
-    Chat,
+    Call(Operation),
     Models,
     Alive,
     Ready,
     Metrics,
 }
 
+const fn call(operation: Operation) -> Endpoint {
+    Endpoint::Call(operation)
+}
+
 /// Every route there is.
 const ROUTES: &[(&str, Method, Endpoint)] = &[
-    ("/v1/chat/completions", Method::POST, Endpoint::Chat),
-    ("/chat/completions", Method::POST, Endpoint::Chat),
+    ("/v1/chat/completions", Method::POST, call(Operation::Chat)),
+    ("/chat/completions", Method::POST, call(Operation::Chat)),
+    ("/v1/completions", Method::POST, call(Operation::Completion)),
+    ("/completions", Method::POST, call(Operation::Completion)),
+    ("/v1/embeddings", Method::POST, call(Operation::Embedding)),
+    ("/embeddings", Method::POST, call(Operation::Embedding)),
+    ("/v1/rerank", Method::POST, call(Operation::Rerank)),
+    ("/v2/rerank", Method::POST, call(Operation::Rerank)),
+    ("/rerank", Method::POST, call(Operation::Rerank)),
+    ("/v1/moderations", Method::POST, call(Operation::Moderation)),
+    ("/moderations", Method::POST, call(Operation::Moderation)),
     ("/v1/models", Method::GET, Endpoint::Models),
     ("/models", Method::GET, Endpoint::Models),
     ("/health/liveliness", Method::GET, Endpoint::Alive),
@@ -116,6 +132,9 @@ async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Result<
 /// `drain_timeout`.
 pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Accepted>) {
     let connections = GracefulShutdown::new();
+    let by_writer = Arc::clone(&shared);
+    let writer = async move { by_writer.turn.run(&by_writer).await };
+    tasks::spawn_on(&TaskTracker::new(), writer);
     while let Some(accepted) = accepted.recv().await {
         if let Err(error) = connection(&shared, accepted, &connections) {
             tracing::warn!(
@@ -131,6 +150,7 @@ pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Ac
     shared.tasks.stop(deadline).await;
     // What is dropped from here on ends because the gateway does.
     shared.stopping.store(true, Ordering::Relaxed);
+    shared.turn.end(&shared);
 }
 
 fn connection(
@@ -198,12 +218,17 @@ async fn route(
         return response;
     }
     match endpoint {
-        Endpoint::Chat => {
+        Endpoint::Call(operation) => {
             let (head, body) = request.into_parts();
-            let draft = Draft::new(&head, route, Some(peer.ip()), (shared.clock)());
+            let draft = Draft::new(
+                &head,
+                (route, *operation),
+                Some(peer.ip()),
+                (shared.clock)(),
+            );
             let by_call = Arc::clone(&shared);
             Detached::new(shared, |client| {
-                chat::serve(
+                lifecycle::serve(
                     by_call,
                     head.headers,
                     body,

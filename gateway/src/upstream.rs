@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
@@ -18,7 +18,7 @@ use crate::{
     call::Call,
     config::Deployment,
     error::{ApiError, ErrorClass},
-    provider::{Observed, Outgoing, openai},
+    provider::{Observed, Outgoing},
 };
 
 /// How long a connection may take to open.
@@ -27,10 +27,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Idle connections kept for each provider.
 const IDLE_MAX: usize = 512;
-/// Bytes of an error answer that are read.
-const ERROR_BYTES_MAX: usize = 1 << 20;
-/// The longest pause a provider may ask for that is passed on as seconds.
-const RETRY_AFTER_MAX: u64 = 3600;
 
 /// What is trusted: the system's certificates.
 ///
@@ -78,12 +74,11 @@ impl Upstream {
         }
     }
 
-    /// Sends one attempt of `call` and waits for the answer's head. An answer that is no success
-    /// is an error.
+    /// Sends a request for `call` and waits for the answer's head.
     ///
     /// # Errors
     ///
-    /// If there is no answer by `deadline`, or it is an error.
+    /// If there is no answer by `deadline`.
     pub(crate) async fn send(
         &self,
         _call: &mut Call,
@@ -92,7 +87,7 @@ impl Upstream {
         deadline: Instant,
     ) -> Result<Response<Incoming>, Box<Failure>> {
         let mut request = Request::new(Full::new(outgoing.body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = outgoing.method;
         *request.uri_mut() = outgoing.uri;
         *request.headers_mut() = outgoing.headers;
         request
@@ -115,10 +110,7 @@ impl Upstream {
                 return Err(Failure::here(deployment, ErrorClass::Timeout, message));
             }
         };
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        Err(refusal(response, deployment, deadline).await)
+        Ok(response)
     }
 }
 
@@ -151,6 +143,17 @@ impl Failure {
 }
 
 impl Failure {
+    /// A call whose event has been written asks nobody.
+    pub(crate) fn ended_already() -> Box<Self> {
+        let error = ApiError::new(ErrorClass::InternalServer, "this call has ended already");
+        Box::new(Self {
+            error,
+            status: None,
+            headers: HeaderMap::new(),
+            answering: None,
+        })
+    }
+
     /// The same, after the provider had begun a good answer.
     pub(crate) fn while_answering(mut self: Box<Self>, observed: Observed) -> Box<Self> {
         self.answering = Some(Box::new(observed));
@@ -206,42 +209,6 @@ pub(crate) enum ReadError {
     Broken,
     /// It did not come in time.
     Late,
-}
-
-/// Turns an answer that is no success into an error.
-async fn refusal(
-    response: Response<Incoming>,
-    deployment: &Deployment,
-    deadline: Instant,
-) -> Box<Failure> {
-    let (head, body) = response.into_parts();
-    let status = head.status.as_u16();
-    let body = read(body, ERROR_BYTES_MAX, deadline)
-        .await
-        .unwrap_or_default();
-    let text = openai::error_text(&body);
-    let class = ErrorClass::of_answer(status, &text);
-    let provider = &deployment.provider_name;
-    let said = if text.is_empty() {
-        format!("status {status}")
-    } else {
-        text
-    };
-    let mut error = ApiError::new(class, format!("{}: {provider}: {said}", class.name()));
-    error.provider = Some(provider.clone());
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    error.provider_request_id = header("x-request-id")
-        .or_else(|| header("request-id"))
-        .map(str::to_owned);
-    error.retry_after = header("retry-after")
-        .and_then(|value| value.trim().parse().ok())
-        .map(|seconds: u64| seconds.min(RETRY_AFTER_MAX));
-    Box::new(Failure {
-        error,
-        status: Some(status),
-        headers: head.headers,
-        answering: None,
-    })
 }
 
 /// The innermost cause: what hyper wraps says nothing.

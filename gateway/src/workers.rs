@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     thread::{self, JoinHandle},
 };
 
@@ -20,6 +20,7 @@ use crate::{
     gateway::{Core, Shared},
     serve::{self, Accepted},
     tasks::Tasks,
+    turn::Turn,
     upstream::Upstream,
 };
 
@@ -46,6 +47,8 @@ impl Workers {
                 core: Arc::clone(core),
                 upstream: Upstream::new(tls),
                 tasks: Tasks::default(),
+                turn: Turn::default(),
+                stopping: AtomicBool::new(false),
             };
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()

@@ -208,8 +208,8 @@ impl Writer {
         }
         match self.active.file.set_len(self.active.len + bytes as u64) {
             Ok(()) => {
-                self.advance(whole, bytes as u64);
-                BusError::Full
+                let stored = (whole > 0).then(|| self.advance(whole, bytes as u64));
+                BusError::Full { stored }
             }
             Err(error) => self.poison(error),
         }
@@ -239,7 +239,7 @@ impl Writer {
                 };
                 // Nothing was written, so a later append may try again.
                 return Err(match is_gone {
-                    true if is_full(&error) => BusError::Full,
+                    true if is_full(&error) => BusError::Full { stored: None },
                     true if is_out_of_files(&error) => BusError::OutOfFiles,
                     _ => self.poison(error),
                 });
@@ -294,7 +294,7 @@ impl Writer {
                 return Ok(());
             }
             if index >= expendable && !drops {
-                return Err(BusError::Full);
+                return Err(BusError::Full { stored: None });
             }
             freed += self.drop_oldest(slowest)?;
         }
@@ -304,7 +304,7 @@ impl Writer {
     /// Deletes the oldest sealed segment and says how many bytes that freed.
     fn drop_oldest(&mut self, slowest: Option<u64>) -> Result<u64, BusError> {
         let Some(oldest) = self.sealed.front().copied() else {
-            return Err(BusError::Full);
+            return Err(BusError::Full { stored: None });
         };
         remove_segment(&*self.disk, &self.dir, oldest.base)?;
         self.forget_oldest();

@@ -349,7 +349,7 @@ async fn only_who_knows_the_key_may_ask() {
 async fn readiness_says_what_is_wrong() {
     let rig = rig(None).await;
     assert_eq!(rig.ask("/health/readiness", None).await.0, StatusCode::OK);
-    rig.health.broke(&bus::BusError::Full);
+    rig.health.broke(&bus::BusError::Full { stored: None });
     let (status, body) = rig.ask("/health/readiness", None).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(body.contains("log is full"), "{body}");

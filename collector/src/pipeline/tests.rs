@@ -41,10 +41,11 @@ impl Log for Flaky {
     fn append(&self, records: &[&[u8]]) -> Result<Appended, BusError> {
         if self.fails.swap(false, Ordering::Relaxed) {
             let half = &records[..records.len() / 2];
-            if !half.is_empty() {
-                self.log.append(half)?;
-            }
-            return Err(BusError::Full);
+            let stored = match half {
+                [] => None,
+                half => Some(self.log.append(half)?),
+            };
+            return Err(BusError::Full { stored });
         }
         self.log.append(records)
     }
@@ -244,7 +245,7 @@ async fn an_append_that_fails_halfway_is_taken_up_where_it_ended() {
     tasks.stop(Duration::ZERO).await;
     assert!(matches!(
         pipeline.go(&tasks).await,
-        Err(PipelineError::Priced(BusError::Full))
+        Err(PipelineError::Priced(BusError::Full { .. }))
     ));
     pipeline.go(&tasks).await.unwrap();
     rig.check(&pipeline.books, 9).await;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
-use super::{ConfigError, Warning, litellm::map_of, read, unknown};
+use super::{ConfigError, Warning, litellm::map_of, provider_settings::Settings, read, unknown};
 use crate::provider::{self, Provider};
 
 /// A deployment's id: `model_info.id`, else a digest of its settings.
@@ -44,6 +44,14 @@ pub struct Deployment {
     pub headers: Vec<(String, Secret)>,
     /// Parameters of requests that do not set them: name and JSON.
     pub defaults: Vec<(String, Json)>,
+    /// Parameters that the provider does not know are left out; `None`: as `litellm_settings` says.
+    pub drop_params: Option<bool>,
+    /// Parameters that are never sent (`additional_drop_params`).
+    pub dropped: Vec<String>,
+    /// Parameters that are sent whoever knows them (`allowed_openai_params`).
+    pub allowed: Vec<String>,
+    /// What the provider has beyond address and key: `vertex_project`, `aws_region_name`.
+    pub settings: Settings,
     /// The answer to give instead of asking the provider.
     pub mock_response: Option<String>,
     /// The model to price by.
@@ -100,8 +108,23 @@ fn one(entry: &Value, path: &str, warnings: &mut Vec<Warning>) -> Result<Deploym
     };
     let defaults = entry.defaults();
     let price_overrides = entry.price_overrides()?;
+    let (provider, model) = match entry.provider() {
+        Ok(found) => found,
+        // A misspelt key may be why.
+        Err(error) => {
+            entry.check_keys(warnings)?;
+            return Err(error);
+        }
+    };
+    let settings = Settings::take(provider.settings(), &mut entry.params);
     entry.check_keys(warnings)?;
-    entry.deployment(model_name, defaults, price_overrides)
+    let deployment = entry.deployment(model_name, provider, model)?;
+    Ok(Deployment {
+        settings,
+        defaults,
+        price_overrides,
+        ..deployment
+    })
 }
 
 /// One entry while it is read.
@@ -167,12 +190,8 @@ impl Entry {
         Ok(())
     }
 
-    fn deployment(
-        &self,
-        model_name: String,
-        defaults: Vec<(String, Json)>,
-        price_overrides: Option<Json>,
-    ) -> Result<Deployment, ConfigError> {
+    /// The provider, and its own name of the model.
+    fn provider(&self) -> Result<(&'static dyn Provider, String), ConfigError> {
         let named: String = self.param("model")?.ok_or_else(|| {
             let path = format!("{}.model", self.params_path);
             ConfigError::at(
@@ -181,9 +200,18 @@ impl Entry {
             )
         })?;
         let chosen: Option<String> = self.param("custom_llm_provider")?;
-        let (provider, model) = provider::of_model(&named, chosen.as_deref()).map_err(|error| {
+        provider::of_model(&named, chosen.as_deref()).map_err(|error| {
             ConfigError::at(format!("{}.model", self.params_path), error.to_string())
-        })?;
+        })
+    }
+
+    fn deployment(
+        &self,
+        model_name: String,
+        provider: &'static dyn Provider,
+        model: String,
+    ) -> Result<Deployment, ConfigError> {
+        let chosen: Option<String> = self.param("custom_llm_provider")?;
         let id = match self.info("id")? {
             Some(id) => id,
             None => digest(&model_name, &self.params),
@@ -192,7 +220,7 @@ impl Entry {
         let mock_response = self.param("mock_response")?;
         let api_base = match base.or_else(|| provider.default_base().map(str::to_owned)) {
             Some(base) => base,
-            None if mock_response.is_some() => String::new(),
+            None if mock_response.is_some() || !provider.needs_base() => String::new(),
             None => {
                 let message = format!(
                     "is missing: `{}` has no address of its own",
@@ -222,10 +250,14 @@ impl Entry {
             weight: self.weight()?,
             retries_max: self.param("num_retries")?.or(self.param("max_retries")?),
             headers: self.headers()?,
-            defaults,
+            defaults: Vec::new(),
+            drop_params: self.param("drop_params")?,
+            dropped: self.param("additional_drop_params")?.unwrap_or_default(),
+            allowed: self.param("allowed_openai_params")?.unwrap_or_default(),
+            settings: Settings::default(),
             mock_response,
             base_model,
-            price_overrides,
+            price_overrides: None,
         })
     }
 

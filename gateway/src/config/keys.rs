@@ -19,6 +19,9 @@ pub(super) const PARAMS: &[&str] = &[
     "extra_headers",
     "mock_response",
     "base_model",
+    "drop_params",
+    "additional_drop_params",
+    "allowed_openai_params",
 ];
 
 /// LiteLLM's other keys of `litellm_params`.
@@ -32,9 +35,6 @@ pub(super) const PARAMS_UNSUPPORTED: &[&str] = &[
     "max_parallel_requests",
     "tags",
     "tag_regex",
-    "drop_params",
-    "additional_drop_params",
-    "allowed_openai_params",
     "extra_body",
     "max_budget",
     "budget_duration",

@@ -31,10 +31,15 @@ pub(super) const TOP_LEVEL_UNSUPPORTED: &[&str] = &[
     "pass_through_endpoints",
 ];
 
-const SETTINGS_SUPPORTED: &[&str] = &["num_retries", "request_timeout", "turn_off_message_logging"];
+const SETTINGS_SUPPORTED: &[&str] = &[
+    "num_retries",
+    "request_timeout",
+    "turn_off_message_logging",
+    "drop_params",
+    "user_url_validation",
+];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
-    "drop_params",
     "modify_params",
     "set_verbose",
     "json_logs",
@@ -90,11 +95,12 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "post_call_rules",
     "custom_provider_map",
     "ssl_verify",
-    "user_url_validation",
     "prometheus_metrics_config",
     "prometheus_latency_buckets",
     "prometheus_emit_stream_label",
     "prometheus_initialize_budget_metrics",
+    "telemetry",
+    "disable_hf_tokenizer_download",
     "custom_prometheus_metadata_labels",
     "custom_prometheus_tags",
     "enable_end_user_cost_tracking_prometheus_only",
@@ -222,6 +228,8 @@ pub(super) fn settings(
         match key {
             "num_retries" => config.retries_max = read(value, &path)?,
             "request_timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
+            "drop_params" => config.drop_params = read(value, &path)?,
+            "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
         }
     }

@@ -1,15 +1,9 @@
 //! Azure OpenAI: OpenAI's dialect at an address made of resource, deployment and API version.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 
-use super::{
-    Observed, Outgoing, Provider, ProviderError, StreamedAnswer, openai, sse::OpenAiStream,
-};
-use crate::{
-    config::Deployment,
-    request::{ChatRequest, UsageOption},
-};
+use super::{Ask, Parameters, Prepared, Provider, ProviderError, openai};
+use crate::{operation::Operation, request::UsageOption};
 
 /// The row of this file.
 pub const AZURE: &[&dyn Provider] = &[&Azure];
@@ -34,30 +28,30 @@ impl Provider for Azure {
         &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"]
     }
 
-    fn prepare(
-        &self,
-        deployment: &Deployment,
-        request: &ChatRequest,
-    ) -> Result<Outgoing, ProviderError> {
+    fn serves(&self, _operation: Operation) -> bool {
+        true
+    }
+
+    fn parameters(&self, _operation: Operation, _model: &str) -> Parameters {
+        Parameters::All
+    }
+
+    fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
+        let deployment = ask.deployment;
         let version = deployment.api_version.as_deref().unwrap_or(API_VERSION);
         let uri = format!(
-            "{}/openai/deployments/{}/chat/completions?api-version={version}",
-            deployment.api_base, deployment.model
+            "{}/openai/deployments/{}/{}?api-version={version}",
+            deployment.api_base,
+            deployment.model,
+            ask.operation().path(),
         );
         let mut headers = HeaderMap::with_capacity(8);
         if let Some(key) = &deployment.api_key {
             let name = HeaderName::from_static("api-key");
             headers.insert(name, openai::sensitive(key.expose())?);
         }
-        let body = request.rewritten(&deployment.model, &deployment.defaults, UsageOption::Known);
-        openai::outgoing(deployment, uri, headers, body)
-    }
-
-    fn stream(&self, strip_usage: bool) -> Box<dyn StreamedAnswer> {
-        Box::new(OpenAiStream::new(strip_usage))
-    }
-
-    fn whole(&self, body: &Bytes) -> Observed {
-        openai::whole(body)
+        let body = ask.rewritten(UsageOption::Known);
+        let outgoing = openai::outgoing(deployment, uri, headers, body)?;
+        Ok(Prepared::as_it_is(ask, outgoing))
     }
 }

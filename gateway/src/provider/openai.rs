@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use event::Json;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use event::{Json, Secret};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Observed, Outgoing, Provider, ProviderError, StreamedAnswer, sse::OpenAiStream};
+use super::{
+    Answer, Ask, Fault, Observed, Outgoing, Parameters, Prepared, Provider, ProviderError, Reader,
+    Step, StreamedAnswer, Whole, sse::OpenAiStream,
+};
 use crate::{
-    config::Deployment,
-    request::{ChatRequest, UsageOption},
+    answer, config::Deployment, error::ErrorClass, operation::Operation, request::UsageOption,
 };
 
 /// The upstreams that differ in nothing but their name, address and key variable.
@@ -142,32 +144,66 @@ impl Provider for Preset {
         self.keys
     }
 
-    fn prepare(
-        &self,
-        deployment: &Deployment,
-        request: &ChatRequest,
-    ) -> Result<Outgoing, ProviderError> {
-        let uri = format!("{}/chat/completions", deployment.api_base);
+    fn serves(&self, _operation: Operation) -> bool {
+        true
+    }
+
+    fn parameters(&self, _operation: Operation, _model: &str) -> Parameters {
+        Parameters::All
+    }
+
+    fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
+        let deployment = ask.deployment;
+        let uri = format!("{}/{}", deployment.api_base, ask.operation().path());
         let mut headers = HeaderMap::with_capacity(8);
         if let Some(key) = &deployment.api_key {
-            let value = sensitive(&format!("Bearer {}", key.expose()))?;
-            headers.insert(header::AUTHORIZATION, value);
+            headers.insert(header::AUTHORIZATION, bearer(key)?);
         }
         if let Some(organization) = &deployment.organization {
             let name = HeaderName::from_static("openai-organization");
             headers.insert(name, sensitive(organization)?);
         }
-        let body = request.rewritten(&deployment.model, &deployment.defaults, self.usage_option());
-        outgoing(deployment, uri, headers, body)
+        let body = ask.rewritten(self.usage_option());
+        let outgoing = outgoing(deployment, uri, headers, body)?;
+        Ok(Prepared::as_it_is(ask, outgoing))
+    }
+}
+
+impl Prepared {
+    /// A request in OpenAI's dialect, whose answer the client gets as it comes.
+    #[must_use]
+    pub fn as_it_is(ask: &Ask<'_>, outgoing: Outgoing) -> Self {
+        Self {
+            outgoing,
+            reader: Box::new(AsItIs),
+            streams: ask.stream(),
+        }
+    }
+}
+
+/// Reads answers that the client gets as they come.
+#[derive(Clone, Copy, Debug)]
+pub struct AsItIs;
+
+impl Reader for AsItIs {
+    fn whole(self: Box<Self>, answer: Answer) -> Result<Step, Fault> {
+        let observed = whole(&answer.body);
+        let body = answer.body;
+        Ok(Step::Done(Box::new(Whole { body, observed })))
     }
 
-    fn stream(&self, strip_usage: bool) -> Box<dyn StreamedAnswer> {
+    fn stream(self: Box<Self>, strip_usage: bool) -> Box<dyn StreamedAnswer> {
         Box::new(OpenAiStream::new(strip_usage))
     }
 
-    fn whole(&self, body: &Bytes) -> Observed {
-        whole(body)
+    fn is_stream(&self, headers: &HeaderMap) -> bool {
+        answer::is_event_stream(headers)
     }
+}
+
+/// The header value of a bearer token.
+pub(super) fn bearer(token: &Secret) -> Result<HeaderValue, ProviderError> {
+    sensitive(&format!("Bearer {}", token.expose()))
 }
 
 /// A header value that is not shown.
@@ -194,14 +230,20 @@ pub(super) fn outgoing(
         }
     }
     let uri = Uri::try_from(&uri).map_err(|_error| ProviderError::BadAddress(uri))?;
-    Ok(Outgoing { uri, headers, body })
+    let method = Method::POST;
+    Ok(Outgoing {
+        method,
+        uri,
+        headers,
+        body,
+    })
 }
 
 /// The fields of an answer that matter here. Each is read on its own: an odd one must not make the
 /// usage disappear.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Whole<'a> {
+struct Fields<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -217,14 +259,14 @@ struct Whole<'a> {
 }
 
 /// Reads an answer that came whole.
-pub(super) fn whole(body: &Bytes) -> Observed {
+pub(crate) fn whole(body: &Bytes) -> Observed {
     fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
         serde_json::from_str(raw?.get()).ok()
     }
     let Ok(raw) = serde_json::from_slice::<&RawValue>(body) else {
         return Observed::default();
     };
-    let whole: Whole<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
+    let whole: Fields<'_> = serde_json::from_str(raw.get()).unwrap_or_default();
     let text_bytes = whole.choices.map_or(0, |choices| choices.get().len());
     Observed {
         id: read(whole.id),
@@ -233,7 +275,10 @@ pub(super) fn whole(body: &Bytes) -> Observed {
         service_tier: read(whole.service_tier),
         response: Some(Json::from(raw)),
         text_bytes: u64::try_from(text_bytes).unwrap_or(u64::MAX),
-        error: whole.error.map(error_message),
+        error: whole.error.map(|error| Fault {
+            class: ErrorClass::InternalServer,
+            message: error_message(error),
+        }),
     }
 }
 

@@ -10,7 +10,8 @@ use event::Usage;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Observed, StreamedAnswer, openai};
+use super::{Fault, Observed, StreamedAnswer, openai};
+use crate::error::ErrorClass;
 
 mod assembly;
 
@@ -32,7 +33,7 @@ pub struct OpenAiStream {
     complete: bool,
     assembly: Assembly,
     usage: Option<Usage>,
-    error: Option<String>,
+    error: Option<Fault>,
 }
 
 /// What to do with a line.
@@ -263,7 +264,10 @@ impl OpenAiStream {
     fn read_chunk(&mut self, chunk: Chunk<'_>) -> Keep {
         let usage_only = chunk.choices.is_empty() && chunk.usage.is_some();
         if let Some(error) = chunk.error {
-            self.error = Some(openai::error_message(error));
+            self.error = Some(Fault {
+                class: ErrorClass::InternalServer,
+                message: openai::error_message(error),
+            });
         }
         if chunk.usage.is_some() {
             self.usage.clone_from(&chunk.usage);

@@ -5,14 +5,18 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn parse(body: &str) -> Result<ChatRequest, RequestError> {
-    ChatRequest::parse(Bytes::copy_from_slice(body.as_bytes()), 1 << 20)
+fn parse(body: &str) -> Result<ClientRequest, RequestError> {
+    ClientRequest::parse(
+        Operation::Chat,
+        Bytes::copy_from_slice(body.as_bytes()),
+        1 << 20,
+    )
 }
 
 fn sent(body: &str) -> String {
     let bytes = parse(body)
         .unwrap()
-        .rewritten("upstream-model", &[], UsageOption::Known);
+        .rewritten("upstream-model", &[], &[], UsageOption::Known);
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -57,7 +61,7 @@ fn a_deployments_defaults_fill_what_the_client_left_out() {
     let request = parse(r#"{"model":"m","messages":[],"temperature":1}"#).unwrap();
     let defaults =
         [("temperature", 0), ("seed", 7)].map(|(name, value)| (name.to_owned(), Json::of(&value)));
-    let bytes = request.rewritten("u", &defaults, UsageOption::Known);
+    let bytes = request.rewritten("u", &defaults, &[], UsageOption::Known);
     assert_eq!(
         bytes,
         r#"{"model":"u","messages":[],"temperature":1,"seed":7}"#
@@ -121,7 +125,7 @@ fn an_image_does_not_count_as_the_text_of_its_bytes() {
 #[test]
 fn a_provider_that_refuses_stream_options_is_not_asked() {
     let request = parse(r#"{"model":"m","messages":[],"stream":true}"#).unwrap();
-    let sent = request.rewritten("m", &[], UsageOption::Unknown);
+    let sent = request.rewritten("m", &[], &[], UsageOption::Unknown);
     assert_eq!(sent, r#"{"model":"m","messages":[],"stream":true}"#);
 }
 
@@ -164,13 +168,13 @@ fn garbage_is_told_what_is_wrong_with_it() {
         assert!(error.contains(wanted), "{body}: {error}");
     }
     let invalid = Bytes::from_static(b"{\"model\":\"m\",\"messages\":[\"\xff\"]}");
-    assert!(ChatRequest::parse(invalid, 1 << 20).is_err());
+    assert!(ClientRequest::parse(Operation::Chat, invalid, 1 << 20).is_err());
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_are_refused_or_understood(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = ChatRequest::parse(Bytes::from(body), 1 << 20);
+        let _ = ClientRequest::parse(Operation::Chat, Bytes::from(body), 1 << 20);
     }
 
     #[test]
@@ -183,7 +187,7 @@ proptest! {
         object.insert("messages".to_owned(), json!([]));
         let body = Value::Object(object.clone()).to_string();
         if let Ok(request) = parse(&body) {
-            let upstream: Value = serde_json::from_slice(&request.rewritten("m", &[], UsageOption::Known)).unwrap();
+            let upstream: Value = serde_json::from_slice(&request.rewritten("m", &[], &[], UsageOption::Known)).unwrap();
             for name in OURS {
                 object.remove(*name);
             }

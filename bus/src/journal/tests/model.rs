@@ -121,7 +121,7 @@ impl World {
             Op::Fail(skip) => self.machine.fail_after(*skip),
             Op::Full(free, size) => {
                 self.machine.set_free(Some(*free));
-                self.append(&[*size]);
+                self.append(&[*size, 3, *size]);
                 self.machine.set_free(None);
             }
         }
@@ -134,15 +134,23 @@ impl World {
         let result = self.journal().append(&slices);
         let head = self.journal().head().offset;
         for (offset, record) in (first..).zip(records) {
-            let was_cut_off = matches!(result, Err(BusError::Full)) && offset >= head;
+            let was_cut_off = matches!(result, Err(BusError::Full { .. })) && offset >= head;
             if !was_cut_off && !matches!(result, Err(BusError::Poisoned)) {
                 let before = self.tried.insert(offset, record);
                 assert_eq!(before, None, "{offset} is used twice");
             }
         }
-        if let Ok(appended) = result {
-            assert_eq!(appended.first.offset, first);
-            assert_eq!(appended.last.offset + 1, head);
+        let stored = match result {
+            Ok(appended) => Some(appended),
+            Err(BusError::Full { stored }) => {
+                assert_eq!(stored.is_none(), head == first);
+                stored
+            }
+            Err(_) => None,
+        };
+        if let Some(stored) = stored {
+            assert_eq!(stored.first.offset, first);
+            assert_eq!(stored.last.offset + 1, head);
             self.required.extend(first..head);
         }
     }

@@ -56,7 +56,7 @@ fn at_the_limit_appends_are_refused_while_a_group_needs_the_oldest() {
         append(&journal, &big(text));
     }
     let refused = journal.append(&[big("d").as_bytes()]);
-    assert!(matches!(refused, Err(BusError::Full)));
+    assert!(matches!(refused, Err(BusError::Full { .. })));
 
     reader.commit(Position::at(0)).unwrap();
     append(&journal, &big("d"));

@@ -3,7 +3,7 @@
 use event::{Json, Usage};
 use serde::Serialize;
 
-use super::{Chunk, ChunkChoice, Observed, ToolDelta};
+use super::{Chunk, ChunkChoice, Fault, Observed, ToolDelta};
 
 /// Bytes of text that are kept of one answer; the rest is counted and not kept.
 const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -112,7 +112,7 @@ impl Assembly {
         }
     }
 
-    pub(super) fn observed(&mut self, usage: Option<Usage>, error: Option<String>) -> Observed {
+    pub(super) fn observed(&mut self, usage: Option<Usage>, error: Option<Fault>) -> Observed {
         let answer = Answer {
             id: &self.id,
             created: self.created,

@@ -67,7 +67,7 @@ fn an_error_in_the_stream_is_seen() {
     stream.chunk(Bytes::from(
         "data: {\"error\":{\"message\":\"overloaded\",\"code\":529}}\n\n",
     ));
-    assert_eq!(stream.observed().error.unwrap(), "overloaded");
+    assert_eq!(stream.observed().error.unwrap().message, "overloaded");
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! The life of one chat call, top to bottom: the file to read first.
+//! The life of one call, top to bottom: the file to read first.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
+use bytes::Bytes;
 use event::{Outcome, Timestamp};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -11,19 +12,21 @@ use crate::{
     answer::{self, AnswerBody},
     attempts, auth,
     call::{Call, Ending},
-    config::Deployment,
     draft::Draft,
     error::{ApiError, ErrorClass},
+    exchange::Answered,
     gateway::Shared,
     mock,
-    provider::Observed,
+    operation::Operation,
+    provider::{Observed, Whole, chunks, openai, sse::OpenAiStream},
     relay::{Relay, Source},
     report,
-    request::ChatRequest,
+    request::ClientRequest,
+    stamp::{CALL_ID, Stamp},
     upstream::{self, Failure, ReadError},
 };
 
-/// Serves one chat request: authenticate, read, admit, ask, answer.
+/// Serves one request: authenticate, read, admit, ask, answer.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
     headers: HeaderMap,
@@ -35,22 +38,22 @@ pub(crate) async fn serve(
         // Not a call yet: whoever has no key must not be able to fill the journal.
         Err(error) => {
             shared.metrics.unauthenticated.inc();
-            return refuse(&draft, &error);
+            return refuse(draft.call_id.as_str(), &error);
         }
     }
-    let request = match read(&shared, &headers, body).await {
+    let request = match read(&shared, draft.operation, &headers, body).await {
         Ok(request) => request,
-        Err(error) => return reject(&shared, draft, &error),
+        Err(error) => return reject(&shared, draft, &error).await,
     };
     let group = shared.groups.get(&request.model).cloned();
     let model = request.model.clone();
     draft.request = Some(request);
     let Some(group) = group else {
         let error = unknown_model(&shared, &model);
-        return reject(&shared, draft, &error);
+        return reject(&shared, draft, &error).await;
     };
     let Some(deployment) = group.choose(&[]) else {
-        return reject(&shared, draft, &unknown_model(&shared, &model));
+        return reject(&shared, draft, &unknown_model(&shared, &model)).await;
     };
     let call_id = draft.call_id.to_string();
     let stamp = Stamp {
@@ -58,8 +61,8 @@ pub(crate) async fn serve(
         deployment: Arc::clone(&deployment),
         attempts: 0,
     };
-    match Call::admit(shared, draft, deployment) {
-        Ok((call, started)) => match started.durable(Arc::clone(&call.shared)).await {
+    match Call::admit(shared, draft, deployment).await {
+        Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, &group, stamp).await,
             Err(error) => {
                 let failure = Failure {
@@ -71,7 +74,15 @@ pub(crate) async fn serve(
                 failed(call, failure, &stamp).await
             }
         },
-        Err(refused) => refuse(&refused.0, &refused.1),
+        Err(error) => refuse(&stamp.call_id, &error),
+    }
+}
+
+/// Waits until the started record is as durable as the configuration says.
+async fn begun(call: &Call) -> Result<(), ApiError> {
+    match call.started() {
+        Some(started) => report::durable(&call.shared, started.position).await,
+        None => Ok(()),
     }
 }
 
@@ -83,47 +94,49 @@ async fn answer(mut call: Call, group: &attempts::Group, stamp: Stamp) -> Respon
     let asked = attempts::run(&mut call, group).await;
     let stamp = stamp.updated(&mut call);
     match asked {
-        Ok((response, deadline)) => relay(call, response, deadline, &stamp).await,
+        Ok(answered) => relay(call, answered, &stamp).await,
         Err(failure) => failed(call, *failure, &stamp).await,
     }
 }
 
 /// Passes a provider's answer on.
-async fn relay(
+async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<AnswerBody> {
+    match answered {
+        Answered::Stream { response, reader } => {
+            let (head, body) = response.into_parts();
+            let (idle_max, _retries_max) = attempts::patience(&mut call, &stamp.deployment);
+            let reader = reader.stream(!call.wants_usage());
+            let source = Source::Provider(body);
+            let relay = Relay::new(call, source, reader, head.headers.clone(), idle_max);
+            stamp.on(answer::stream(head.status, relay), &head.headers)
+        }
+        Answered::Whole { whole, headers } => {
+            let Whole { body, observed } = *whole;
+            if call.request().is_some_and(|request| request.stream) {
+                let now = (call.shared.clock)();
+                let chunks = chunks::of_whole(&body, now, true);
+                return streamed(call, [chunks].into(), &headers, stamp);
+            }
+            let first_token = Some((call.shared.clock)());
+            let json = HeaderValue::from_static("application/json");
+            let response = stamp.on(answer::whole(body, Some(json)), &headers);
+            complete(call, observed, first_token, headers, response).await
+        }
+    }
+}
+
+/// Gives the client as a stream what is there as a whole.
+fn streamed(
     mut call: Call,
-    response: Response<Incoming>,
-    deadline: Instant,
+    chunks: VecDeque<Bytes>,
+    headers: &HeaderMap,
     stamp: &Stamp,
 ) -> Response<AnswerBody> {
-    let (head, body) = response.into_parts();
-    let asked_for_stream = call.request().is_some_and(|request| request.stream);
-    if asked_for_stream && answer::is_event_stream(&head.headers) {
-        let strip_usage = !call.wants_usage();
-        let reader = stamp.deployment.provider.stream(strip_usage);
-        let (idle_max, _retries_max) = attempts::patience(&mut call, &stamp.deployment);
-        let source = Source::Provider(body);
-        let relay = Relay::new(call, source, reader, head.headers.clone(), idle_max);
-        return stamp.on(answer::stream(head.status, relay), &head.headers);
-    }
-    let first_token = Some((call.shared.clock)());
-    let bytes_max = call.shared.config.settings.response_bytes_max;
-    let body = match upstream::read(body, bytes_max, deadline).await {
-        Ok(body) => body,
-        Err(error) => {
-            let failure = unreadable(error, &stamp.deployment, bytes_max);
-            let failure = failure.while_answering(Observed::default());
-            return failed(call, *failure, stamp).await;
-        }
-    };
-    let observed = stamp.deployment.provider.whole(&body);
-    if let Some(error) = not_an_answer(&observed, &stamp.deployment) {
-        return failed(call, *error.while_answering(observed), stamp).await;
-    }
-    let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
-    let mut response = answer::whole(body, content_type);
-    *response.status_mut() = head.status;
-    let response = stamp.on(response, &head.headers);
-    complete(call, observed, first_token, head.headers, response).await
+    let reader = OpenAiStream::new(!call.wants_usage());
+    let idle_max = call.shared.config.settings.upstream_timeout;
+    let source = Source::Mock(chunks);
+    let relay = Relay::new(call, source, Box::new(reader), headers.clone(), idle_max);
+    stamp.on(answer::stream(http::StatusCode::OK, relay), headers)
 }
 
 /// Writes the event of an answer that came whole, and only then lets the client have it.
@@ -160,19 +173,10 @@ async fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBod
     let mock = mock::Mock::new(text, &open.draft.call_id, request, open.draft.start);
     let headers = HeaderMap::new();
     if stream {
-        let reader = stamp.deployment.provider.stream(!call.wants_usage());
-        let idle_max = call.shared.config.settings.upstream_timeout;
-        let relay = Relay::new(
-            call,
-            Source::Mock(mock.chunks()),
-            reader,
-            headers.clone(),
-            idle_max,
-        );
-        return stamp.on(answer::stream(http::StatusCode::OK, relay), &headers);
+        return streamed(call, mock.chunks(), &headers, stamp);
     }
     let body = mock.whole();
-    let observed = stamp.deployment.provider.whole(&body);
+    let observed = openai::whole(&body);
     let json = Some(HeaderValue::from_static("application/json"));
     let response = stamp.on(answer::whole(body, json), &headers);
     complete(call, observed, None, headers, response).await
@@ -192,16 +196,18 @@ fn mock_text(call: &mut Call) -> Option<String> {
 async fn finish(
     call: Call,
     ending: Ending,
-    response: Response<AnswerBody>,
+    mut response: Response<AnswerBody>,
 ) -> Response<AnswerBody> {
     let shared = Arc::clone(&call.shared);
-    let written = match call.finish(ending) {
-        Ok(written) => written.durable(shared).await,
-        Err(error) => Err(error),
-    };
-    match written {
+    match call.finish(ending).durable(shared).await {
         Ok(()) => response,
-        Err(error) => answer::error(&error),
+        Err(error) => {
+            let mut instead = answer::error(&error);
+            if let Some(id) = response.headers_mut().remove(CALL_ID) {
+                instead.headers_mut().insert(CALL_ID, id);
+            }
+            instead
+        }
     }
 }
 
@@ -234,9 +240,10 @@ async fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<Ans
 /// Reads and understands the body.
 async fn read(
     shared: &Shared,
+    operation: Operation,
     headers: &HeaderMap,
     body: Incoming,
-) -> Result<ChatRequest, ApiError> {
+) -> Result<ClientRequest, ApiError> {
     let limits = &shared.config.settings;
     let too_large = || {
         let message = format!(
@@ -261,7 +268,7 @@ async fn read(
         }
         ReadError::Broken => ApiError::new(ErrorClass::BadRequest, "the body broke off"),
     })?;
-    ChatRequest::parse(body, limits.content_bytes_max).map_err(|error| {
+    ClientRequest::parse(operation, body, limits.content_bytes_max).map_err(|error| {
         let param = error.param().map(str::to_owned);
         ApiError {
             param,
@@ -271,23 +278,19 @@ async fn read(
 }
 
 /// Answers a request that did not become a call, and writes its event.
-fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
-    let response = refuse(&draft, error);
-    match report::reject(shared, draft, error) {
-        // A refusal is worth no wait for the disk.
-        Ok(_written) => response,
+async fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
+    let response = refuse(draft.call_id.as_str(), error);
+    // A refusal is worth no wait for the disk.
+    match report::reject(shared, draft, error).stored().await {
+        Ok(_place) => response,
         Err(unwritten) => answer::error(&unwritten),
     }
 }
 
 /// Answers a request that did not become a call, and leaves no event.
-fn refuse(draft: &Draft, error: &ApiError) -> Response<AnswerBody> {
+fn refuse(call_id: &str, error: &ApiError) -> Response<AnswerBody> {
     let mut response = answer::error(error);
-    answer::set(
-        response.headers_mut(),
-        "x-litellm-call-id",
-        draft.call_id.as_str(),
-    );
+    answer::set(response.headers_mut(), CALL_ID, call_id);
     response
 }
 
@@ -305,42 +308,6 @@ fn unknown_model(shared: &Shared, model: &str) -> ApiError {
     }
 }
 
-fn unreadable(error: ReadError, deployment: &Deployment, bytes_max: usize) -> Box<Failure> {
-    let name = &deployment.provider_name;
-    match error {
-        ReadError::TooLarge => {
-            let message = format!("{name}'s answer is larger than {bytes_max} bytes");
-            Failure::here(deployment, ErrorClass::BadGateway, message)
-        }
-        ReadError::Broken => {
-            let message = format!("{name}'s answer broke off");
-            Failure::here(deployment, ErrorClass::ApiConnection, message)
-        }
-        ReadError::Late => {
-            let message = format!("{name} did not answer in time");
-            Failure::here(deployment, ErrorClass::Timeout, message)
-        }
-    }
-}
-
-/// A success whose body is none.
-fn not_an_answer(observed: &Observed, deployment: &Deployment) -> Option<Box<Failure>> {
-    let name = &deployment.provider_name;
-    if let Some(message) = &observed.error {
-        let message = format!("{name}: {message}");
-        return Some(Failure::here(
-            deployment,
-            ErrorClass::InternalServer,
-            message,
-        ));
-    }
-    if observed.response.is_none() {
-        let message = format!("{name} answered with something that is not JSON");
-        return Some(Failure::here(deployment, ErrorClass::BadGateway, message));
-    }
-    None
-}
-
 fn internal() -> ApiError {
     ApiError::new(ErrorClass::InternalServer, "this call has ended already")
 }
@@ -350,49 +317,5 @@ impl Call {
     fn wants_usage(&mut self) -> bool {
         let always = self.shared.config.always_include_usage;
         always || self.request().is_some_and(|request| request.include_usage)
-    }
-}
-
-/// What every answer of a call says in its headers.
-struct Stamp {
-    call_id: String,
-    deployment: Arc<Deployment>,
-    attempts: usize,
-}
-
-impl Stamp {
-    /// The stamp again, after attempts that may have gone elsewhere.
-    fn updated(self, call: &mut Call) -> Self {
-        match call.open() {
-            Some(open) => Self {
-                deployment: Arc::clone(&open.deployment),
-                attempts: open.attempts.len(),
-                ..self
-            },
-            None => self,
-        }
-    }
-
-    fn on(&self, mut response: Response<AnswerBody>, upstream: &HeaderMap) -> Response<AnswerBody> {
-        let headers = response.headers_mut();
-        answer::set(headers, "x-litellm-call-id", &self.call_id);
-        answer::set(headers, "x-litellm-model-id", &self.deployment.id);
-        answer::set(
-            headers,
-            "x-litellm-model-group",
-            &self.deployment.model_name,
-        );
-        let retries = HeaderValue::from(self.attempts.saturating_sub(1));
-        headers.insert(
-            HeaderName::from_static("x-litellm-attempted-retries"),
-            retries,
-        );
-        for (name, value) in upstream {
-            let passed = name.as_str();
-            if passed.starts_with("x-ratelimit-") || passed == "x-request-id" {
-                headers.insert(name.clone(), value.clone());
-            }
-        }
-        response
     }
 }

@@ -1,0 +1,52 @@
+//! What a deployment says to its provider beyond address and key.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::{Map, Value};
+
+use crate::provider::Setting;
+
+/// Settings of a provider by their keys, `vertex_project`. Some are credentials, so none is shown.
+#[derive(Clone, Default, PartialEq)]
+pub struct Settings(BTreeMap<&'static str, Value>);
+
+impl Settings {
+    /// Takes what `known` names out of a deployment's parameters.
+    pub(super) fn take(known: &[Setting], params: &mut Map<String, Value>) -> Self {
+        let found = |setting: &Setting| Some((setting.key, params.remove(setting.key)?));
+        let set = known.iter().filter_map(found);
+        Self(set.filter(|(_, value)| !value.is_null()).collect())
+    }
+
+    /// Looks up what `known` names and the deployment does not set.
+    pub fn fill(&mut self, known: &[Setting], environment: &dyn Fn(&str) -> Option<String>) {
+        for Setting { key, variables } in known {
+            let mut found = variables.iter().filter_map(|name| environment(name));
+            if let (false, Some(value)) = (self.0.contains_key(key), found.next()) {
+                self.0.insert(key, Value::String(value));
+            }
+        }
+    }
+
+    /// A setting that is text, or a number as text.
+    #[must_use]
+    pub fn text(&self, key: &str) -> Option<String> {
+        match self.0.get(key)? {
+            Value::String(text) if !text.is_empty() => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+
+    /// A setting of any type.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}

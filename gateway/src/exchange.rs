@@ -1,0 +1,245 @@
+//! One attempt: fetch what the request needs, send it, and read what comes back.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderMap, Response};
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    call::Call,
+    config::Deployment,
+    error::{ApiError, ErrorClass},
+    gateway::Shared,
+    provider::{Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole},
+    upstream::{self, Failure, ReadError},
+};
+
+/// Bytes of an error answer that are read.
+const ERROR_BYTES_MAX: usize = 1 << 20;
+/// The longest pause a provider may ask for that is passed on as seconds.
+const RETRY_AFTER_MAX: u64 = 3600;
+
+/// What a provider answered.
+pub(crate) enum Answered {
+    /// A stream that has begun.
+    Stream {
+        response: Response<Incoming>,
+        reader: Box<dyn Reader>,
+    },
+    /// All of it.
+    Whole {
+        whole: Box<Whole>,
+        headers: HeaderMap,
+    },
+}
+
+/// Asks `deployment` once.
+///
+/// # Errors
+///
+/// If it cannot be asked, does not answer by `deadline`, or answers with an error.
+pub(crate) async fn ask(
+    call: &mut Call,
+    deployment: &Deployment,
+    deadline: Instant,
+) -> Result<Answered, Box<Failure>> {
+    let shared = Arc::clone(&call.shared);
+    let prepared = prepare(call, &shared, deployment, deadline).await?;
+    let mut prepared = Box::new(prepared);
+    loop {
+        let Prepared {
+            outgoing,
+            reader,
+            streams,
+        } = *prepared;
+        let response = shared
+            .upstream
+            .send(call, deployment, outgoing, deadline)
+            .await?;
+        if !response.status().is_success() {
+            return Err(refusal(response, &*reader, deployment, deadline).await);
+        }
+        if streams && reader.is_stream(response.headers()) {
+            return Ok(Answered::Stream { response, reader });
+        }
+        let answer = read(response, &shared, deployment, deadline).await?;
+        let headers = answer.headers.clone();
+        let said = reader.whole(answer);
+        match said {
+            Ok(Step::Done(whole)) => {
+                return match not_an_answer(&whole.observed, deployment) {
+                    Some(failure) => Err(failure.while_answering(whole.observed)),
+                    None => Ok(Answered::Whole { whole, headers }),
+                };
+            }
+            Ok(Step::Again(pause, next)) => {
+                wait(pause, deployment, deadline).await?;
+                prepared = next;
+            }
+            Err(fault) => {
+                let name = &deployment.provider_name;
+                let message = format!("{}: {name}: {}", fault.class.name(), fault.message);
+                let failure = Failure::here(deployment, fault.class, message);
+                return Err(failure.while_answering(Observed::default()));
+            }
+        }
+    }
+}
+
+/// Fetches what the request needs, and says it in the provider's dialect.
+async fn prepare(
+    call: &mut Call,
+    shared: &Shared,
+    deployment: &Deployment,
+    deadline: Instant,
+) -> Result<Prepared, Box<Failure>> {
+    let refused = |error: ProviderError| refused(deployment, &error);
+    let now = (shared.clock)();
+    let drops = shared.config.drop_params;
+    let mut fetched = crate::provider::Fetched::default();
+    let needs = {
+        let request = call.request().ok_or_else(Failure::ended_already)?;
+        let ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
+        let needs = deployment.provider.needs(&ask).map_err(refused)?;
+        if needs.is_empty() {
+            return deployment.provider.prepare(&ask).map_err(refused);
+        }
+        needs
+    };
+    for need in needs {
+        match need {
+            Need::Token(request) => {
+                let token = shared
+                    .credentials
+                    .token(call, deployment, *request, deadline)
+                    .await?;
+                fetched.token = Some(token);
+            }
+            Need::Media(address) => {
+                let media = shared.media.fetch(call, &address, deadline).await?;
+                fetched.media.insert(address, media);
+            }
+        }
+    }
+    let request = call.request().ok_or_else(Failure::ended_already)?;
+    let mut ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
+    ask.fetched = fetched;
+    deployment.provider.prepare(&ask).map_err(refused)
+}
+
+fn refused(deployment: &Deployment, error: &ProviderError) -> Box<Failure> {
+    Failure::here(deployment, error.class(), error.to_string())
+}
+
+async fn read(
+    response: Response<Incoming>,
+    shared: &Shared,
+    deployment: &Deployment,
+    deadline: Instant,
+) -> Result<Answer, Box<Failure>> {
+    let (head, body) = response.into_parts();
+    let bytes_max = shared.config.settings.response_bytes_max;
+    match upstream::read(body, bytes_max, deadline).await {
+        Ok(body) => Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        }),
+        Err(error) => {
+            let failure = unreadable(error, deployment, bytes_max);
+            Err(failure.while_answering(Observed::default()))
+        }
+    }
+}
+
+/// Waits before the answer is asked for again.
+async fn wait(
+    pause: Duration,
+    deployment: &Deployment,
+    deadline: Instant,
+) -> Result<(), Box<Failure>> {
+    let pause = tokio::time::sleep(pause);
+    timeout_at(deadline, pause).await.map_err(|_elapsed| {
+        let message = format!("{} was not ready in time", deployment.provider_name);
+        Failure::here(deployment, ErrorClass::Timeout, message).while_answering(Observed::default())
+    })
+}
+
+fn unreadable(error: ReadError, deployment: &Deployment, bytes_max: usize) -> Box<Failure> {
+    let name = &deployment.provider_name;
+    match error {
+        ReadError::TooLarge => {
+            let message = format!("{name}'s answer is larger than {bytes_max} bytes");
+            Failure::here(deployment, ErrorClass::BadGateway, message)
+        }
+        ReadError::Broken => {
+            let message = format!("{name}'s answer broke off");
+            Failure::here(deployment, ErrorClass::ApiConnection, message)
+        }
+        ReadError::Late => {
+            let message = format!("{name} did not answer in time");
+            Failure::here(deployment, ErrorClass::Timeout, message)
+        }
+    }
+}
+
+/// A success whose body is none.
+fn not_an_answer(observed: &Observed, deployment: &Deployment) -> Option<Box<Failure>> {
+    let name = &deployment.provider_name;
+    if let Some(fault) = &observed.error {
+        let message = format!("{name}: {}", fault.message);
+        return Some(Failure::here(deployment, fault.class, message));
+    }
+    if observed.response.is_none() {
+        let message = format!("{name} answered with something that is not JSON");
+        return Some(Failure::here(deployment, ErrorClass::BadGateway, message));
+    }
+    None
+}
+
+/// Turns an answer that is no success into an error.
+async fn refusal(
+    response: Response<Incoming>,
+    reader: &dyn Reader,
+    deployment: &Deployment,
+    deadline: Instant,
+) -> Box<Failure> {
+    let (head, body) = response.into_parts();
+    let body = upstream::read(body, ERROR_BYTES_MAX, deadline)
+        .await
+        .unwrap_or_default();
+    let answer = Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+    };
+    let status = answer.status.as_u16();
+    let fault = reader.fault(&answer);
+    let provider = &deployment.provider_name;
+    let said = if fault.message.is_empty() {
+        format!("status {status}")
+    } else {
+        fault.message
+    };
+    let class = fault.class;
+    let mut error = ApiError::new(class, format!("{}: {provider}: {said}", class.name()));
+    error.provider = Some(provider.clone());
+    let header = |name: &str| {
+        let value = answer.headers.get(name)?;
+        value.to_str().ok()
+    };
+    error.provider_request_id = header("x-request-id")
+        .or_else(|| header("request-id"))
+        .or_else(|| header("x-amzn-requestid"))
+        .map(str::to_owned);
+    error.retry_after = header("retry-after")
+        .and_then(|value| value.trim().parse().ok())
+        .map(|seconds: u64| seconds.min(RETRY_AFTER_MAX));
+    Box::new(Failure {
+        error,
+        status: Some(status),
+        headers: answer.headers,
+        answering: None,
+    })
+}

@@ -1,0 +1,69 @@
+//! One frame in each line.
+
+use bytes::{Buf as _, BytesMut};
+
+use super::{FRAME_BYTES_MAX, Frame, FrameError, Frames};
+
+/// Lines that are not empty.
+#[derive(Debug, Default)]
+pub struct LineFrames {
+    buffer: BytesMut,
+    /// Bytes of the buffer in which there is no end of a line.
+    searched: usize,
+}
+
+impl LineFrames {
+    /// The next line, without its end.
+    pub(super) fn line(&mut self) -> Option<Result<BytesMut, FrameError>> {
+        let fresh = self.buffer.get(self.searched..).unwrap_or_default();
+        if let Some(end) = memchr::memchr(b'\n', fresh) {
+            let mut line = self.buffer.split_to(self.searched + end);
+            self.buffer.advance(1);
+            self.searched = 0;
+            if line.last() == Some(&b'\r') {
+                line.truncate(line.len() - 1);
+            }
+            return Some(Ok(line));
+        }
+        self.searched = self.buffer.len();
+        if self.searched > FRAME_BYTES_MAX {
+            self.buffer = BytesMut::new();
+            self.searched = 0;
+            return Some(Err(FrameError::TooLarge));
+        }
+        None
+    }
+
+    pub(super) fn rest(&mut self) -> BytesMut {
+        self.searched = 0;
+        std::mem::take(&mut self.buffer)
+    }
+}
+
+impl Frames for LineFrames {
+    fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    fn next(&mut self) -> Option<Result<Frame, FrameError>> {
+        loop {
+            match self.line()? {
+                Ok(line) if line.trim_ascii().is_empty() => {}
+                Ok(line) => return Some(Ok(frame(&line))),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    fn last(&mut self) -> Option<Frame> {
+        let rest = self.rest();
+        (!rest.trim_ascii().is_empty()).then(|| frame(&rest))
+    }
+}
+
+fn frame(line: &[u8]) -> Frame {
+    Frame {
+        kind: String::new(),
+        data: line.trim_ascii().to_vec(),
+    }
+}
