@@ -271,6 +271,10 @@ impl Log for Journal {
         let reader = JournalReader::open_on(disk, &self.dir, (group, wake), corrupt)?;
         Ok(Box::new(reader))
     }
+
+    fn forget(&self, group: &str) -> Result<(), BusError> {
+        cursor::remove(&*self.disk, &self.dir, group)
+    }
 }
 
 /// The source id of the journal in `dir`, or nothing when it has not been created. May be called

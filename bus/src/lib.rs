@@ -63,6 +63,13 @@ pub trait Log: Send + Sync {
     /// # Errors
     /// When the group's name is not allowed, or its cursor cannot be read.
     fn reader(&self, group: &str) -> Result<Box<dyn Reader>, BusError>;
+
+    /// Forgets `group`, so that it holds no records any more. Does nothing when there is no such
+    /// group.
+    ///
+    /// # Errors
+    /// When the group's name is not allowed, or its cursor cannot be deleted.
+    fn forget(&self, group: &str) -> Result<(), BusError>;
 }
 
 /// One group's way through a log.

@@ -103,6 +103,12 @@ impl Log for MemoryLog {
             log: self.clone(),
         }))
     }
+
+    fn forget(&self, group: &str) -> Result<(), BusError> {
+        check_group(group)?;
+        self.state().cursors.remove(group);
+        Ok(())
+    }
 }
 
 impl Reader for MemoryReader {

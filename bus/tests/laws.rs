@@ -24,6 +24,7 @@ const LAWS: &[Law] = &[
     ("what is synced is confirmed", synced),
     ("the reader knows whose records it reads", source),
     ("names of groups are checked", names),
+    ("a forgotten group begins anew", forgotten),
     ("an append of nothing is refused", nothing),
 ];
 
@@ -186,6 +187,16 @@ fn names(log: &dyn Log) {
         let refused = log.reader(name).err().expect(name);
         assert!(matches!(refused, BusError::GroupName { .. }), "{name}");
     }
+}
+
+fn forgotten(log: &dyn Log) {
+    log.forget("g").unwrap();
+    let first = append(log, &["a"]);
+    log.reader("g").unwrap().commit(first).unwrap();
+    log.forget("g").unwrap();
+    assert_eq!(log.reader("g").unwrap().committed(), None);
+    let refused = log.forget("../g").err();
+    assert!(matches!(refused, Some(BusError::GroupName { .. })));
 }
 
 fn nothing(log: &dyn Log) {

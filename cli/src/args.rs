@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Explain what a call cost: its line items, unit prices, and the price-map entry
     Explain(Explain),
+    /// Price calls of the books again, and correct the costs that differ
+    Reprice(Reprice),
     /// Show calls as they are settled, one JSON object a line
     Tap(Tap),
     /// Show, compare and update the prices of models
@@ -143,6 +145,31 @@ pub(crate) struct Explain {
     #[arg(value_name = "CALL_ID")]
     pub(crate) call: String,
     /// Print the record as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+/// Which calls to price again. Dates are `2026-11-20` or RFC 3339.
+#[derive(Debug, Args)]
+pub(crate) struct Reprice {
+    /// Calls that started then or later
+    #[arg(long, value_name = "DATE")]
+    pub(crate) since: String,
+    /// Calls that started before then; a day belongs to the range
+    #[arg(long, value_name = "DATE")]
+    pub(crate) until: Option<String>,
+    /// Only calls of this model, as the provider or the client names it; may be repeated
+    #[arg(long = "model", value_name = "MODEL")]
+    pub(crate) models: Vec<String>,
+    /// Only calls whose cost is not known
+    #[arg(long)]
+    pub(crate) unpriced: bool,
+    /// Say what would change, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

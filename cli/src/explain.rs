@@ -27,7 +27,25 @@ struct Ours {
     sequence: u64,
     outcome: String,
     usage_source: String,
+    #[serde(default)]
+    revision: u32,
     cost: Cost,
+}
+
+/// What is known of a call beyond its row.
+#[derive(Deserialize)]
+struct Explanation {
+    corrections: Vec<Step>,
+}
+
+/// A correction of the cost.
+#[derive(Deserialize)]
+struct Step {
+    revision: u32,
+    at: String,
+    reason: String,
+    was: Option<Usd>,
+    now: Option<Usd>,
 }
 
 /// Prints the bill of one call.
@@ -53,8 +71,30 @@ pub(crate) async fn explain(options: &Explain) -> anyhow::Result<()> {
     }
     for row in &rows {
         say(&bill(row));
+        if row.tollkeeper.revision > 0 {
+            let path = format!("/spend/logs/{}/explain", encode(&row.litellm_call_id));
+            let explained = options.remote.get(&path).await?.text().await?;
+            let explained: Explanation = serde_json::from_str(&explained)?;
+            explained
+                .corrections
+                .iter()
+                .for_each(|step| say(&line(step)));
+        }
     }
     Ok(())
+}
+
+/// A correction as text.
+fn line(step: &Step) -> String {
+    let amount = |cost: Option<Usd>| cost.map_or("unknown".to_owned(), |usd| format!("{usd} USD"));
+    let (was, now) = (amount(step.was), amount(step.now));
+    let Step {
+        revision,
+        at,
+        reason,
+        ..
+    } = step;
+    format!("revision {revision}  {at}: {was} became {now}: {reason}")
 }
 
 /// The bill as text.

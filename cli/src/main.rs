@@ -6,6 +6,7 @@ mod explain;
 mod files;
 mod prices;
 mod remote;
+mod reprice;
 mod run;
 mod tap;
 
@@ -48,6 +49,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Collector(options) => run::collector(&options).await?,
         Command::Check(check) => run::check(&check)?,
         Command::Explain(options) => explain::explain(&options).await?,
+        Command::Reprice(options) => reprice::reprice(&options).await?,
         Command::Tap(options) => tap::tap(&options).await?,
         Command::Prices(command) => return prices::prices(&command).await,
     }

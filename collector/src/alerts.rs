@@ -44,7 +44,10 @@ impl Alerts {
                     .reason
                     .as_deref()
                     .unwrap_or("there is no price");
-                let message = format!("calls of `{model}` are not priced: {reason}");
+                let message = format!(
+                    "calls of `{model}` are not priced: {reason}; give it a price, then settle \
+                     them with `tollkeeper reprice`"
+                );
                 let key = format!("model_unpriced/{model}");
                 self.raise(key, AlertKind::ModelUnpriced, Severity::Warning, message)
                     .await;
@@ -126,6 +129,13 @@ impl Alerts {
     pub(crate) async fn dead_letters(&self, sink: &str, message: String) {
         let key = format!("dead_letters/{sink}");
         self.raise(key, AlertKind::DeadLetters, Severity::Warning, message)
+            .await;
+    }
+
+    /// Costs that are not what they were.
+    pub(crate) async fn corrected(&self, job: &str, message: String) {
+        let key = format!("costs_corrected/{job}");
+        self.raise(key, AlertKind::CostsCorrected, Severity::Info, message)
             .await;
     }
 

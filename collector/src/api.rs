@@ -6,6 +6,7 @@ mod calculate;
 mod dates;
 mod global;
 mod prices;
+mod reprice;
 mod row;
 mod spend;
 mod tap;
@@ -29,6 +30,7 @@ use crate::{
     health::Health,
     metrics::{LaneStats, Metrics},
     price::PriceMaps,
+    reprice::Repricer,
     tap::Tap,
     tasks::Tasks,
 };
@@ -40,6 +42,7 @@ pub(crate) struct Api {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tap: Tap,
     pub(crate) prices: PriceMaps,
+    pub(crate) repricer: Repricer,
     pub(crate) lanes: Vec<Arc<LaneStats>>,
     pub(crate) master_key: Option<Secret>,
     pub(crate) metrics_auth: bool,
@@ -81,6 +84,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/prices", get(prices::status))
         .route("/prices/layers/{sha256}", get(prices::layer))
         .route("/prices/update", post(prices::update))
+        .route("/reprice", get(reprice::last).post(reprice::start))
         .route("/tap", get(tap::tap));
     let (open, guarded) = match api.metrics_auth {
         true => (open, guarded.merge(metrics)),

@@ -3,11 +3,13 @@
 //! They are a fold over the priced log: [`Books::settle`] adds a run of events, moves the marks of
 //! their sources and the position in the priced log, all in one transaction. So whatever happens,
 //! the books stand at one position of the priced log and hold what came before it, once.
-//! There are two guards against doubling: the transaction only goes through if the books stand
-//! where the run begins, and a row with a known source and sequence is an error.
+//! There are guards against doubling: the transaction only goes through if the books stand
+//! where the run begins, a row with a known source and sequence is an error, and a correction counts
+//! only if its revision is higher than that of the row.
 
 mod alerts;
 mod audit;
+mod corrections;
 mod counts;
 mod detail;
 mod models;
@@ -29,6 +31,7 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::StoredAlert,
     audit::{Audit, Difference},
+    corrections::{Correction, Scan, Spot},
     counts::{Counts, Entry},
     query::{Day, Entity, Filter, Page, StoredCall},
     schema::MigrateError,
@@ -68,7 +71,7 @@ pub struct Standing {
 /// A run of events to be settled.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
-    /// The events, in the order of the priced log.
+    /// The events and the corrections, in the order of the priced log.
     pub events: &'a [Entry],
     /// The source whose mark moves, and where to.
     pub marks: &'a BTreeMap<String, u64>,
@@ -204,7 +207,8 @@ impl Books {
         Ok(())
     }
 
-    /// Adds a run of events: all of it or, after an error, nothing.
+    /// Adds a run of events and corrections: all of it or, after an error, nothing. A correction
+    /// that is in the books already changes nothing.
     ///
     /// # Errors
     /// If the books do not stand where the run begins, an event is in them already, or the
@@ -217,16 +221,24 @@ impl Books {
         let mut cards = self.cards.take();
         let mut table = Vec::with_capacity(run.events.len());
         let mut sums = rollups::Rollups::default();
-        for Entry { event, counts } in run.events {
+        let (calls, corrections): (Vec<_>, Vec<_>) = run
+            .events
+            .iter()
+            .partition(|entry| entry.event.revision() == 0);
+        for entry in calls {
+            let Entry { event, counts, .. } = entry;
             let source = event.settlement().origin.source.as_str();
             table.push(rows::Row {
                 source: *ids.get(source).ok_or(BooksError::OutOfRange)?,
                 event,
                 detail: detail::part(&mut transaction, &mut cards, event.cost()).await?,
+                position: entry.position,
             });
             sums.add(event, counts);
         }
         rows::insert(&mut transaction, &table).await?;
+        // After the rows that they correct.
+        corrections::apply(&mut transaction, &mut cards, &corrections, &mut sums).await?;
         if !run.events.is_empty() {
             sums.write(&mut transaction).await?;
         }

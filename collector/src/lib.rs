@@ -2,7 +2,7 @@
 //!
 //! [`Collector::start`] runs four things: the pipeline (calls log → price → priced log → books,
 //! exactly once: see `pipeline.rs`), one lane for each sink (`deliver/lane.rs`), the price map's
-//! keeper, and the HTTP API.
+//! keeper, and the HTTP API; and now and then a job that prices old calls again (`reprice.rs`).
 
 mod alerts;
 mod api;
@@ -14,6 +14,7 @@ mod health;
 mod metrics;
 mod pipeline;
 mod price;
+pub mod reprice;
 mod tap;
 mod tasks;
 
@@ -37,6 +38,7 @@ use crate::{
     metrics::{LaneStats, Metrics},
     pipeline::Pipeline,
     price::{PriceMaps, Pricer, Tools},
+    reprice::Repricer,
     tap::Tap,
     tasks::Tasks,
 };
@@ -46,6 +48,7 @@ pub use crate::{
     deliver::{LaneError, SinkStartError},
     metrics::SinkStatus,
     price::PriceMapError,
+    reprice::Busy,
 };
 
 /// How long [`Collector::stop`] waits for what is in hand.
@@ -123,6 +126,7 @@ pub struct Collector {
     address: SocketAddr,
     books: Books,
     lanes: Vec<Arc<LaneStats>>,
+    repricer: Repricer,
     tasks: Tasks,
 }
 
@@ -150,16 +154,9 @@ impl Collector {
         sinks: Sinks,
         deps: Deps,
     ) -> Result<Self, StartError> {
-        make_directory(&deps.data).await?;
-        let env = environment(config.egress)?;
-        let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
-        let lanes: Vec<_> = opened.iter().map(deliver::Opened::stats).collect();
-        let books = Books::open(&deps.data.join("books.sqlite")).await?;
-        let alerts = Alerts::new(books.clone());
-        let tools = Tools::new(env.http, &books, &alerts, &deps.data);
-        let prices = PriceMaps::open(config.prices, tools, tasks).await?;
-        let (listener, address) = listen(config.listen).await?;
-
+        let ready = Ready::make(tasks, &config, sinks, &deps).await?;
+        let (books, prices, address) = (ready.books, ready.prices, ready.address);
+        let (lanes, alerts) = (ready.lanes, ready.alerts);
         let metrics = Metrics::new(config.metrics_series_max, lanes.clone());
         let metrics = Arc::new(metrics.with_prices(prices.clone()));
         let (health, tap) = (Arc::new(Health::default()), Tap::new());
@@ -169,21 +166,27 @@ impl Collector {
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
         };
-        for sink in opened {
-            sink.start(&deps.data, shared.clone()).await?;
-        }
+        start_lanes(ready.opened, &deps.data, shared).await?;
+        let (repricer, corrections) = Repricer::new(reprice::Parts {
+            books: books.clone(),
+            prices: prices.clone(),
+            log: Arc::clone(&deps.priced),
+            alerts: alerts.clone(),
+            tasks: tasks.clone(),
+        });
         let api = api::Api {
             books: books.clone(),
             health: Arc::clone(&health),
             metrics: Arc::clone(&metrics),
             tap: tap.clone(),
             prices: prices.clone(),
+            repricer: repricer.clone(),
             lanes: lanes.clone(),
             master_key: deps.master_key,
             metrics_auth: config.metrics_auth,
             tasks: tasks.clone(),
         };
-        tasks.spawn(api::serve(listener, api));
+        tasks.spawn(api::serve(ready.listener, api));
         let bad_records = deps.data.join("bad-records").join("calls.jsonl");
         let pipeline = Pipeline {
             calls: deps.calls,
@@ -197,6 +200,7 @@ impl Collector {
             health,
             tap,
             settle: config.settle,
+            corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
         tracing::info!(%address, "collector listening");
@@ -204,6 +208,7 @@ impl Collector {
             address,
             books,
             lanes,
+            repricer,
             tasks: tasks.clone(),
         })
     }
@@ -226,6 +231,16 @@ impl Collector {
         self.lanes.iter().map(|lane| lane.status()).collect()
     }
 
+    /// Prices calls of the books again, under the prices that are in force, and waits for the end.
+    /// `None` if the collector stops in between.
+    ///
+    /// # Errors
+    /// If another job has not ended.
+    pub async fn reprice(&self, order: reprice::Order) -> Result<Option<reprice::Report>, Busy> {
+        let mut watched = self.repricer.start(order)?;
+        Ok(reprice::ended(&mut watched).await)
+    }
+
     /// Settles what the calls log holds and ends the attempts that are on their way, within ten
     /// seconds. A sink's batch that is not full yet is not delivered any more. What is left is where
     /// it was, in the logs, and the next start goes on with it.
@@ -234,6 +249,56 @@ impl Collector {
             tracing::warn!("collector stopped before everything in hand was done");
         }
         self.books.close().await;
+    }
+}
+
+async fn start_lanes(
+    opened: Vec<deliver::Opened>,
+    data: &Path,
+    shared: Shared,
+) -> Result<(), StartError> {
+    for sink in opened {
+        sink.start(data, shared.clone()).await?;
+    }
+    Ok(())
+}
+
+/// What has been opened and does not run yet.
+struct Ready {
+    opened: Vec<deliver::Opened>,
+    lanes: Vec<Arc<LaneStats>>,
+    alerts: Alerts,
+    prices: PriceMaps,
+    books: Books,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Ready {
+    async fn make(
+        tasks: &Tasks,
+        config: &Config,
+        sinks: Sinks,
+        deps: &Deps,
+    ) -> Result<Self, StartError> {
+        make_directory(&deps.data).await?;
+        let env = environment(config.egress.clone())?;
+        let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
+        let lanes = opened.iter().map(deliver::Opened::stats).collect();
+        let books = Books::open(&deps.data.join("books.sqlite")).await?;
+        let alerts = Alerts::new(books.clone());
+        let tools = Tools::new(env.http, &books, &alerts, &deps.data);
+        let prices = PriceMaps::open(config.prices.clone(), tools, tasks).await?;
+        let (listener, address) = listen(config.listen).await?;
+        Ok(Self {
+            opened,
+            lanes,
+            alerts,
+            prices,
+            books,
+            listener,
+            address,
+        })
     }
 }
 

@@ -20,7 +20,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::labels::{Admission, Batch, ModelLabels, RequestLabels, TimeLabels, TokenLabels};
+use self::labels::{
+    Admission, Batch, ModelLabels, RequestLabels, SignLabels, TimeLabels, TokenLabels,
+};
 pub use self::lanes::SinkStatus;
 pub(crate) use self::lanes::{Fates, LaneState, LaneStats, SinkLabels};
 use crate::books::Entry;
@@ -52,6 +54,8 @@ pub(crate) struct Metrics {
     pub(crate) bad_records: Counter,
     /// Positions of the calls log that were lost.
     pub(crate) gaps: Counter,
+    corrections: Counter,
+    corrected: Family<SignLabels, UsdCounter>,
     /// Records of the calls log that wait to be settled.
     pub(crate) lag: Gauge,
     /// The head of the priced log.
@@ -107,6 +111,8 @@ impl Metrics {
             started: Counter::default(),
             bad_records: Counter::default(),
             gaps: Counter::default(),
+            corrections: Counter::default(),
+            corrected: Family::default(),
             lag: Gauge::default(),
             head: Gauge::default(),
             settle: Histogram::new(SETTLE),
@@ -159,6 +165,10 @@ impl Metrics {
         registry.register("collector_bad_records", help, self.bad_records.clone());
         let help = "Positions of the calls log that were lost before they were read";
         registry.register("collector_log_gap_records", help, self.gaps.clone());
+        let help = "Costs that were corrected";
+        registry.register("collector_corrections", help, self.corrections.clone());
+        let help = "By how much corrections raised and lowered costs";
+        registry.register("collector_corrected_usd", help, self.corrected.clone());
         let help = "Records of the calls log that wait to be settled";
         registry.register("collector_calls_lag_records", help, self.lag.clone());
         let help = "The position that the next priced event gets";
@@ -177,10 +187,18 @@ impl Metrics {
         );
     }
 
-    /// Counts events that have been settled.
-    pub(crate) fn count(&self, events: &[Entry]) {
+    /// Counts events and corrections that have been settled.
+    pub(crate) fn count(&self, entries: &[Entry]) {
         let mut batch = Batch::default();
-        events.iter().for_each(|entry| batch.add(entry));
+        let mut calls = 0;
+        for entry in entries {
+            if let Some(previous) = &entry.event.settlement().previous {
+                self.count_correction(previous.difference);
+            } else {
+                calls += 1;
+                batch.add(entry);
+            }
+        }
         let mut admission = self
             .admission
             .lock()
@@ -210,8 +228,19 @@ impl Metrics {
                     .for_each(|time| first.observe(time.as_secs_f64()));
             }
         }
-        self.ingested
-            .inc_by(u64::try_from(events.len()).unwrap_or(u64::MAX));
+        self.ingested.inc_by(calls);
+    }
+
+    fn count_correction(&self, difference: Usd) {
+        self.corrections.inc();
+        let (sign, amount) = if difference < Usd::ZERO {
+            ("down", -difference)
+        } else {
+            ("up", difference)
+        };
+        self.corrected
+            .get_or_create(&SignLabels { sign })
+            .add(amount);
     }
 
     /// All of it in the text format.

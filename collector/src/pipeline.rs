@@ -27,17 +27,23 @@
 //! stands in the calls log. Pricing it again by itself is not worth its code: the transaction comes
 //! milliseconds after the sync.
 //!
+//! A correction goes steps 2 to 4 alone, between two batches: it is a record of the priced log like
+//! any other, and the books fold it in. What the recovery finds of it a second time has a revision
+//! that the row has already.
+//!
 //! Sinks read the priced log and may have an event before it is settled; they will never have one
 //! that is not going to be.
 
+mod corrections;
 mod intake;
 mod recovery;
 
 use std::{collections::BTreeMap, error::Error as StdError, sync::Arc, time::Duration};
 
 use bus::{BusError, Log, Position, ReadLimit, Reader};
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
+pub(crate) use self::corrections::Corrections;
 use self::intake::Intake;
 use crate::{
     alerts::Alerts,
@@ -71,6 +77,8 @@ pub(crate) struct Pipeline {
     pub(crate) health: Arc<Health>,
     pub(crate) tap: Tap,
     pub(crate) settle: SettleConfig,
+    /// What is to be corrected. Never more than one at a time: who sends waits for the answer.
+    pub(crate) corrections: mpsc::Receiver<Corrections>,
 }
 
 /// Where the pipeline is.
@@ -134,11 +142,16 @@ impl Pipeline {
     async fn go(&mut self, tasks: &Tasks) -> Result<(), PipelineError> {
         let mut place = self.recover().await?;
         self.health.works();
+        let limit = self.limit();
         loop {
             let batch = tokio::select! {
                 biased;
                 () = tasks.stopping() => break,
-                batch = self.calls.read(self.limit()) => batch.map_err(PipelineError::Calls)?,
+                Some(corrections) = self.corrections.recv() => {
+                    self.correct(corrections, &mut place).await?;
+                    continue;
+                }
+                batch = self.calls.read(limit) => batch.map_err(PipelineError::Calls)?,
                 // No more calls may come until the room that they need has been made.
                 () = tokio::time::sleep_until(place.committed + COMMIT_EVERY), if place.is_ahead => {
                     self.commit(&mut place)?;
@@ -201,14 +214,14 @@ impl Pipeline {
         let Some(last) = batch.records.last().map(|record| record.position.offset) else {
             return Ok(());
         };
-        let intake = self.take_in(&batch.records, place).await?;
+        let mut intake = self.take_in(&batch.records, place).await?;
         drop(batch);
         self.metrics.started.inc_by(intake.started);
         if intake.events.is_empty() && intake.bad == 0 {
             // Nothing to settle; the mark moves with the next batch, the cursor waits for it.
             return Ok(());
         }
-        let to = self.append(&intake, place).await?;
+        let to = self.append(&mut intake, place).await?;
         place.mark = place.mark.max(Some(last));
         self.settle(&intake, place, to).await?;
         self.told(&intake).await;
@@ -218,8 +231,8 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Step 2. Returns the head of the priced log after the batch.
-    async fn append(&mut self, intake: &Intake, place: &Place) -> Result<u64, PipelineError> {
+    /// Step 2: each event gets its position. Returns the head of the priced log after the batch.
+    async fn append(&mut self, intake: &mut Intake, place: &Place) -> Result<u64, PipelineError> {
         if intake.encoded.is_empty() {
             return Ok(place.priced_next);
         }
@@ -232,6 +245,9 @@ impl Pipeline {
             .synced(appended.last)
             .await
             .map_err(PipelineError::Priced)?;
+        for (entry, position) in intake.events.iter_mut().zip(appended.first.offset..) {
+            entry.position = Some(position);
+        }
         Ok(appended.last.offset.saturating_add(1))
     }
 
@@ -296,7 +312,7 @@ impl Pipeline {
             .set(i64::try_from(head).unwrap_or(i64::MAX));
         self.tap.tell(&intake.encoded);
         let events = intake.events.iter().map(|entry| &entry.event);
-        let unpriced = events.filter(|event| metrics::is_unpriced(event));
+        let unpriced = events.filter(|event| metrics::is_unpriced(event) && event.revision() == 0);
         self.alerts.unpriced(unpriced).await;
     }
 }

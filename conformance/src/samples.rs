@@ -72,6 +72,18 @@ pub fn awkward() -> Vec<Item> {
     shaped.chain(priced).collect()
 }
 
+/// The first correction of an event of [`plain`]: the same id, another cost and another key.
+#[must_use]
+pub fn corrected(sequence: u64) -> Item {
+    let first = PricedEvent::new(payload(sequence), origin(sequence), one_dollar());
+    let at = Timestamp::from_micros(START);
+    open(&codec::encode_priced(&first.corrected(
+        cost("1.5"),
+        at,
+        "the prices have changed",
+    )))
+}
+
 /// An event whose JSON has at least `bytes` bytes.
 #[must_use]
 pub fn of_size(bytes: usize, sequence: u64) -> Item {

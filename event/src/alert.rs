@@ -37,6 +37,8 @@ pub enum AlertKind {
     PriceMapRefused,
     /// Records were lost or deleted before they were read.
     LogGap,
+    /// Calls were priced again, and their costs have changed.
+    CostsCorrected,
 }
 
 /// How bad it is.

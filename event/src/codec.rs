@@ -23,6 +23,8 @@ pub struct PricedRecord<'a> {
     pub id: EventId,
     /// Where the event entered.
     pub origin: Origin,
+    /// How often its cost had been corrected: 0 for the event as it was settled first.
+    pub revision: u32,
     /// The [`PricedEvent`] as JSON.
     pub json: &'a [u8],
 }
@@ -62,7 +64,7 @@ pub fn encode_finished(payload: &StandardLoggingPayload) -> Vec<u8> {
     v1::encode(v1::Kind::Finished, payload)
 }
 
-/// Writes a priced event in the newest version.
+/// Writes a priced event in the newest version: as a correction, if it is a later revision.
 #[must_use]
 pub fn encode_priced(event: &PricedEvent) -> Vec<u8> {
     v1::encode_priced(event)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cost, EventId, Json, Origin, Timestamp};
+use crate::{Cost, CostStatus, EventId, Json, Origin, Timestamp, Usd};
 
 /// What Tollkeeper knows of a call beyond LiteLLM's fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,4 +128,31 @@ pub struct Settlement {
     pub origin: Origin,
     /// What it cost.
     pub cost: Cost,
+    /// How often the cost has been corrected: 0 as it was settled first, then 1, 2, …. Of two
+    /// events with the same id the one with the higher revision holds.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub revision: u32,
+    /// The cost that this revision takes the place of; `None` in revision 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Previous>,
+}
+
+/// The cost before a correction, and what led from it to the cost now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Whether the cost was known.
+    pub status: CostStatus,
+    /// What it was; `None` if it was not known.
+    pub total: Option<Usd>,
+    /// The total now less the total before, exactly; one that is not known counts as nothing.
+    pub difference: Usd,
+    /// When it was corrected.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_first(revision: &u32) -> bool {
+    *revision == 0
 }

@@ -22,7 +22,7 @@ pub use crate::{
     alert::{Alert, AlertKind, Severity},
     codec::{CallRecord, DecodeError, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem},
-    extension::{Attempt, Extension, Outcome, Settlement, UsageSource},
+    extension::{Attempt, Extension, Outcome, Previous, Settlement, UsageSource},
     id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
     json::Json,
     money::{Exact, MoneyError, Usd},

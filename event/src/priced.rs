@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Cost, EventId, Json, Origin, Settlement, StandardLoggingPayload};
+use crate::{Cost, EventId, Json, Origin, Previous, Settlement, StandardLoggingPayload, Timestamp};
 
 /// A payload that has been priced. In JSON it is the payload, with `response_cost` and
 /// `cost_breakdown` filled in and the [`Settlement`] under `tollkeeper.settlement`.
@@ -24,7 +24,52 @@ pub struct NotPriced;
 impl PricedEvent {
     /// Joins a call and its cost, and fills in LiteLLM's cost fields.
     #[must_use]
-    pub fn new(mut payload: StandardLoggingPayload, origin: Origin, cost: Cost) -> Self {
+    pub fn new(payload: StandardLoggingPayload, origin: Origin, cost: Cost) -> Self {
+        Self::settled(
+            payload,
+            Settlement {
+                event_id: EventId::of(&origin),
+                origin,
+                cost,
+                revision: 0,
+                previous: None,
+            },
+        )
+    }
+
+    /// The same call with another cost: its next revision.
+    #[must_use]
+    pub fn corrected(self, cost: Cost, at: Timestamp, reason: &str) -> Self {
+        let Settlement {
+            event_id,
+            origin,
+            cost: before,
+            revision,
+            ..
+        } = Arc::unwrap_or_clone(self.settlement);
+        let known = |cost: &Cost| cost.total.unwrap_or_default();
+        let previous = Previous {
+            status: before.status,
+            total: before.total,
+            difference: known(&cost) - known(&before),
+            at,
+            reason: reason.to_owned(),
+        };
+        Self::settled(
+            self.payload,
+            Settlement {
+                event_id,
+                origin,
+                cost,
+                revision: revision.saturating_add(1),
+                previous: Some(previous),
+            },
+        )
+    }
+
+    /// Fills in LiteLLM's cost fields, over those of a revision before.
+    fn settled(mut payload: StandardLoggingPayload, settlement: Settlement) -> Self {
+        let cost = &settlement.cost;
         payload.response_cost = cost.total;
         payload.hidden_params.response_cost = cost.total;
         payload.cost_breakdown = cost.breakdown();
@@ -37,12 +82,10 @@ impl PricedEvent {
         if let (None, Some(reason)) = (cost.total, &cost.reason) {
             payload.response_cost_failure_debug_info =
                 Json::of(&serde_json::json!({ "error_str": reason, "model": payload.model }));
+        } else if settlement.revision > 0 {
+            payload.response_cost_failure_debug_info = Json::default();
         }
-        let settlement = Arc::new(Settlement {
-            event_id: EventId::of(&origin),
-            origin,
-            cost,
-        });
+        let settlement = Arc::new(settlement);
         let ours = payload.tollkeeper.get_or_insert_default();
         ours.settlement = Some(Arc::clone(&settlement));
         Self {
@@ -67,6 +110,12 @@ impl PricedEvent {
     #[must_use]
     pub fn id(&self) -> EventId {
         self.settlement.event_id
+    }
+
+    /// How often its cost has been corrected.
+    #[must_use]
+    pub fn revision(&self) -> u32 {
+        self.settlement.revision
     }
 
     /// What it cost.

@@ -19,6 +19,7 @@ pub struct Batch<'a> {
 pub struct Item {
     id: EventId,
     origin: Origin,
+    revision: u32,
     json: Box<[u8]>,
     event: OnceLock<Option<PricedEvent>>,
 }
@@ -35,14 +36,32 @@ impl Item {
             id: opened.id,
             json: opened.json.into(),
             origin: opened.origin,
+            revision: opened.revision,
             event: OnceLock::new(),
         })
     }
 
-    /// The event's id: the same in every replay, so good as an idempotency key.
+    /// The event's id: the same in every replay, and in every revision. A destination that replaces
+    /// what it has under an id keeps the newest revision, since an earlier one comes first.
     #[must_use]
     pub const fn id(&self) -> EventId {
         self.id
+    }
+
+    /// How often the event's cost has been corrected: 0 for an event that is delivered first.
+    #[must_use]
+    pub const fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// The same in every replay, and another for every revision, so good as an idempotency key:
+    /// the id, and then for the first correction `<id>-r1`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.revision {
+            0 => self.id.to_string(),
+            revision => format!("{}-r{revision}", self.id),
+        }
     }
 
     /// Where the event entered the system.

@@ -4,6 +4,9 @@
 //! make the last one longer than `rotate_bytes`. A `path` that ends with `/` names a directory, and
 //! its files `events.000001.jsonl`, ….
 //!
+//! A call whose cost is corrected gets another line, with the same `tollkeeper.settlement.event_id`
+//! and a higher `revision` beside it. The line with the highest revision holds.
+//!
 //! # Nothing twice
 //!
 //! The collector delivers a batch again, under the same name, until it hears that it is stored. It

@@ -5,6 +5,10 @@
 //! signed too. So a receiver that verifies signatures and drops ids it has seen gets every event
 //! exactly once.
 //!
+//! A call whose cost is corrected comes again, with the same `event_id` and a higher `revision`, under
+//! a `webhook-id` of its own (`<event id>-r1`), alone as an `llm.call.corrected`. The event with the
+//! highest revision holds; it takes the place of those before it.
+//!
 //! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 use std::time::Duration;
@@ -115,11 +119,14 @@ impl Webhook {
 /// name is unique only within its sink, so what is in the batch is part of it.
 fn id(batch: &Batch<'_>) -> String {
     if let [item] = batch.items() {
-        return item.id().to_string();
+        return item.key();
     }
     let mut content = Sha256::new();
     for item in batch.items() {
         content.update(item.id().uuid().as_bytes());
+        if item.revision() > 0 {
+            content.update(item.revision().to_le_bytes());
+        }
     }
     let content = content.finalize();
     let digits: String = content

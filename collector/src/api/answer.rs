@@ -55,6 +55,10 @@ impl Refusal {
         Self::new(status, "internal_server_error", message)
     }
 
+    pub(super) fn conflict(message: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "invalid_request_error", message)
+    }
+
     fn new(status: StatusCode, kind: &'static str, message: &str) -> Self {
         Self {
             status,

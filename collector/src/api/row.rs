@@ -4,7 +4,7 @@ use event::{CostBreakdown, EventId, Origin, PricedEvent, StandardLoggingPayload,
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::books::StoredCall;
+use crate::books::{Correction, StoredCall};
 
 /// One row.
 #[derive(Debug, Serialize)]
@@ -81,6 +81,8 @@ pub(super) struct Ours {
     usage_source: String,
     stream: Option<bool>,
     trace_id: Option<String>,
+    /// How often the cost has been corrected.
+    revision: i64,
     cost: Option<Box<RawValue>>,
 }
 
@@ -141,11 +143,7 @@ impl From<StoredCall> for Row {
 
 impl Ours {
     fn of(call: &StoredCall) -> Self {
-        let sequence = u64::try_from(call.sequence).unwrap_or_default();
-        let origin = Origin {
-            source: call.source.clone(),
-            sequence,
-        };
+        let origin = call.origin();
         Self {
             event_id: EventId::of(&origin),
             source: origin.source,
@@ -154,6 +152,7 @@ impl Ours {
             usage_source: call.usage_source.clone(),
             stream: call.stream,
             trace_id: call.trace_id.clone(),
+            revision: call.revision,
             cost: RawValue::from_string(call.cost_detail.clone()).ok(),
         }
     }
@@ -174,10 +173,42 @@ pub(super) struct Explanation {
     cost_status: String,
     usage: Option<Box<RawValue>>,
     tollkeeper: Ours,
+    /// What the cost was before, the first one first.
+    corrections: Vec<Step>,
 }
 
-impl From<StoredCall> for Explanation {
-    fn from(call: StoredCall) -> Self {
+/// A correction: what the cost was, and what it became.
+#[derive(Debug, Serialize)]
+struct Step {
+    revision: i64,
+    at: String,
+    reason: String,
+    was_status: String,
+    was: Option<Usd>,
+    now: Option<Usd>,
+    difference: Usd,
+    was_cost: Option<Box<RawValue>>,
+}
+
+impl From<Correction> for Step {
+    fn from(step: Correction) -> Self {
+        let (was, now) = (step.was(), step.now());
+        Self {
+            revision: step.revision,
+            at: time(step.at),
+            reason: step.reason,
+            was_status: step.was_status,
+            was,
+            now,
+            difference: now.unwrap_or_default() - was.unwrap_or_default(),
+            was_cost: RawValue::from_string(step.was_detail).ok(),
+        }
+    }
+}
+
+impl Explanation {
+    /// Explains a call that was corrected in these steps.
+    pub(super) fn of(call: StoredCall, steps: Vec<Correction>) -> Self {
         #[derive(serde::Deserialize)]
         struct Kept {
             usage_object: Option<Box<RawValue>>,
@@ -197,6 +228,7 @@ impl From<StoredCall> for Explanation {
             cost_status: call.cost_status,
             usage: kept.and_then(|kept| kept.usage_object),
             tollkeeper,
+            corrections: steps.into_iter().map(Step::from).collect(),
         }
     }
 }

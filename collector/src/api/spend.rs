@@ -163,7 +163,11 @@ pub(super) async fn explain(
     let calls = api.books.calls(&filter, Page { skip: 0, take: 1 }).await?;
     let call = calls.into_iter().next();
     let call = call.ok_or_else(|| Refusal::not_found("no such call in the books"))?;
-    Ok(Json(Explanation::from(call)).into_response())
+    let steps = match call.revision {
+        0 => Vec::new(),
+        _ => api.books.corrections(&call.origin()).await?,
+    };
+    Ok(Json(Explanation::of(call, steps)).into_response())
 }
 
 /// Every day of the range, those without calls as well.

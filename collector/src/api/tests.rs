@@ -16,9 +16,10 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::{
+    alerts::Alerts,
     books::{Entry, Run},
     price::{PriceMaps, Pricer},
-    samples,
+    reprice, samples,
 };
 
 struct Rig {
@@ -47,8 +48,18 @@ async fn rig(master_key: Option<&str>) -> Rig {
     books.settle(run).await.unwrap();
     let health = Arc::new(Health::default());
     health.works();
+    let tasks = Tasks::default();
+    // Nobody takes what it sends: a job that has something to correct fails.
+    let (repricer, _nobody) = Repricer::new(reprice::Parts {
+        books: books.clone(),
+        prices: PriceMaps::bundled(),
+        log: Arc::new(log),
+        alerts: Alerts::new(books.clone()),
+        tasks: tasks.clone(),
+    });
     let api = Api {
         books,
+        repricer,
         health: Arc::clone(&health),
         metrics: Arc::new(Metrics::new(10, Vec::new())),
         tap: Tap::new(),
@@ -56,7 +67,7 @@ async fn rig(master_key: Option<&str>) -> Rig {
         lanes: Vec::new(),
         master_key: master_key.map(|key| Secret::new(key.to_owned())),
         metrics_auth: true,
-        tasks: Tasks::default(),
+        tasks,
     };
     let spend = events
         .iter()
@@ -86,7 +97,7 @@ async fn events() -> Vec<Entry> {
             source: "journal".to_owned(),
             sequence,
         };
-        Entry::new(PricedEvent::new(payload, origin, cost))
+        Entry::new(PricedEvent::new(payload, origin, cost)).at(sequence)
     };
     let payloads = (0..5).map(samples::call).chain([samples::unpriced(5)]);
     (0..).zip(payloads).map(&mut priced).collect()
@@ -107,6 +118,7 @@ impl Rig {
 
     async fn post(&self, path: &str, body: &str) -> (StatusCode, Value) {
         let request = Request::post(path)
+            .header("content-type", "application/json")
             .body(Body::from(body.to_owned()))
             .unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
@@ -119,6 +131,48 @@ impl Rig {
         let (status, body) = self.ask(path, None).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_order_to_price_again_is_answered_with_a_report() {
+    let rig = rig(None).await;
+    assert_eq!(rig.ask("/reprice", None).await.0, StatusCode::NOT_FOUND);
+    let order = r#"{"since":"2026-11-20","dry_run":true}"#;
+    let (status, report) = rig.post("/reprice", order).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    assert_eq!(report["state"], "done");
+    let counts = [
+        "scanned",
+        "unchanged",
+        "corrected",
+        "still_unpriced",
+        "kept",
+    ];
+    let counts = counts.map(|name| report[name].as_i64().unwrap());
+    assert_eq!(counts, [6, 5, 0, 1, 0], "{report:#}");
+    assert_eq!(report["reasons"][0]["fate"], "still_unpriced");
+    assert_eq!(rig.get("/reprice").await, report);
+    let order = r#"{"since":"2026-11-20","until":"2026-11-20T12:00:02Z","models":["chat"]}"#;
+    let (_, report) = rig.post("/reprice", order).await;
+    assert_eq!(
+        (&report["scanned"], &report["unchanged"]),
+        (&2.into(), &2.into())
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_understood_is_refused() {
+    let rig = rig(None).await;
+    for order in [
+        "{}",
+        "nothing",
+        r#"{"since":"yesterday"}"#,
+        r#"{"since":"2026-11-20","until":"1"}"#,
+        r#"{"since":"2026-11-20","modles":[]}"#,
+    ] {
+        let (status, said) = rig.post("/reprice", order).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{order}: {said}");
     }
 }
 

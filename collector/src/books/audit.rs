@@ -17,6 +17,10 @@ pub struct Audit {
     pub spend: Usd,
     /// Rows whose cost is not known.
     pub unpriced: i64,
+    /// Corrections of a cost; what was known of it first, and `corrected`, are in `spend`.
+    pub corrections: i64,
+    /// By how much the corrections have changed what calls cost, together.
+    pub corrected: Usd,
     /// Every sum that differs from its rows; at most a hundred.
     pub differences: Vec<Difference>,
 }
@@ -24,7 +28,8 @@ pub struct Audit {
 /// A sum that differs from its rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Difference {
-    /// Which sum: `totals`, `daily_models`, `daily_entities` of a kind.
+    /// Which sum: `totals`, `daily_models`, `daily_entities` of a kind; `corrections` for the last
+    /// steps of rows that were corrected.
     pub of: String,
     /// Whose.
     pub id: String,
@@ -72,6 +77,16 @@ const KEPT: &str = "coalesce(sum(successes + failures), 0) AS calls, \
     coalesce(sum(unpriced), 0) AS unpriced, coalesce(sum(total_tokens), 0) AS tokens, \
     coalesce(sum(cost_micros), 0) AS micros, coalesce(sum(cost_picos), 0) AS picos";
 
+/// What the steps add up to, in the same parts.
+const MOVED: &str = "SELECT '' AS id, count(*) AS calls, 0 AS unpriced, 0 AS tokens, \
+    coalesce(sum(coalesce(cost, 0) / 1000000 - coalesce(was_cost, 0) / 1000000), 0) AS micros, \
+    coalesce(sum(coalesce(cost, 0) % 1000000 - coalesce(was_cost, 0) % 1000000), 0) AS picos \
+    FROM corrections";
+
+/// The newest step of each row that has one, with the tokens of the row.
+const LAST_STEPS: &str = "SELECT corrections.cost, total_tokens FROM corrections \
+    JOIN calls ON calls.number = corrections.number AND calls.revision = corrections.revision";
+
 /// The column of `calls` that says whose a row is, for each kind but the tags.
 const COLUMNS: [(&str, &str); 7] = [
     ("key", "api_key"),
@@ -115,6 +130,8 @@ impl Books {
         }
         let all = groups(&mut snapshot, all_rows()).await?;
         let all = all.first().map(Group::sums).unwrap_or_default();
+        let moved = groups(&mut snapshot, MOVED.to_owned()).await?;
+        let moved = moved.first().map(Group::sums).unwrap_or_default();
         let balanced = differences.is_empty();
         differences.truncate(NAMED_MAX);
         let Sums {
@@ -128,6 +145,8 @@ impl Books {
             calls,
             spend,
             unpriced,
+            corrections: moved.calls,
+            corrected: moved.spend,
             differences,
         })
     }
@@ -144,8 +163,11 @@ fn pairs() -> Vec<(String, String, String)> {
          FROM calls, json_each(calls.tags)) GROUP BY id ORDER BY id"
     );
     let totals = format!("SELECT '' AS id, {KEPT} FROM totals");
+    let corrected = format!("{} WHERE revision > 0", all_rows());
+    let steps = format!("SELECT '' AS id, {ROWS} FROM ({LAST_STEPS})");
     let mut pairs = vec![
         ("totals".to_owned(), all_rows(), totals),
+        ("corrections".to_owned(), corrected, steps),
         ("daily_models".to_owned(), days, by_day("daily_models")),
         ("daily_entities of tag".to_owned(), tags, entities("tag")),
     ];

@@ -38,6 +38,8 @@ pub struct Entry {
     pub event: PricedEvent,
     /// What it adds to the sums.
     pub counts: Counts,
+    /// Where it stands in the priced log. Without it the call cannot be priced again.
+    pub position: Option<u64>,
 }
 
 impl Entry {
@@ -48,10 +50,23 @@ impl Entry {
         Self::with_usage(event, &usage)
     }
 
+    /// The same event, which stands at `position` of the priced log.
+    #[must_use]
+    pub fn at(self, position: u64) -> Self {
+        Self {
+            position: Some(position),
+            ..self
+        }
+    }
+
     /// The same, for who has read the usage already.
     pub(crate) fn with_usage(event: PricedEvent, usage: &Usage) -> Self {
         let counts = Counts::of(&event, usage);
-        Self { event, counts }
+        Self {
+            event,
+            counts,
+            position: None,
+        }
     }
 }
 
@@ -97,6 +112,15 @@ impl Counts {
             cache_write_tokens: tokens(cache_write),
             reasoning_tokens: tokens(completion.reasoning_tokens.unwrap_or_default()),
             cost: event.cost().total.unwrap_or_default(),
+        }
+    }
+
+    /// What a correction adds: money, and a call that is priced now or is no longer.
+    pub(super) fn of_correction(was: Option<Usd>, now: Option<Usd>) -> Self {
+        Self {
+            unpriced: i64::from(now.is_none()) - i64::from(was.is_none()),
+            cost: now.unwrap_or_default() - was.unwrap_or_default(),
+            ..Self::default()
         }
     }
 

@@ -88,8 +88,15 @@ pub struct StoredCall {
     pub session_id: Option<String>,
     pub trace_id: Option<String>,
     pub metadata: String,
+    pub revision: i64,
+    pub position: Option<i64>,
+    pub(super) number: i64,
     card: Option<String>,
 }
+
+/// Calls with their source and the card of their bill.
+pub(super) const JOINED: &str = "FROM calls JOIN sources ON sources.id = calls.source \
+                                 LEFT JOIN cards ON cards.id = calls.card";
 
 impl StoredCall {
     /// What it cost; `None` if that is not known.
@@ -99,7 +106,7 @@ impl StoredCall {
     }
 
     /// Makes `cost_detail` the whole cost.
-    fn whole(mut self) -> Result<Self, BooksError> {
+    pub(crate) fn whole(mut self) -> Result<Self, BooksError> {
         if let Some(card) = self.card.take() {
             self.cost_detail = detail::join(&card, &self.cost_detail, self.spend())?;
         }
@@ -137,9 +144,7 @@ impl Books {
     /// # Errors
     /// If the database cannot be read.
     pub async fn calls(&self, filter: &Filter, page: Page) -> Result<Vec<StoredCall>, BooksError> {
-        let joined = "FROM calls JOIN sources ON sources.id = calls.source \
-                      LEFT JOIN cards ON cards.id = calls.card WHERE 1";
-        let mut query = QueryBuilder::new(format!("SELECT {} {joined}", columns()));
+        let mut query = QueryBuilder::new(format!("SELECT {} {JOINED} WHERE 1", columns()));
         filter.write(&mut query);
         query
             .push(" ORDER BY started DESC, number DESC LIMIT ")
@@ -271,7 +276,7 @@ impl Filter {
 }
 
 /// The columns of [`StoredCall`]; the source by its name.
-fn columns() -> String {
+pub(super) fn columns() -> String {
     let rest = super::rows::COLUMNS
         .iter()
         .skip(2)
@@ -279,7 +284,8 @@ fn columns() -> String {
             "card" => "cards.card".to_owned(),
             column => format!("calls.{column}"),
         });
-    ["sources.source".to_owned()]
+    ["sources.source", "calls.number", "calls.revision"]
+        .map(str::to_owned)
         .into_iter()
         .chain(rest)
         .collect::<Vec<_>>()

@@ -2,7 +2,8 @@
 
 use std::sync::LazyLock;
 
-use event::{CostStatus, Outcome, PricedEvent, StandardLoggingPayload, UsageSource};
+use cost_map::Units;
+use event::{CostStatus, Extension, Outcome, PricedEvent, StandardLoggingPayload, UsageSource};
 use serde::Serialize;
 use sqlx::{
     Arguments as _, AssertSqlSafe, Encode, Sqlite, SqliteConnection, Type, sqlite::SqliteArguments,
@@ -11,7 +12,7 @@ use sqlx::{
 use super::detail::Detail;
 
 /// The columns of `calls`, in the order of [`push`].
-pub(super) const COLUMNS: [&str; 40] = [
+pub(super) const COLUMNS: [&str; 41] = [
     "number",
     "source",
     "sequence",
@@ -52,6 +53,7 @@ pub(super) const COLUMNS: [&str; 40] = [
     "trace_id",
     "metadata",
     "card",
+    "position",
 ];
 
 /// What a row is made of.
@@ -60,6 +62,7 @@ pub(super) struct Row<'a> {
     pub(super) source: i64,
     pub(super) event: &'a PricedEvent,
     pub(super) detail: Detail,
+    pub(super) position: Option<u64>,
 }
 
 /// Rows in one statement: enough to make the way to SQLite's thread cheap, and far below its
@@ -125,6 +128,7 @@ fn push(row: &mut Values, of: &Row<'_>) -> Pushed {
         source,
         event,
         detail,
+        position,
     } = of;
     let payload = event.payload();
     let ours = payload.tollkeeper.as_deref();
@@ -162,12 +166,15 @@ fn push(row: &mut Values, of: &Row<'_>) -> Pushed {
     row.text(&payload.session_id)?;
     row.text(&payload.trace_id)?;
     row.add(serde_json::to_string(&Remainder::of(event))?)?;
-    row.add(detail.card)
+    row.add(detail.card)?;
+    row.add(position.map(i64::try_from).transpose()?)
 }
 
-/// The number of the row: sequences jump by 2^20 after a crash, and have room for 2^24 of those.
-fn number(source: i64, sequence: i64) -> Option<i64> {
-    const SEQUENCES: i64 = 1 << 44;
+/// Sequences jump by 2^20 after a crash, and have room for 2^24 of those.
+pub(super) const SEQUENCES: i64 = 1 << 44;
+
+/// The number of the row.
+pub(super) fn number(source: i64, sequence: i64) -> Option<i64> {
     let first = source.checked_mul(SEQUENCES)?;
     (sequence < SEQUENCES)
         .then(|| first.checked_add(sequence))
@@ -230,6 +237,62 @@ struct Remainder<'a> {
     error_information: Option<&'a event::ErrorInformation>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     attempts: &'a [event::Attempt],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pricing: Option<Pricing<'a>>,
+    /// Where the call is billed by what was asked for: images, seconds of video.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_parameters: Option<&'a event::Json>,
+}
+
+/// What a call is priced by and no column says, as the event has it.
+#[derive(PartialEq, Serialize)]
+struct Pricing<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    served_service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_overrides: Option<&'a event::Json>,
+}
+
+impl<'a> Pricing<'a> {
+    /// Names every field, so that a new one is either kept here or left out on purpose.
+    fn of(ours: &'a Extension) -> Option<Self> {
+        let Extension {
+            response_model,
+            base_model,
+            requested_service_tier,
+            served_service_tier,
+            price_overrides,
+            outcome: _,
+            usage_source: _,
+            started_sequence: _,
+            w3c_trace_id: _,
+            span_id: _,
+            parent_span_id: _,
+            attempts: _,
+            settlement: _,
+        } = ours;
+        let kept = Self {
+            response_model: response_model.as_deref(),
+            base_model: base_model.as_deref(),
+            requested_service_tier: requested_service_tier.as_deref(),
+            served_service_tier: served_service_tier.as_deref(),
+            price_overrides: price_overrides.as_ref(),
+        };
+        let nothing = Self {
+            response_model: None,
+            base_model: None,
+            requested_service_tier: None,
+            served_service_tier: None,
+            price_overrides: None,
+        };
+        (kept != nothing).then_some(kept)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -255,6 +318,9 @@ impl<'a> Remainder<'a> {
                 .tollkeeper
                 .as_deref()
                 .map_or(&[], |ours| &ours.attempts),
+            pricing: payload.tollkeeper.as_deref().and_then(Pricing::of),
+            model_parameters: Units::asked(&payload.call_type, payload.model_parameters.text())
+                .map(|_| &payload.model_parameters),
         }
     }
 }
@@ -276,7 +342,7 @@ const fn usage_source(source: UsageSource) -> &'static str {
     }
 }
 
-const fn cost_status(status: CostStatus) -> &'static str {
+pub(super) const fn cost_status(status: CostStatus) -> &'static str {
     match status {
         CostStatus::Priced => "priced",
         CostStatus::Unpriced => "unpriced",

@@ -8,7 +8,7 @@
 use sqlx::{Connection as _, SqliteConnection};
 
 /// Each entry leads from the version before it to the next. Written once, never edited.
-const MIGRATIONS: [&str; 2] = [V1, V2];
+const MIGRATIONS: [&str; 3] = [V1, V2, V3];
 
 const V1: &str = "
 CREATE TABLE sources (
@@ -147,6 +147,30 @@ CREATE TABLE cards (
 ) STRICT;
 -- With a card, `cost_detail` holds the quantities of its lines, and without one the whole cost.
 ALTER TABLE calls ADD COLUMN card INTEGER REFERENCES cards (id);
+";
+
+const V3: &str = "
+-- How often the cost was corrected; the columns of the cost are those of the newest revision.
+ALTER TABLE calls ADD COLUMN revision INTEGER NOT NULL DEFAULT 0;
+-- Where the newest revision stands in the priced log. NULL in rows that are older than this column:
+-- they lack what a call has to be priced again with.
+ALTER TABLE calls ADD COLUMN position INTEGER;
+
+-- Every step from one revision of a row to the next. What it was is kept whole, as in `calls`.
+CREATE TABLE corrections (
+    number INTEGER NOT NULL REFERENCES calls (number),
+    -- The revision that this step led to.
+    revision INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    was_status TEXT NOT NULL,
+    was_cost INTEGER,
+    was_detail TEXT NOT NULL,
+    was_card INTEGER REFERENCES cards (id),
+    cost_status TEXT NOT NULL,
+    cost INTEGER,
+    PRIMARY KEY (number, revision)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the books to the newest version.

@@ -49,6 +49,12 @@ pub(super) struct TimeLabels {
     status: String,
 }
 
+/// Of what corrections changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SignLabels {
+    pub(super) sign: &'static str,
+}
+
 impl TokenLabels {
     pub(super) fn of(model: &ModelLabels, kind: &'static str) -> Self {
         let ModelLabels {
@@ -178,7 +184,7 @@ pub(super) struct Sums {
 
 impl<'a> Batch<'a> {
     pub(super) fn add(&mut self, entry: &'a Entry) {
-        let Entry { event, counts } = entry;
+        let Entry { event, counts, .. } = entry;
         let payload = event.payload();
         let labels = CallLabels {
             provider: payload.custom_llm_provider.as_deref().unwrap_or_default(),

@@ -118,6 +118,10 @@ impl Pipeline {
         let mut marks: BTreeMap<String, u64> = BTreeMap::new();
         for record in &batch.records {
             let event = codec::decode_priced(&record.bytes).map_err(PipelineError::Orphan)?;
+            if event.revision() > 0 {
+                events.push(Entry::new(event).at(record.position.offset));
+                continue;
+            }
             let origin = &event.settlement().origin;
             let settled = standing.marks.get(&origin.source);
             if settled.is_none_or(|mark| *mark < origin.sequence) {
@@ -125,7 +129,7 @@ impl Pipeline {
                     .marks
                     .insert(origin.source.clone(), origin.sequence);
                 marks.insert(origin.source.clone(), origin.sequence);
-                events.push(Entry::new(event));
+                events.push(Entry::new(event).at(record.position.offset));
             }
         }
         let priced_source = self.priced.source();

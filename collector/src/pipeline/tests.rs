@@ -11,6 +11,8 @@ use event::{PricedEvent, Usd, codec};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+mod corrections;
+
 use super::*;
 use crate::{
     books::{Entry, Filter, Page},
@@ -58,6 +60,10 @@ impl Log for Flaky {
 
     fn reader(&self, group: &str) -> Result<Box<dyn Reader>, BusError> {
         self.log.reader(group)
+    }
+
+    fn forget(&self, group: &str) -> Result<(), BusError> {
+        self.log.forget(group)
     }
 }
 
@@ -114,6 +120,8 @@ impl Rig {
                 linger: Duration::ZERO,
                 ..SettleConfig::default()
             },
+            // Nobody sends any.
+            corrections: mpsc::channel(1).1,
         }
     }
 
@@ -135,14 +143,14 @@ impl Rig {
         let mut pipeline = self.pipeline().await;
         let mut place = pipeline.recover().await.unwrap();
         let batch = pipeline.calls.try_read(pipeline.limit()).unwrap();
-        let intake = pipeline.take_in(&batch.records, &place).await.unwrap();
+        let mut intake = pipeline.take_in(&batch.records, &place).await.unwrap();
         if dies == Dies::AfterIntake || intake.events.is_empty() {
             return;
         }
         self.priced
             .fails
             .store(dies == Dies::HalfwayThroughAppend, Ordering::Relaxed);
-        let appended = pipeline.append(&intake, &place).await;
+        let appended = pipeline.append(&mut intake, &place).await;
         if dies <= Dies::AfterAppend {
             return;
         }

@@ -99,6 +99,19 @@ impl PriceMaps {
         Self::new(Layers::new(lowest), Vec::new(), None).0
     }
 
+    /// A file over the map that is compiled in, for ever.
+    #[cfg(test)]
+    pub(crate) fn of_file(json: &[u8]) -> Self {
+        let lowest = super::layer::Layer::bundled(Timestamp::default());
+        let origin = super::layer::Origin {
+            layer: Kind::File,
+            ..lowest.origin.clone()
+        };
+        let map = Arc::new(PriceMap::parse(json, "file").unwrap());
+        let layers = Layers::new(lowest).with(super::layer::Layer { origin, map });
+        Self::new(layers, Vec::new(), None).0
+    }
+
     /// The map in force.
     pub(crate) fn current(&self) -> Arc<PriceMap> {
         Arc::clone(&self.now().map)

@@ -12,6 +12,7 @@ use crate::{
 const STARTED_V1: &[u8] = include_bytes!("../../golden/started.v1");
 const FINISHED_V1: &[u8] = include_bytes!("../../golden/finished.v1");
 const PRICED_V1: &[u8] = include_bytes!("../../golden/priced.v1");
+const CORRECTED_V1: &[u8] = include_bytes!("../../golden/corrected.v1");
 
 fn started() -> Started {
     Started {
@@ -64,6 +65,16 @@ fn priced() -> PricedEvent {
     )
 }
 
+fn corrected() -> PricedEvent {
+    let mut cost = priced().cost().clone();
+    cost.total = Some(Usd::from_picos(2_000_000));
+    cost.price_map = "test-2".to_owned();
+    cost.items[0].unit_price = "0.000002".parse().unwrap();
+    cost.items[0].amount = cost.items[0].unit_price;
+    let at = Timestamp::from_micros(1_795_190_000_000_000);
+    priced().corrected(cost, at, "prices have changed")
+}
+
 #[test]
 fn version_1_is_still_read() {
     assert_eq!(
@@ -75,6 +86,7 @@ fn version_1_is_still_read() {
         CallRecord::Finished(Box::new(finished()))
     );
     assert_eq!(decode_priced(PRICED_V1).unwrap(), priced());
+    assert_eq!(decode_priced(CORRECTED_V1).unwrap(), corrected());
 }
 
 #[test]
@@ -85,15 +97,47 @@ fn what_is_written_is_read_back() {
     let finished = finished();
     let read = decode_call(&encode_finished(&finished)).unwrap();
     assert_eq!(read, CallRecord::Finished(Box::new(finished)));
-    let priced = priced();
-    let record = encode_priced(&priced);
-    assert_eq!(decode_priced(&record).unwrap(), priced);
-    let opened = open_priced(&record).unwrap();
+    for (revision, priced) in [(0, priced()), (1, corrected())] {
+        let record = encode_priced(&priced);
+        assert_eq!(decode_priced(&record).unwrap(), priced);
+        let opened = open_priced(&record).unwrap();
+        assert_eq!(
+            (opened.id, &opened.origin, opened.revision),
+            (priced.id(), &priced.settlement().origin, revision)
+        );
+        assert_eq!(opened.json, serde_json::to_vec(&priced).unwrap());
+    }
+}
+
+#[test]
+fn a_correction_says_what_it_was_and_by_how_much_it_changed() {
+    let json = serde_json::to_value(corrected()).unwrap();
+    let settlement = &json["tollkeeper"]["settlement"];
+    assert_eq!(settlement["revision"], 1);
     assert_eq!(
-        (opened.id, &opened.origin),
-        (priced.id(), &priced.settlement().origin)
+        settlement["previous"],
+        serde_json::json!({
+            "status": "priced", "total": 0.000_002_5, "difference": -0.000_000_5,
+            "at": 1_795_190_000.0, "reason": "prices have changed"
+        })
     );
-    assert_eq!(opened.json, serde_json::to_vec(&priced).unwrap());
+    assert_eq!(json["response_cost"], 0.000_002);
+    let first = serde_json::to_string(&priced()).unwrap();
+    assert!(!first.contains("revision") && !first.contains("previous"));
+}
+
+#[test]
+fn a_price_that_is_found_later_takes_the_reason_away() {
+    let unpriced = Cost::unpriced("test", "no such model");
+    let event = PricedEvent::new(finished(), Origin::default(), unpriced);
+    let event = event.corrected(priced().cost().clone(), Timestamp::default(), "found");
+    assert!(event.payload().response_cost_failure_debug_info.is_null());
+    let previous = event.settlement().previous.clone().unwrap();
+    assert_eq!(
+        (previous.status, previous.total),
+        (CostStatus::Unpriced, None)
+    );
+    assert_eq!(Some(previous.difference), event.cost().total);
 }
 
 #[test]
@@ -130,6 +174,13 @@ proptest! {
     #[test]
     fn a_damaged_record_is_refused_or_read(at in 0..PRICED_V1.len(), byte: u8) {
         let mut record = PRICED_V1.to_vec();
+        record[at] = byte;
+        let _ = decode_priced(&record);
+    }
+
+    #[test]
+    fn a_damaged_correction_is_refused_or_read(at in 0..CORRECTED_V1.len(), byte: u8) {
+        let mut record = CORRECTED_V1.to_vec();
         record[at] = byte;
         let _ = decode_priced(&record);
     }

@@ -1,6 +1,7 @@
 //! Version 1: the body is JSON. In front of a priced event's JSON stand its id (16 bytes), its
 //! sequence (8 bytes, little-endian), and its source (one byte of length, then the text), so that
-//! it can be told apart without reading the JSON.
+//! it can be told apart without reading the JSON. A correction is the whole event once more, with
+//! its new cost; its revision (4 bytes, little-endian) stands before the JSON.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ pub(super) enum Kind {
     Started,
     Finished,
     Priced,
+    Corrected,
 }
 
 impl Kind {
@@ -25,6 +27,7 @@ impl Kind {
             Self::Started => 1,
             Self::Finished => 2,
             Self::Priced => 3,
+            Self::Corrected => 4,
         }
     }
 }
@@ -41,14 +44,22 @@ pub(super) fn encode(kind: Kind, body: &impl Serialize) -> Vec<u8> {
 
 pub(super) fn encode_priced(event: &PricedEvent) -> Vec<u8> {
     let mut record = Vec::with_capacity(USUAL_BYTES);
-    let origin = &event.settlement().origin;
-    record.extend([VERSION, Kind::Priced.byte()]);
+    let (origin, revision) = (&event.settlement().origin, event.revision());
+    let kind = if revision == 0 {
+        Kind::Priced
+    } else {
+        Kind::Corrected
+    };
+    record.extend([VERSION, kind.byte()]);
     record.extend(event.id().uuid().as_bytes());
     record.extend(origin.sequence.to_le_bytes());
     // A source is the UUID of a journal; longer ones exist only where somebody made one up.
     let source = &origin.source.as_bytes()[..origin.source.floor_char_boundary(255)];
     record.push(u8::try_from(source.len()).unwrap_or(u8::MAX));
     record.extend(source);
+    if revision > 0 {
+        record.extend(revision.to_le_bytes());
+    }
     write_json(&mut record, event);
     record
 }
@@ -83,7 +94,8 @@ pub(super) fn decode_priced(kind: u8, body: &[u8]) -> Result<PricedEvent, Decode
 }
 
 pub(super) fn open_priced(kind: u8, body: &[u8]) -> Result<PricedRecord<'_>, DecodeError> {
-    if kind != Kind::Priced.byte() {
+    let corrected = kind == Kind::Corrected.byte();
+    if kind != Kind::Priced.byte() && !corrected {
         return Err(DecodeError::UnknownKind {
             version: VERSION,
             kind,
@@ -98,6 +110,12 @@ pub(super) fn open_priced(kind: u8, body: &[u8]) -> Result<PricedRecord<'_>, Dec
     let source = str::from_utf8(source)
         .map_err(|_error| DecodeError::Short)?
         .to_owned();
+    let (revision, json) = if corrected {
+        let (revision, json) = json.split_first_chunk().ok_or(DecodeError::Short)?;
+        (u32::from_le_bytes(*revision), json)
+    } else {
+        (0, json)
+    };
     let origin = Origin {
         source,
         sequence: u64::from_le_bytes(*sequence),
@@ -105,6 +123,7 @@ pub(super) fn open_priced(kind: u8, body: &[u8]) -> Result<PricedRecord<'_>, Dec
     Ok(PricedRecord {
         id: EventId::from(Uuid::from_bytes(*id)),
         origin,
+        revision,
         json,
     })
 }

@@ -2,7 +2,8 @@
 
 use chrono::SecondsFormat;
 use event::{
-    CallId, CostStatus, EventId, Outcome, PricedEvent, Status, Timestamp, UsageSource, Usd,
+    CallId, CostStatus, EventId, Outcome, Previous, PricedEvent, Status, Timestamp, UsageSource,
+    Usd,
 };
 use serde::Serialize;
 use sink::{Batch, Item};
@@ -28,10 +29,10 @@ pub(super) fn encode(batch: &Batch<'_>, content: Content) -> (Option<Vec<u8>>, V
     };
     // By what was asked for and not by what is left, so that the form goes with the id.
     let alone = batch.items().len() == 1;
-    let kind = if alone {
-        "llm.call.completed"
-    } else {
-        "llm.calls.batch"
+    let kind = match batch.items() {
+        [item] if item.revision() > 0 => "llm.call.corrected",
+        [_] => "llm.call.completed",
+        _ => "llm.calls.batch",
     };
     let time = latest.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut body = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#).into_bytes();
@@ -53,6 +54,7 @@ fn write(body: &mut Vec<u8>, item: &Item, event: &PricedEvent, content: Content)
         event_id: item.id(),
         source: &origin.source,
         sequence: origin.sequence,
+        revision: (item.revision() > 0).then(|| item.revision()),
     };
     write_json(body, &ids);
     // Two objects become one: the end of the first and the beginning of the second are a comma.
@@ -83,6 +85,8 @@ struct Ids<'a> {
     event_id: EventId,
     source: &'a str,
     sequence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<u32>,
 }
 
 /// The event without what was said in it: a selection of its fields, under their own names.
@@ -114,7 +118,7 @@ struct Thin<'a> {
     request_tags: &'a [String],
     metadata: ThinMetadata<'a>,
     error_information: ThinError<'a>,
-    tollkeeper: ThinExtension,
+    tollkeeper: ThinExtension<'a>,
 }
 
 #[derive(Serialize)]
@@ -135,17 +139,19 @@ struct ThinError<'a> {
 }
 
 #[derive(Serialize)]
-struct ThinExtension {
+struct ThinExtension<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage_source: Option<UsageSource>,
-    settlement: ThinSettlement,
+    settlement: ThinSettlement<'a>,
 }
 
 #[derive(Serialize)]
-struct ThinSettlement {
+struct ThinSettlement<'a> {
     cost: ThinCost,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<&'a Previous>,
 }
 
 #[derive(Serialize)]
@@ -198,7 +204,10 @@ impl<'a> Thin<'a> {
             tollkeeper: ThinExtension {
                 outcome: extension.map(|ours| ours.outcome),
                 usage_source: extension.map(|ours| ours.usage_source),
-                settlement: ThinSettlement { cost },
+                settlement: ThinSettlement {
+                    cost,
+                    previous: event.settlement().previous.as_ref(),
+                },
             },
         }
     }

@@ -166,6 +166,7 @@ struct Ids {
     event_id: EventId,
     source: String,
     sequence: u64,
+    revision: Option<u32>,
     litellm_call_id: String,
 }
 
@@ -175,7 +176,7 @@ fn read(id: &str, body: &[u8]) -> Result<Vec<Stored>, String> {
         return Err(format!("`{}` is not a time in UTC", envelope.timestamp));
     }
     let events = match envelope.r#type.as_str() {
-        "llm.call.completed" => vec![envelope.data],
+        "llm.call.completed" | "llm.call.corrected" => vec![envelope.data],
         "llm.calls.batch" => {
             envelope
                 .data
@@ -194,11 +195,15 @@ fn open(id: &str, event: &Json) -> Result<Stored, String> {
     if ids.source.is_empty() || ids.sequence == 0 || ids.litellm_call_id.is_empty() {
         return Err(format!("the ids of {} are not whole", ids.event_id));
     }
-    if !id.starts_with("batch_") && id != ids.event_id.to_string() {
+    let key = match ids.revision {
+        None => ids.event_id.to_string(),
+        Some(revision) => format!("{}-r{revision}", ids.event_id),
+    };
+    if !id.starts_with("batch_") && id != key {
         return Err(format!("`{id}` is not the id of its event"));
     }
     let mut fields: BTreeMap<String, Json> = event.read().ok_or("an event is an object")?;
-    for name in ["event_id", "source", "sequence"] {
+    for name in ["event_id", "source", "sequence", "revision"] {
         fields.remove(name);
     }
     Ok(Stored {

@@ -120,6 +120,36 @@ mod with_samples {
     }
 
     #[test]
+    fn a_correction_has_a_key_of_its_own_and_says_what_it_replaces() {
+        let first = samples::plain(1);
+        let next = [samples::corrected(1)];
+        assert_eq!(first[0].id(), next[0].id());
+        let id_of = |items: &[Item]| id(&Batch::new("0-7-9", items).unwrap());
+        assert_eq!(id_of(&next), format!("{}-r1", first[0].id()));
+        for content in [Content::Thin, Content::Full] {
+            let (one, _) = body(&next, content);
+            assert_eq!(one["type"], "llm.call.corrected");
+            let data = &one["data"];
+            assert_eq!(data["event_id"], first[0].id().to_string());
+            assert_eq!(
+                (&data["revision"], &data["response_cost"]),
+                (&1.into(), &1.5.into())
+            );
+            let previous = &data["tollkeeper"]["settlement"]["previous"];
+            assert_eq!(previous["total"], 1.25);
+            assert_eq!(previous["difference"], 0.25);
+        }
+        let mut both = first;
+        both.extend(next);
+        let (two, _) = body(&both, Content::Thin);
+        assert_eq!(two["type"], "llm.calls.batch");
+        assert_eq!(two["data"]["events"][0]["revision"], Value::Null);
+        assert_eq!(two["data"]["events"][1]["revision"], 1);
+        let twice = [samples::corrected(1), samples::corrected(1)];
+        assert_ne!(id_of(&both), id_of(&twice));
+    }
+
+    #[test]
     fn a_thin_event_says_what_it_cost_and_not_what_was_said() {
         let (_, text) = body(&samples::awkward(), Content::Thin);
         assert!(

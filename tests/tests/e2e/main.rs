@@ -11,5 +11,6 @@ mod openai_client;
 mod prices;
 mod proxying;
 mod readme;
+mod reprice;
 mod secrets;
 mod shutdown;
