@@ -1,0 +1,335 @@
+//! Which price a class of tokens has in an entry: RULES, sections 3 and 5.
+
+use num_traits::{One, Zero};
+
+use crate::{
+    json::{Fields, Json, Object},
+    number::{self, Q},
+    usage::Class,
+};
+
+/// The tiers that have prices of their own.
+const TIERS: [&str; 4] = ["flex", "balanced", "priority", "ultrafast"];
+const INPUT: &str = "input_cost_per_token";
+const OUTPUT: &str = "output_cost_per_token";
+const READ: &str = "cache_read_input_token_cost";
+const READ_AUDIO: &str = "cache_read_input_audio_token_cost";
+const READ_IMAGE: &str = "cache_read_input_image_token_cost";
+const HIT: &str = "input_cost_per_token_cache_hit";
+const EXPLICIT: &str = "explicit_cache_read_input_token_cost";
+const WRITE: &str = "cache_creation_input_token_cost";
+const WRITE_HOUR: &str = "cache_creation_input_token_cost_above_1hr";
+const AUDIO: &str = "input_cost_per_audio_token";
+const IMAGE: &str = "input_cost_per_image_token";
+const VIDEO: &str = "input_cost_per_video_token";
+const REASONING: &str = "output_cost_per_reasoning_token";
+const OUT_AUDIO: &str = "output_cost_per_audio_token";
+const OUT_IMAGE: &str = "output_cost_per_image_token";
+const OUT_VIDEO: &str = "output_cost_per_video_token";
+
+/// A unit price, and what multiplies it.
+#[derive(Clone, Debug)]
+pub struct Price {
+    /// Where it was read.
+    pub key: String,
+    /// USD for one.
+    pub value: Q,
+    /// A factor minus one, and where that was read.
+    pub factor: Option<(String, Q)>,
+}
+
+impl Price {
+    fn plain(key: impl Into<String>, value: &Q) -> Self {
+        Self {
+            key: key.into(),
+            value: value.clone(),
+            factor: None,
+        }
+    }
+
+    /// The price at half, as a batch has it.
+    fn halved(mut self) -> Self {
+        self.factor = Some(("batches".to_owned(), number::fraction(-1, 2)));
+        self
+    }
+}
+
+/// The prices that one call sees.
+pub struct Shelf<'a> {
+    /// The map's entry.
+    pub entry: &'a Object,
+    /// The deployment's own prices.
+    pub own: &'a Object,
+    /// The provider by LiteLLM's name.
+    pub provider: &'a str,
+    /// The tier's suffix; the standard tier has none.
+    pub tier: Option<&'a str>,
+    /// Whether the call belongs to a batch.
+    pub batch: bool,
+    /// All input tokens, cached ones too.
+    pub prompt: u64,
+    /// The off-peak block, while it is in force.
+    pub off_peak: Option<&'a Object>,
+}
+
+/// The suffix of a tier by the name that a call gives it.
+#[must_use]
+pub fn tier(name: &str) -> Option<&'static str> {
+    let name = if name == "fast" { "priority" } else { name };
+    TIERS.into_iter().find(|tier| *tier == name)
+}
+
+impl Shelf<'_> {
+    /// The price of a class of tokens, or the key that is missing.
+    ///
+    /// # Errors
+    /// If neither the entry nor a stand-in has a price.
+    pub fn class(&self, class: Class) -> Result<Price, &'static str> {
+        let bases = self.bases(class);
+        let missing = bases.first().copied().unwrap_or(INPUT);
+        if let Some(price) = self.own_price(&bases) {
+            return Ok(price);
+        }
+        let found = if self.batch {
+            self.in_batch(class)
+        } else {
+            self.standard(class)
+        };
+        found.ok_or(missing)
+    }
+
+    /// A unit other than tokens, by its key: the deployment's price, else the entry's.
+    #[must_use]
+    pub fn unit(&self, key: &str) -> Option<Price> {
+        let value = self.own.number(key).or_else(|| self.entry.number(key))?;
+        Some(Price::plain(key, value))
+    }
+
+    /// A unit other than tokens that has thresholds, tiers or batch prices.
+    #[must_use]
+    pub fn unit_at(&self, base: &str) -> Option<Price> {
+        match self.own.number(base) {
+            Some(value) => Some(Price::plain(base, value)),
+            None => self.base(base),
+        }
+    }
+
+    /// The keys under which a class is looked up, in the order of R3.5.
+    fn bases(&self, class: Class) -> Vec<&'static str> {
+        let mut bases = match class {
+            Class::Text => vec![INPUT],
+            Class::Read => vec![READ, HIT, EXPLICIT, INPUT],
+            Class::ReadAudio => vec![READ_AUDIO, READ, HIT, EXPLICIT, AUDIO, INPUT],
+            Class::ReadImage => vec![READ_IMAGE, READ, HIT, EXPLICIT, INPUT],
+            Class::Write => vec![WRITE, INPUT],
+            Class::WriteHour => vec![WRITE_HOUR, WRITE, INPUT],
+            Class::Audio => vec![AUDIO, INPUT],
+            Class::Image => vec![IMAGE, INPUT],
+            Class::Video => vec![VIDEO, INPUT],
+            Class::Out => vec![OUTPUT],
+            Class::Reasoning => vec![REASONING, OUTPUT],
+            Class::OutAudio => vec![OUT_AUDIO, OUTPUT],
+            Class::OutImage => vec![OUT_IMAGE, OUTPUT],
+            Class::OutVideo => vec![OUT_VIDEO, OUTPUT],
+        };
+        if self.modalities_are_text() {
+            let apart = [
+                AUDIO, IMAGE, VIDEO, OUT_AUDIO, OUT_IMAGE, OUT_VIDEO, READ_AUDIO, READ_IMAGE,
+            ];
+            bases.retain(|base| !apart.contains(base));
+        }
+        if bases.contains(&OUTPUT) && !bases.contains(&OUT_IMAGE) {
+            bases.push(OUT_IMAGE);
+        }
+        bases
+    }
+
+    fn modalities_are_text(&self) -> bool {
+        ["dashscope", "qwencloud", "qwen_ai_platform"].contains(&self.provider)
+    }
+
+    /// R3.10: a price of the deployment's own, or a stand-in that it made free.
+    fn own_price(&self, bases: &[&str]) -> Option<Price> {
+        let (first, others) = bases.split_first()?;
+        if let Some(value) = self.own.number(first) {
+            return Some(Price::plain(*first, value));
+        }
+        let free = |base: &&&str| self.own.number(base).is_some_and(Q::is_zero);
+        let free = others.iter().find(free)?;
+        Some(Price::plain(*free, &Q::zero()))
+    }
+
+    /// R3.4, then the stand-ins of R3.5.
+    fn standard(&self, class: Class) -> Option<Price> {
+        let bases = self.bases(class);
+        if let Some(bracket) = self.bracket() {
+            for base in &bases {
+                if let Some(value) = self.own.number(base).or_else(|| bracket.number(base)) {
+                    return Some(Price::plain(*base, value));
+                }
+            }
+        }
+        if class == Class::Reasoning
+            && let Some(price) = self.reasoning_at_tier()
+        {
+            return Some(price);
+        }
+        let found = bases
+            .iter()
+            .find_map(|base| self.base(base).map(|price| (*base, price)));
+        let (base, mut price) = found?;
+        if class == Class::Read && base == INPUT && self.provider == "fireworks_ai" {
+            price.factor = Some((READ.to_owned(), number::fraction(-1, 2)));
+        }
+        Some(price)
+    }
+
+    /// R3.6: where a tier has an output price but none for reasoning, that comes first.
+    fn reasoning_at_tier(&self) -> Option<Price> {
+        let tier = self.tier?;
+        let has = |base: &str| self.entry.number(&format!("{base}_{tier}")).is_some();
+        let off_peak = self.off_peak.and_then(|block| block.number(REASONING));
+        (off_peak.is_none() && !has(REASONING) && has(OUTPUT)).then(|| self.base(OUTPUT))?
+    }
+
+    /// R3.1, R3.2, R3.3 and R3.9: the price of one base.
+    fn base(&self, base: &str) -> Option<Price> {
+        if let Some(value) = self.own.number(base) {
+            return Some(Price::plain(base, value));
+        }
+        if let Some(value) = self.off_peak.and_then(|block| block.number(base)) {
+            return Some(Price::plain(base, value));
+        }
+        let suffix = self.tier.map(|tier| format!("_{tier}"));
+        let suffix = suffix.as_deref().unwrap_or("");
+        let in_tier = self.plain(&format!("{base}{suffix}"));
+        let standard = self.plain(base);
+        let long = self.crossed(base, "");
+        if suffix.is_empty() {
+            return long.map(|(_, price)| price).or(standard);
+        }
+        match (self.crossed(base, suffix), long) {
+            (Some((own, price)), Some((standard, _))) if own >= standard => Some(price),
+            (Some((_, price)), None) => Some(price),
+            (_, Some((_, long))) => Some(keep_factor(long, in_tier, standard)),
+            (None, None) => in_tier.or(standard),
+        }
+    }
+
+    fn plain(&self, key: &str) -> Option<Price> {
+        self.entry.number(key).map(|value| Price::plain(key, value))
+    }
+
+    /// The highest threshold of a base that the prompt crosses, with its price.
+    fn crossed(&self, base: &str, suffix: &str) -> Option<(u64, Price)> {
+        let start = format!("{base}_above_");
+        let end = format!("_tokens{suffix}");
+        let keys = self
+            .entry
+            .range(start.clone()..)
+            .take_while(|(key, _)| key.starts_with(&start));
+        let crossed = keys.filter_map(|(key, value)| {
+            let size = key.strip_prefix(&start)?.strip_suffix(&end)?;
+            let size = if let Some(thousands) = size.strip_suffix('k') {
+                thousands.parse::<u64>().ok()?.checked_mul(1_000)?
+            } else if let Some(millions) = size.strip_suffix('m') {
+                millions.parse::<u64>().ok()?.checked_mul(1_000_000)?
+            } else {
+                size.parse().ok()?
+            };
+            let Json::Number(value) = value else {
+                return None;
+            };
+            let over = self.prompt > size || (self.prompt == size && self.provider == "xai");
+            over.then(|| (size, Price::plain(key, value)))
+        });
+        crossed.max_by_key(|(size, _)| *size)
+    }
+
+    fn bracket(&self) -> Option<&Object> {
+        let brackets = self.entry.list("tiered_pricing")?;
+        let objects = brackets.iter().filter_map(|bracket| match bracket {
+            Json::Object(bracket) => Some(bracket),
+            _ => None,
+        });
+        let upper = |bracket: &Object| match bracket.list("range") {
+            Some([_, Json::Number(upper)]) => Some(upper.clone()),
+            _ => None,
+        };
+        let prompt = number::whole(self.prompt);
+        let mut ranged = objects
+            .filter(|bracket| upper(bracket).is_some())
+            .peekable();
+        let mut last = None;
+        while let Some(bracket) = ranged.next() {
+            last = Some(bracket);
+            if upper(bracket).is_some_and(|upper| upper >= prompt) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// R5.2 and R5.3.
+    fn in_batch(&self, class: Class) -> Option<Price> {
+        if self.plain(&format!("{INPUT}_batches")).is_none() {
+            return self.standard(class).map(Price::halved);
+        }
+        let of = |base: &str| self.base_in_batch(base);
+        let input = || of(INPUT);
+        let output = || of(OUTPUT).or_else(|| self.standard(Class::Out).map(Price::halved));
+        match class {
+            Class::Text => input(),
+            Class::Read => of(READ).or_else(input),
+            Class::ReadAudio => of(READ_AUDIO).or_else(|| of(READ)).or_else(input),
+            Class::ReadImage => of(READ_IMAGE).or_else(|| of(READ)).or_else(input),
+            Class::Write => of(WRITE).or_else(input),
+            Class::WriteHour => of(WRITE_HOUR)
+                .or_else(|| self.base(WRITE_HOUR).map(Price::halved))
+                .or_else(|| of(WRITE))
+                .or_else(input),
+            Class::Audio => of(AUDIO).or_else(input),
+            Class::Image => of(IMAGE).or_else(input),
+            Class::Video => of(VIDEO).or_else(input),
+            Class::Out => output(),
+            Class::Reasoning => of(REASONING).or_else(output),
+            Class::OutAudio => of(OUT_AUDIO).or_else(output),
+            Class::OutVideo => of(OUT_VIDEO).or_else(output),
+            Class::OutImage => of(OUT_IMAGE)
+                .or_else(|| self.base(OUT_IMAGE).map(Price::halved))
+                .or_else(output),
+        }
+    }
+
+    /// R5.1, and the end of R5.3.
+    fn base_in_batch(&self, base: &str) -> Option<Price> {
+        let short = self.plain(&format!("{base}_batches"));
+        let batch = self.crossed(base, "_batches");
+        match (batch, self.crossed(base, "")) {
+            (Some((own, price)), Some((standard, _))) if own >= standard => Some(price),
+            (Some((_, price)), None) => Some(price),
+            (Some(_), Some((_, long))) => Some(long.halved()),
+            (None, Some((_, long))) if short.is_some() => Some(long.halved()),
+            (None, _) => short,
+        }
+    }
+}
+
+/// R3.3: the tier's factor on the short price is kept on the long one.
+fn keep_factor(long: Price, in_tier: Option<Price>, standard: Option<Price>) -> Price {
+    const DIGITS: u32 = 12;
+    let (Some(in_tier), Some(standard)) = (in_tier, standard) else {
+        return long;
+    };
+    if standard.value.is_zero() {
+        return long;
+    }
+    let ratio = in_tier.value / standard.value;
+    if ratio.is_one() || !number::is_decimal(&ratio, DIGITS) {
+        return long;
+    }
+    Price {
+        factor: Some((in_tier.key, ratio - Q::one())),
+        ..long
+    }
+}
