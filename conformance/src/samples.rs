@@ -1,8 +1,8 @@
 //! Events to deliver: plain ones, and all that is awkward about real ones.
 
 use event::{
-    CallId, Cost, CostStatus, Exact, Extension, Json, LineItem, Metadata, Origin, Outcome,
-    PricedEvent, StandardLoggingPayload, Status, Timestamp, TokenClass, UsageSource, Usd, codec,
+    CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Metadata, Origin, Outcome,
+    PricedEvent, StandardLoggingPayload, Status, Timestamp, UsageSource, Usd, codec,
 };
 use sink::Item;
 
@@ -164,7 +164,7 @@ fn one_dollar() -> Cost {
 fn cost(amount: &str) -> Cost {
     let exact: Exact = amount.parse().unwrap_or_default();
     let item = LineItem {
-        class: TokenClass::Output,
+        class: Class::Output,
         quantity: "1".parse().unwrap_or_default(),
         unit_price: exact,
         amount: exact,

@@ -1,6 +1,6 @@
 //! From tokens to dollars.
 
-use event::{Cost, CostStatus, Exact, LineItem, TokenClass, Usage, Usd};
+use event::{Class, Cost, CostStatus, Exact, LineItem, Usage, Usd};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -195,11 +195,7 @@ fn by_time(price: &Price, duration: Option<Decimal>) -> Result<Vec<LineItem>, Ga
     let duration = duration
         .filter(|seconds| *seconds > Decimal::ZERO)
         .ok_or(Gap::Duration)?;
-    Ok(vec![line(
-        TokenClass::Seconds,
-        duration.normalize(),
-        price,
-    )?])
+    Ok(vec![line(Class::Seconds, duration.normalize(), price)?])
 }
 
 fn by_tokens(sheet: &Sheet<'_>, quantities: &Quantities) -> Result<Vec<LineItem>, Gap> {
@@ -219,7 +215,7 @@ fn by_tokens(sheet: &Sheet<'_>, quantities: &Quantities) -> Result<Vec<LineItem>
     }
 }
 
-fn line(class: TokenClass, quantity: Decimal, price: &Price) -> Result<LineItem, Gap> {
+fn line(class: Class, quantity: Decimal, price: &Price) -> Result<LineItem, Gap> {
     Ok(LineItem {
         class,
         quantity: Exact(quantity),

@@ -5,16 +5,16 @@
 //! class: the classes of the input always sum to the prompt, those of the output to the
 //! completion, and what no report claims is text.
 
-use event::{CompletionDetails, PromptDetails, TokenClass, Usage};
+use event::{CacheWriteDetails, Class, CompletionDetails, PromptDetails, Usage};
 
-const CLASSES: usize = 13;
+const CLASSES: usize = 15;
 
 /// Quantities of the classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Quantities {
     /// All input tokens.
     pub(crate) prompt: u64,
-    classes: [(TokenClass, u64); CLASSES],
+    classes: [(Class, u64); CLASSES],
 }
 
 impl Quantities {
@@ -28,25 +28,27 @@ impl Quantities {
         Self {
             prompt,
             classes: [
-                (TokenClass::Input, input.text),
-                (TokenClass::CacheRead, input.read),
-                (TokenClass::CacheReadAudio, input.read_audio),
-                (TokenClass::CacheWrite, input.write),
-                (TokenClass::CacheWriteHour, input.write_hour),
-                (TokenClass::InputAudio, input.audio),
-                (TokenClass::InputImage, input.image),
-                (TokenClass::InputVideo, input.video),
-                (TokenClass::Output, output.text),
-                (TokenClass::Reasoning, output.reasoning),
-                (TokenClass::OutputAudio, output.audio),
-                (TokenClass::OutputImage, output.image),
-                (TokenClass::OutputVideo, output.video),
+                (Class::Input, input.text),
+                (Class::CacheRead, input.read),
+                (Class::CacheReadAudio, input.read_audio),
+                (Class::CacheReadImage, input.read_image),
+                (Class::CacheWrite, input.write),
+                (Class::CacheWriteHour, input.write_hour),
+                (Class::CacheWriteHalfDay, input.write_half_day),
+                (Class::InputAudio, input.audio),
+                (Class::InputImage, input.image),
+                (Class::InputVideo, input.video),
+                (Class::Output, output.text),
+                (Class::Reasoning, output.reasoning),
+                (Class::OutputAudio, output.audio),
+                (Class::OutputImage, output.image),
+                (Class::OutputVideo, output.video),
             ],
         }
     }
 
     /// The classes of which something was consumed.
-    pub(crate) fn consumed(&self) -> impl Iterator<Item = (TokenClass, u64)> + use<> {
+    pub(crate) fn consumed(&self) -> impl Iterator<Item = (Class, u64)> + use<> {
         self.classes
             .into_iter()
             .filter(|(_, quantity)| *quantity > 0)
@@ -82,8 +84,10 @@ struct Input {
     text: u64,
     read: u64,
     read_audio: u64,
+    read_image: u64,
     write: u64,
     write_hour: u64,
+    write_half_day: u64,
     audio: u64,
     image: u64,
     video: u64,
@@ -98,48 +102,78 @@ impl Input {
             .cached_tokens
             .max(usage.cache_read_input_tokens)
             .max(usage.prompt_cache_hit_tokens);
-        let (written, written_hour) = written(usage, details);
+        let written = Written::of(usage, details);
 
         let mut left = prompt;
-        let read = take(cached, &mut left);
-        let all_written = take(Some(written), &mut left);
-        let write_hour = written_hour.min(all_written);
-        let audio = take(details.audio_tokens, &mut left);
-        let image = take(details.image_tokens, &mut left);
+        let mut read = take(cached, &mut left);
+        let mut write = take(Some(written.all), &mut left);
+        let write_half_day = take(Some(written.half_day), &mut write);
+        let write_hour = take(Some(written.hour), &mut write);
+        let known = details.cached_tokens_details.as_ref();
+        // Tokens of a modality that were not cached, and those of the cached that are of it.
+        let mut part = |all: Option<u64>, cached: Option<u64>| {
+            let all = all.unwrap_or_default();
+            if known.is_some() {
+                let cached = take(cached, &mut read);
+                (take(Some(all.saturating_sub(cached)), &mut left), cached)
+            } else {
+                // What does not fit beside the cached tokens is among them.
+                let fresh = take(Some(all), &mut left);
+                (fresh, take(Some(all.min(prompt) - fresh), &mut read))
+            }
+        };
+        let cached_audio = known.and_then(|known| known.audio_tokens);
+        let cached_image = known.and_then(|known| known.image_tokens);
+        let (audio, read_audio) = part(details.audio_tokens, cached_audio);
+        let (image, read_image) = part(details.image_tokens, cached_image);
         let video = take(details.video_tokens, &mut left);
-        // Audio that does not fit beside the cached tokens is among them.
-        let hidden_audio = details.audio_tokens.unwrap_or_default().min(prompt) - audio;
-        let read_audio = hidden_audio.min(read);
         Self {
             text: left,
-            read: read - read_audio,
+            read,
             read_audio,
-            write: all_written - write_hour,
+            read_image,
+            write,
             write_hour,
+            write_half_day,
             audio,
             image,
             video,
         }
     }
 }
+/// Tokens written to the cache, and those of them that are kept for long.
+struct Written {
+    all: u64,
+    hour: u64,
+    half_day: u64,
+}
 
-/// Tokens written to the cache, and those of them that are kept for an hour.
-fn written(usage: &Usage, details: &PromptDetails) -> (u64, u64) {
-    let lives = details.cache_creation_token_details.as_ref();
-    let minutes = lives
-        .and_then(|lives| lives.ephemeral_5m_input_tokens)
-        .unwrap_or_default();
-    let hour = lives
-        .and_then(|lives| lives.ephemeral_1h_input_tokens)
-        .unwrap_or_default();
-    let total = details
-        .cache_write_tokens
-        .or(details.cache_creation_tokens)
-        .max(usage.cache_creation_input_tokens);
-    (
-        total.unwrap_or_default().max(minutes.saturating_add(hour)),
-        hour,
-    )
+impl Written {
+    fn of(usage: &Usage, details: &PromptDetails) -> Self {
+        let nothing = CacheWriteDetails::default();
+        let lives = details.cache_creation_token_details.as_ref();
+        let lives = lives.unwrap_or(&nothing);
+        let hour = lives.ephemeral_1h_input_tokens.unwrap_or_default();
+        let half_day = lives.ephemeral_12h_input_tokens.unwrap_or_default();
+        let short = [
+            lives.ephemeral_5m_input_tokens,
+            lives.ephemeral_30m_input_tokens,
+        ];
+        let by_life = short
+            .into_iter()
+            .flatten()
+            .chain([hour, half_day])
+            .fold(0_u64, u64::saturating_add);
+        let total = details
+            .cache_write_tokens
+            .or(details.cache_creation_tokens)
+            .max(usage.cache_creation_input_tokens);
+        Self {
+            all: total.unwrap_or_default().max(by_life),
+            hour,
+            half_day,
+        }
+    }
 }
 
 struct Output {

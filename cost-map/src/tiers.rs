@@ -1,7 +1,7 @@
 //! Which of an entry's prices applies to a class: by the length of the prompt, the service tier,
 //! and what stands in for a price that is missing.
 
-use event::TokenClass;
+use event::Class;
 
 use crate::{
     entry::{At, Bracket, Entry, Price},
@@ -31,7 +31,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// The price of a class.
-    pub(crate) fn price(&self, class: TokenClass) -> Option<&'a Price> {
+    pub(crate) fn price(&self, class: Class) -> Option<&'a Price> {
         let mut choices = choices(class);
         while let [bases, others @ ..] = choices {
             let own = self.own.and_then(|own| own.best(bases, self.at));
@@ -111,7 +111,7 @@ impl<'a> Layer<'a> {
 }
 
 /// The key without which a class has no price.
-pub(crate) fn missing_key(class: TokenClass) -> &'static str {
+pub(crate) fn missing_key(class: Class) -> &'static str {
     choices(class)
         .last()
         .and_then(|bases| bases.last())
@@ -120,28 +120,26 @@ pub(crate) fn missing_key(class: TokenClass) -> &'static str {
 
 /// The prices that can stand for a class, the first that is there. Those in one group compete: the
 /// one for the higher threshold or the service tier wins.
-const fn choices(class: TokenClass) -> &'static [&'static [Base]] {
+const fn choices(class: Class) -> &'static [&'static [Base]] {
     match class {
-        TokenClass::CacheRead => &[&[Base::CacheRead], &[Base::Input]],
-        TokenClass::CacheReadAudio => &[
+        Class::CacheRead => &[&[Base::CacheRead], &[Base::Input]],
+        Class::CacheReadAudio => &[
             &[Base::CacheReadAudio],
             &[Base::CacheRead],
             &[Base::InputAudio],
             &[Base::Input],
         ],
-        TokenClass::CacheWrite => &[&[Base::CacheWrite], &[Base::Input]],
-        TokenClass::CacheWriteHour => {
-            &[&[Base::CacheWriteHour], &[Base::CacheWrite], &[Base::Input]]
-        }
-        TokenClass::InputAudio => &[&[Base::InputAudio], &[Base::Input]],
-        TokenClass::InputImage => &[&[Base::InputImage], &[Base::Input]],
-        TokenClass::InputVideo => &[&[Base::InputVideo], &[Base::Input]],
-        TokenClass::Output => &[&[Base::Output]],
-        TokenClass::Reasoning => &[&[Base::Reasoning, Base::Output]],
-        TokenClass::OutputAudio => &[&[Base::OutputAudio], &[Base::Output]],
-        TokenClass::OutputImage => &[&[Base::OutputImage], &[Base::Output]],
-        TokenClass::OutputVideo => &[&[Base::OutputVideo], &[Base::Output]],
-        TokenClass::Seconds => &[&[Base::Second]],
+        Class::CacheWrite => &[&[Base::CacheWrite], &[Base::Input]],
+        Class::CacheWriteHour => &[&[Base::CacheWriteHour], &[Base::CacheWrite], &[Base::Input]],
+        Class::InputAudio => &[&[Base::InputAudio], &[Base::Input]],
+        Class::InputImage => &[&[Base::InputImage], &[Base::Input]],
+        Class::InputVideo => &[&[Base::InputVideo], &[Base::Input]],
+        Class::Output => &[&[Base::Output]],
+        Class::Reasoning => &[&[Base::Reasoning, Base::Output]],
+        Class::OutputAudio => &[&[Base::OutputAudio], &[Base::Output]],
+        Class::OutputImage => &[&[Base::OutputImage], &[Base::Output]],
+        Class::OutputVideo => &[&[Base::OutputVideo], &[Base::Output]],
+        Class::Seconds => &[&[Base::Second]],
         _ => &[&[Base::Input]],
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use cost_map::{Call, PriceMap, price};
-use event::{CompletionDetails, Cost, CostStatus, PromptDetails, TokenClass, Usage, Usd};
+use event::{Class, CompletionDetails, Cost, CostStatus, PromptDetails, Usage, Usd};
 use proptest::{prelude::*, sample::Index};
 use rust_decimal::Decimal;
 
@@ -106,7 +106,7 @@ proptest! {
                     .filter(|item| item.class.is_input())
                     .map(|item| item.quantity.0)
                     .sum();
-                let by_time = cost.items[0].class == TokenClass::Seconds;
+                let by_time = cost.items[0].class == Class::Seconds;
                 if usage.prompt_tokens > 0 && !by_time {
                     prop_assert_eq!(billed, Decimal::from(usage.prompt_tokens));
                 }

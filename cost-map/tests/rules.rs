@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use cost_map::{Call, Overrides, PriceMap, price};
-use event::{Cost, CostStatus, TokenClass, Usage, Usd};
+use event::{Class, Cost, CostStatus, Usage, Usd};
 
 const MAP: &str = r#"{
     "full": {"input_cost_per_token": 1, "output_cost_per_token": 2, "litellm_provider": "p",
@@ -290,7 +290,7 @@ fn time_is_charged_where_tokens_are_not() {
     assert_total(&cost, "1.25");
     assert_eq!(
         (cost.items[0].class, &*cost.items[0].key),
-        (TokenClass::Seconds, "input_cost_per_second")
+        (Class::Seconds, "input_cost_per_second")
     );
     let reason = "`timed` is priced by the second, and no duration is known";
     assert_unpriced(&price(&map(), &call("timed", &consumed)), reason);

@@ -21,7 +21,7 @@ mod usage;
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
     codec::{CallRecord, DecodeError, PricedRecord},
-    cost::{Cost, CostStatus, LineItem, TokenClass},
+    cost::{Class, Cost, CostStatus, LineItem},
     extension::{Attempt, Extension, Outcome, Settlement, UsageSource},
     id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
     json::Json,
@@ -34,5 +34,7 @@ pub use crate::{
     secret::Secret,
     started::Started,
     time::{Seconds, Timestamp},
-    usage::{CacheWriteDetails, CompletionDetails, PromptDetails, Usage},
+    usage::{
+        CacheWriteDetails, CachedDetails, CompletionDetails, PromptDetails, ServerToolUse, Usage,
+    },
 };

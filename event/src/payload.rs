@@ -360,13 +360,13 @@ pub struct CostBreakdown {
     pub original_cost: Usd,
     /// Unused here.
     pub discount_percent: Usd,
-    /// Unused here.
+    /// What was taken off.
     pub discount_amount: Usd,
     /// Unused here.
     pub margin_percent: Usd,
     /// Unused here.
     pub margin_fixed_amount: Usd,
-    /// Unused here.
+    /// What was put on top.
     pub margin_total_amount: Usd,
 }
 

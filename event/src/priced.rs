@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{
-    Cost, CostBreakdown, EventId, Json, LineItem, Origin, Settlement, StandardLoggingPayload,
-    TokenClass, Usd,
-};
+use crate::{Cost, EventId, Json, Origin, Settlement, StandardLoggingPayload};
 
 /// A payload that has been priced. In JSON it is the payload, with `response_cost` and
 /// `cost_breakdown` filled in and the [`Settlement`] under `tollkeeper.settlement`.
@@ -30,7 +27,7 @@ impl PricedEvent {
     pub fn new(mut payload: StandardLoggingPayload, origin: Origin, cost: Cost) -> Self {
         payload.response_cost = cost.total;
         payload.hidden_params.response_cost = cost.total;
-        payload.cost_breakdown = breakdown(&cost);
+        payload.cost_breakdown = cost.breakdown();
         if let Some(entry) = &cost.entry {
             payload
                 .model_map_information
@@ -100,40 +97,4 @@ impl Serialize for PricedEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.payload.serialize(serializer)
     }
-}
-
-fn breakdown(cost: &Cost) -> Option<CostBreakdown> {
-    let total = cost.total?;
-    let part = |wanted: fn(&LineItem) -> bool| {
-        let exact = cost
-            .items
-            .iter()
-            .filter(|item| wanted(item))
-            .map(|item| item.amount.0)
-            .sum();
-        Usd::round(exact).unwrap_or_default()
-    };
-    let some = |amount: Usd| (amount != Usd::ZERO).then_some(amount);
-    let input_cost = part(|item| item.class.is_input());
-    Some(CostBreakdown {
-        input_cost,
-        // The parts sum to the total: the remainder of rounding goes to the output.
-        output_cost: total - input_cost,
-        total_cost: total,
-        original_cost: total,
-        cache_read_cost: some(part(|item| {
-            matches!(
-                item.class,
-                TokenClass::CacheRead | TokenClass::CacheReadAudio
-            )
-        })),
-        cache_creation_cost: some(part(|item| {
-            matches!(
-                item.class,
-                TokenClass::CacheWrite | TokenClass::CacheWriteHour
-            )
-        })),
-        reasoning_cost: some(part(|item| item.class == TokenClass::Reasoning)),
-        ..CostBreakdown::default()
-    })
 }

@@ -1,6 +1,9 @@
 //! What a call consumed, in the shape that OpenAI reports it and LiteLLM logs it.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use crate::Exact;
 
 /// Tokens of one call as reported. Sums include their parts: `prompt_tokens` includes cache reads
 /// and writes and all modalities, `completion_tokens` includes reasoning.
@@ -31,6 +34,42 @@ pub struct Usage {
     /// Anthropic's name for cache writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_creation_input_tokens: Option<u64>,
+    /// Tools that the provider ran.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub server_tool_use: Option<ServerToolUse>,
+    /// Perplexity's name for web searches.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub num_search_queries: Option<u64>,
+    /// Text of cited pages that was read, beside the prompt.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub citation_tokens: Option<u64>,
+    /// Units that a reranking was billed by.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub search_units: Option<u64>,
+    /// Seconds of audio that were transcribed, where tokens are not counted.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Exact>,
+    /// USD that the provider itself asks for the call.
+    #[serde(deserialize_with = "cost", skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Exact>,
+    /// Anthropic's speed: `fast` costs more.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub speed: Option<String>,
+    /// Where Anthropic ran the model.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub inference_geo: Option<String>,
+    /// The service tier that was served.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub service_tier: Option<String>,
+}
+
+/// Tools that the provider ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ServerToolUse {
+    /// Web searches.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub web_search_requests: Option<u64>,
 }
 
 /// Parts of the input.
@@ -54,6 +93,42 @@ pub struct PromptDetails {
     pub image_tokens: Option<u64>,
     /// Video.
     pub video_tokens: Option<u64>,
+    /// What the cached tokens are.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub cached_tokens_details: Option<CachedDetails>,
+    /// `ephemeral` for a cache that the client asked for.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub cache_type: Option<String>,
+    /// Web searches.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub web_search_requests: Option<u64>,
+    /// Characters, where they are billed rather than tokens.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub character_count: Option<u64>,
+    /// Images, where they are billed rather than tokens.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub image_count: Option<u64>,
+    /// Seconds of audio, where they are billed rather than tokens.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub audio_length_seconds: Option<Exact>,
+    /// Seconds of video, where they are billed rather than tokens.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub video_length_seconds: Option<Exact>,
+    /// Queries that were embedded, where they are billed rather than tokens.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub query_count: Option<u64>,
+}
+
+/// What the cached tokens are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CachedDetails {
+    /// Plain text.
+    pub text_tokens: Option<u64>,
+    /// Audio.
+    pub audio_tokens: Option<u64>,
+    /// Images.
+    pub image_tokens: Option<u64>,
 }
 
 /// Cache writes by time to live.
@@ -64,6 +139,12 @@ pub struct CacheWriteDetails {
     pub ephemeral_5m_input_tokens: Option<u64>,
     /// Kept for an hour.
     pub ephemeral_1h_input_tokens: Option<u64>,
+    /// Kept for half an hour.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub ephemeral_30m_input_tokens: Option<u64>,
+    /// Kept for twelve hours.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub ephemeral_12h_input_tokens: Option<u64>,
 }
 
 /// Parts of the output.
@@ -91,6 +172,26 @@ fn or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> 
     Ok(Option::deserialize(deserializer)?.unwrap_or(0))
 }
 
+/// What only some providers report: anything else under its name is as if it were not there.
+fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok().flatten())
+}
+
+/// USD, bare or under `total_cost`; a cost below nothing is none.
+fn cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Exact>, D::Error> {
+    #[derive(Deserialize)]
+    struct Parts {
+        total_cost: Exact,
+    }
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    let parts = serde_json::from_str(raw.get()).map(|Parts { total_cost }| total_cost);
+    let cost = parts.or_else(|_| serde_json::from_str(raw.get()));
+    Ok(cost.ok().filter(|cost| *cost >= Exact::default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +208,40 @@ mod tests {
                 usage.total_tokens
             ),
             (3, 5, 0)
+        );
+    }
+    #[test]
+    fn what_only_some_report_is_read_where_it_can_be() {
+        let text = r#"{"prompt_tokens":3,"cost":{"total_cost":0.1,"input":7},"speed":"fast",
+            "service_tier":{"odd":1},"citation_tokens":-4,"seconds":"1.5",
+            "server_tool_use":{"web_search_requests":2,"web_fetch_requests":0},
+            "prompt_tokens_details":{"cached_tokens_details":{"audio_tokens":1}}}"#;
+        let usage: Usage = serde_json::from_str(text).unwrap();
+        assert_eq!(usage.cost, "0.1".parse().ok());
+        assert_eq!(usage.speed.as_deref(), Some("fast"));
+        assert_eq!((usage.service_tier, usage.citation_tokens), (None, None));
+        assert_eq!(usage.seconds, "1.5".parse().ok());
+        let tools = usage.server_tool_use.unwrap();
+        assert_eq!(tools.web_search_requests, Some(2));
+        let cached = usage.prompt_tokens_details.unwrap().cached_tokens_details;
+        assert_eq!(cached.unwrap().audio_tokens, Some(1));
+        for (cost, read) in [
+            ("0", Some("0")),
+            ("\"2e-3\"", Some("0.002")),
+            ("-1", None),
+            ("{}", None),
+        ] {
+            let usage: Usage = serde_json::from_str(&format!(r#"{{"cost": {cost}}}"#)).unwrap();
+            assert_eq!(usage.cost, read.map(|read| read.parse().unwrap()), "{cost}");
+        }
+    }
+
+    #[test]
+    fn what_is_absent_is_not_written() {
+        let text = serde_json::to_string(&Usage::default()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#
         );
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, mem, sync::PoisonError};
 
-use event::{Cost, CostStatus, Exact, LineItem, TokenClass, Usd};
+use event::{Class, Cost, CostStatus, Exact, LineItem, Usd};
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
@@ -15,13 +15,7 @@ use super::BooksError;
 const REMEMBERED_MAX: usize = 4096;
 
 /// A bill without its quantities, as it stands in `cards.card`. Persisted.
-type Card<T> = (
-    CostStatus,
-    T,
-    Option<T>,
-    Option<T>,
-    Vec<(TokenClass, Exact, T)>,
-);
+type Card<T> = (CostStatus, T, Option<T>, Option<T>, Vec<(Class, Exact, T)>);
 
 /// What stands in the columns `card` and `cost_detail`.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,7 +74,7 @@ pub(super) fn join(card: &str, text: &str, total: Option<Usd>) -> Result<String,
     if lines.len() != quantities.len() {
         return Err(undecodable("card and quantities do not match"));
     }
-    let item = |((class, unit_price, key), quantity): ((TokenClass, Exact, String), Exact)| {
+    let item = |((class, unit_price, key), quantity): ((Class, Exact, String), Exact)| {
         let amount = Exact(product(quantity, unit_price)?);
         Some(LineItem {
             class,
@@ -149,11 +143,11 @@ mod tests {
 
     use super::*;
 
-    const CLASSES: [TokenClass; 4] = [
-        TokenClass::Input,
-        TokenClass::CacheRead,
-        TokenClass::Output,
-        TokenClass::Seconds,
+    const CLASSES: [Class; 4] = [
+        Class::Input,
+        Class::CacheRead,
+        Class::Output,
+        Class::Seconds,
     ];
 
     fn decimal() -> impl Strategy<Value = Decimal> {
@@ -217,14 +211,14 @@ mod tests {
             status: CostStatus::Priced,
             items: vec![
                 line(
-                    TokenClass::Input,
+                    Class::Input,
                     72,
                     Decimal::new(25, 7),
                     Decimal::new(180, 6),
                     "input_cost_per_token",
                 ),
                 line(
-                    TokenClass::Output,
+                    Class::Output,
                     9,
                     Decimal::new(1, 5),
                     Decimal::new(9, 5),

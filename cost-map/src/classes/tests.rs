@@ -1,11 +1,11 @@
 //! The classes never overlap and never lose a token.
 
-use event::CacheWriteDetails;
+use event::{CacheWriteDetails, CachedDetails};
 use proptest::prelude::*;
 
 use super::*;
 
-fn quantity(quantities: &Quantities, class: TokenClass) -> u64 {
+fn quantity(quantities: &Quantities, class: Class) -> u64 {
     quantities
         .consumed()
         .find(|(other, _)| *other == class)
@@ -21,7 +21,7 @@ fn prompt(tokens: u64, details: PromptDetails) -> Usage {
     }
 }
 
-fn split(usage: &Usage) -> Vec<(TokenClass, u64)> {
+fn split(usage: &Usage) -> Vec<(Class, u64)> {
     Quantities::of(usage, false).consumed().collect()
 }
 
@@ -34,7 +34,7 @@ fn what_no_report_claims_is_text() {
     };
     assert_eq!(
         split(&prompt(100, details)),
-        [(TokenClass::Input, 60), (TokenClass::InputImage, 40)]
+        [(Class::Input, 60), (Class::InputImage, 40)]
     );
 }
 
@@ -44,7 +44,7 @@ fn every_name_of_cache_reads_and_writes_is_understood() {
         prompt_tokens: 100,
         ..Usage::default()
     };
-    let read = [(TokenClass::Input, 70), (TokenClass::CacheRead, 30)];
+    let read = [(Class::Input, 70), (Class::CacheRead, 30)];
     assert_eq!(
         split(&Usage {
             prompt_cache_hit_tokens: Some(30),
@@ -65,7 +65,7 @@ fn every_name_of_cache_reads_and_writes_is_understood() {
     };
     assert_eq!(split(&prompt(100, details)), read);
 
-    let written = [(TokenClass::Input, 70), (TokenClass::CacheWrite, 30)];
+    let written = [(Class::Input, 70), (Class::CacheWrite, 30)];
     assert_eq!(
         split(&Usage {
             cache_creation_input_tokens: Some(30),
@@ -85,6 +85,7 @@ fn cache_writes_of_unknown_life_are_kept_for_five_minutes() {
     let lives = CacheWriteDetails {
         ephemeral_5m_input_tokens: Some(10),
         ephemeral_1h_input_tokens: Some(15),
+        ..CacheWriteDetails::default()
     };
     let mut details = PromptDetails {
         cache_write_tokens: Some(30),
@@ -92,16 +93,16 @@ fn cache_writes_of_unknown_life_are_kept_for_five_minutes() {
         ..PromptDetails::default()
     };
     let expected = [
-        (TokenClass::Input, 70),
-        (TokenClass::CacheWrite, 15),
-        (TokenClass::CacheWriteHour, 15),
+        (Class::Input, 70),
+        (Class::CacheWrite, 15),
+        (Class::CacheWriteHour, 15),
     ];
     assert_eq!(split(&prompt(100, details.clone())), expected);
     details.cache_write_tokens = None;
     let expected = [
-        (TokenClass::Input, 75),
-        (TokenClass::CacheWrite, 10),
-        (TokenClass::CacheWriteHour, 15),
+        (Class::Input, 75),
+        (Class::CacheWrite, 10),
+        (Class::CacheWriteHour, 15),
     ];
     assert_eq!(split(&prompt(100, details)), expected);
 }
@@ -114,9 +115,76 @@ fn audio_that_does_not_fit_beside_the_cache_is_cached_audio() {
         ..PromptDetails::default()
     };
     let expected = [
-        (TokenClass::CacheRead, 50),
-        (TokenClass::CacheReadAudio, 30),
-        (TokenClass::InputAudio, 20),
+        (Class::CacheRead, 50),
+        (Class::CacheReadAudio, 30),
+        (Class::InputAudio, 20),
+    ];
+    assert_eq!(split(&prompt(100, details)), expected);
+}
+
+#[test]
+fn r2_3_what_is_cached_is_not_billed_as_sound_or_image_again() {
+    let cached = CachedDetails {
+        text_tokens: Some(20),
+        audio_tokens: Some(30),
+        image_tokens: Some(50),
+    };
+    let mut details = PromptDetails {
+        cached_tokens: Some(100),
+        audio_tokens: Some(60),
+        image_tokens: Some(50),
+        cached_tokens_details: Some(cached),
+        ..PromptDetails::default()
+    };
+    let expected = [
+        (Class::Input, 70),
+        (Class::CacheRead, 20),
+        (Class::CacheReadAudio, 30),
+        (Class::CacheReadImage, 50),
+        (Class::InputAudio, 30),
+    ];
+    assert_eq!(split(&prompt(200, details.clone())), expected);
+    // No more is cached than was read: 40 of them, audio first.
+    details.cached_tokens = Some(40);
+    let expected = [
+        (Class::Input, 90),
+        (Class::CacheReadAudio, 30),
+        (Class::CacheReadImage, 10),
+        (Class::InputAudio, 30),
+        (Class::InputImage, 40),
+    ];
+    assert_eq!(split(&prompt(200, details)), expected);
+    // Without details: what does not fit beside the cached tokens is among them.
+    let details = PromptDetails {
+        cached_tokens: Some(80),
+        image_tokens: Some(50),
+        ..PromptDetails::default()
+    };
+    let expected = [
+        (Class::CacheRead, 50),
+        (Class::CacheReadImage, 30),
+        (Class::InputImage, 20),
+    ];
+    assert_eq!(split(&prompt(100, details)), expected);
+}
+
+#[test]
+fn r2_2_writes_live_for_five_minutes_an_hour_or_half_a_day() {
+    let lives = CacheWriteDetails {
+        ephemeral_30m_input_tokens: Some(10),
+        ephemeral_1h_input_tokens: Some(20),
+        ephemeral_12h_input_tokens: Some(30),
+        ..CacheWriteDetails::default()
+    };
+    let details = PromptDetails {
+        cache_creation_token_details: Some(lives),
+        ..PromptDetails::default()
+    };
+    let expected = [
+        (Class::Input, 40),
+        (Class::CacheWrite, 10),
+        (Class::CacheWriteHour, 20),
+        (Class::CacheWriteHalfDay, 30),
     ];
     assert_eq!(split(&prompt(100, details)), expected);
 }
@@ -128,10 +196,7 @@ fn a_prompt_that_was_left_out_is_taken_from_the_total() {
         total_tokens: 50,
         ..Usage::default()
     };
-    assert_eq!(
-        split(&usage),
-        [(TokenClass::Input, 30), (TokenClass::Output, 20)]
-    );
+    assert_eq!(split(&usage), [(Class::Input, 30), (Class::Output, 20)]);
 }
 
 #[test]
@@ -147,12 +212,12 @@ fn reasoning_beside_the_completion_is_added_only_where_the_total_shows_it() {
         ..Usage::default()
     };
     let apart = Quantities::of(&usage, true);
-    assert_eq!(quantity(&apart, TokenClass::Output), 20);
-    assert_eq!(quantity(&apart, TokenClass::Reasoning), 30);
+    assert_eq!(quantity(&apart, Class::Output), 20);
+    assert_eq!(quantity(&apart, Class::Reasoning), 30);
     usage.total_tokens = 120;
     let within = Quantities::of(&usage, true);
-    assert_eq!(quantity(&within, TokenClass::Output), 0);
-    assert_eq!(quantity(&within, TokenClass::Reasoning), 20);
+    assert_eq!(quantity(&within, Class::Output), 0);
+    assert_eq!(quantity(&within, Class::Reasoning), 20);
 }
 
 fn tokens() -> impl Strategy<Value = u64> {
@@ -172,7 +237,8 @@ prop_compose! {
     fn prompt_details()(
         (cached_tokens, cache_write_tokens, text_tokens) in (part(), part(), part()),
         (audio_tokens, image_tokens, video_tokens) in (part(), part(), part()),
-        (minutes, hour) in (part(), part()),
+        (minutes, hour, half_day) in (part(), part(), part()),
+        (cached_audio, cached_image) in (part(), part()),
     ) -> PromptDetails {
         PromptDetails {
             cached_tokens,
@@ -181,11 +247,19 @@ prop_compose! {
             cache_creation_token_details: Some(CacheWriteDetails {
                 ephemeral_5m_input_tokens: minutes,
                 ephemeral_1h_input_tokens: hour,
+                ephemeral_12h_input_tokens: half_day,
+                ..CacheWriteDetails::default()
             }),
             text_tokens,
             audio_tokens,
             image_tokens,
             video_tokens,
+            cached_tokens_details: cached_image.map(|_| CachedDetails {
+                text_tokens: None,
+                audio_tokens: cached_audio,
+                image_tokens: cached_image,
+            }),
+            ..PromptDetails::default()
         }
     }
 }
@@ -212,6 +286,7 @@ prop_compose! {
             prompt_cache_hit_tokens,
             cache_read_input_tokens,
             cache_creation_input_tokens,
+            ..Usage::default()
         }
     }
 }

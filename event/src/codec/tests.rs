@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    CallId, Cost, CostStatus, Exact, Extension, Json, LineItem, Origin, Outcome, Status, Timestamp,
-    TokenClass, Usd,
+    CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Origin, Outcome, Status,
+    Timestamp, Usd,
 };
 
 /// Records as version 1 wrote them. Never edited: what was written has to stay readable.
@@ -44,7 +44,7 @@ fn priced() -> PricedEvent {
         status: CostStatus::Priced,
         total: Some(Usd::from_picos(2_500_000)),
         items: vec![LineItem {
-            class: TokenClass::Input,
+            class: Class::Input,
             quantity: "1".parse().unwrap(),
             unit_price: price,
             amount: price,
