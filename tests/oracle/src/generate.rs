@@ -56,7 +56,7 @@ impl<'a> Generator<'a> {
             call.insert("model".to_owned(), json!(name));
         }
         call.insert("custom_llm_provider".to_owned(), json!(provider));
-        let kind = price::kind(entry.text("mode").unwrap_or(""));
+        let kind = price::kind_of_mode(entry.text("mode").unwrap_or(""));
         Self {
             entry,
             provider,
@@ -91,15 +91,17 @@ impl<'a> Generator<'a> {
             self.set("at", json!(at));
         }
         match self.kind {
-            Kind::Tokens | Kind::Moderation => self.token_call(),
+            Kind::Tokens | Kind::Embedding | Kind::Moderation => {
+                self.token_call();
+                self.guardrail();
+            }
             Kind::Image => self.image(),
             Kind::Speech => self.speech(),
             Kind::Transcription => self.transcription(),
             Kind::Video => self.video(),
             Kind::Ocr => self.ocr(),
             Kind::Rerank => self.rerank(),
-            Kind::Search => self.search(),
-            Kind::Guardrail => self.guardrail(),
+            Kind::Search | Kind::VectorStore => self.search(),
         }
     }
 
@@ -112,12 +114,11 @@ impl<'a> Generator<'a> {
             Kind::Video => "create_video",
             Kind::Ocr => "ocr",
             Kind::Rerank => "rerank",
-            Kind::Search if mode == "vector_store" => "vector_store_search",
+            Kind::VectorStore => "vector_store_search",
             Kind::Search => "search",
             Kind::Moderation => "moderation",
-            Kind::Guardrail => return,
+            Kind::Embedding => "embedding",
             Kind::Tokens => match mode {
-                "embedding" => "embedding",
                 "responses" => "responses",
                 "completion" => "text_completion",
                 "realtime" => "realtime",

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use num_traits::Signed;
+
 use crate::json::{Fields, Json, Object};
 
 /// Entries by name.
@@ -62,6 +64,10 @@ impl Map {
             && let Some(found) = self.get(&format!("{provider}/{region}/{model}"))
         {
             return Some(found);
+        }
+        let plain = self.of_provider(provider, model);
+        if plain.is_some_and(|plain| by_image_token(plain.entry, call, provider)) {
+            return plain;
         }
         let named = image_names(call, model).into_iter();
         let mut named = named.chain([model.to_owned()]);
@@ -129,6 +135,18 @@ pub fn family(provider: &str) -> &str {
     of.unwrap_or(provider)
 }
 
+/// R6.3: whether an image is priced by its tokens, and so by the plain model.
+fn by_image_token(entry: &Object, call: &Object, provider: &str) -> bool {
+    let tokens = crate::usage::tokens(call.object("usage"), provider);
+    let keys = [
+        "input_cost_per_image_token",
+        "output_cost_per_image_token",
+        "output_cost_per_token",
+    ];
+    let above = |key: &&str| entry.number(key).is_some_and(Signed::is_positive);
+    !tokens.classes.is_empty() && keys.iter().any(above)
+}
+
 /// The names of R6.3, the most exact first.
 fn image_names(call: &Object, model: &str) -> Vec<String> {
     let size = call.text("size").map(|size| size.replace('x', "-x-"));
@@ -141,6 +159,8 @@ fn image_names(call: &Object, model: &str) -> Vec<String> {
             "50-steps".to_owned()
         };
         names.push(format!("{size}/{most}/{model}"));
+        let provider = call.text("custom_llm_provider").unwrap_or("");
+        names.push(format!("{size}/50-steps/{provider}/{model}"));
     }
     if let (Some(size), Some(quality)) = (&size, quality) {
         names.push(format!("{quality}/{size}/{model}"));

@@ -6,7 +6,7 @@ use crate::{
     bill::{Answer, Bill, Line, sum},
     clock,
     json::{Fields, Json, Object},
-    map::{self, Map},
+    map::{self, Found, Map},
     number::{self, Q},
     prices::{self, Shelf},
     tools::Tools,
@@ -14,11 +14,16 @@ use crate::{
     usage::{self, Class, Tokens},
 };
 
+/// The lines of a bill, or the key that is missing.
+pub(crate) type Lines = Result<Vec<Line>, String>;
+
 /// The ways in which calls are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Tokens.
     Tokens,
+    /// R6.7.
+    Embedding,
     /// R6.3.
     Image,
     /// R6.4.
@@ -33,42 +38,76 @@ pub enum Kind {
     Rerank,
     /// R6.7.
     Search,
+    /// R6.7.
+    VectorStore,
     /// R6.8.
     Moderation,
-    /// R6.10.
-    Guardrail,
 }
 
-/// The kind of a mode or a call type.
+/// The kind that a call type says.
 #[must_use]
-pub fn kind(name: &str) -> Kind {
-    match name {
-        "image_generation" | "aimage_generation" | "image_edit" | "aimage_edit" => Kind::Image,
-        "audio_speech" | "speech" | "aspeech" => Kind::Speech,
-        "audio_transcription" | "transcription" | "atranscription" => Kind::Transcription,
-        "video_generation" | "create_video" | "acreate_video" => Kind::Video,
-        "ocr" | "aocr" => Kind::Ocr,
-        "rerank" | "arerank" => Kind::Rerank,
-        "search" | "asearch" | "vector_store" | "vector_store_search" => Kind::Search,
-        "moderation" | "amoderation" => Kind::Moderation,
-        "guardrail" => Kind::Guardrail,
+pub fn kind_of_call(name: &str) -> Kind {
+    let bare = |name: &str| match name {
+        "embedding" => Some(Kind::Embedding),
+        "image_generation" | "image_edit" | "image_variation" => Some(Kind::Image),
+        "speech" => Some(Kind::Speech),
+        "transcription" => Some(Kind::Transcription),
+        "create_video" | "video_generation" | "video_edit" | "video_remix" | "video_extension" => {
+            Some(Kind::Video)
+        }
+        "ocr" => Some(Kind::Ocr),
+        "rerank" => Some(Kind::Rerank),
+        "search" => Some(Kind::Search),
+        "vector_store_search" => Some(Kind::VectorStore),
+        "moderation" => Some(Kind::Moderation),
+        _ => None,
+    };
+    let without = name.strip_prefix('a').and_then(bare);
+    bare(name).or(without).unwrap_or(Kind::Tokens)
+}
+
+/// The kind that the mode of an entry says.
+#[must_use]
+pub fn kind_of_mode(mode: &str) -> Kind {
+    match mode {
+        "embedding" => Kind::Embedding,
+        "image_generation" | "image_edit" => Kind::Image,
+        "audio_speech" => Kind::Speech,
+        "audio_transcription" => Kind::Transcription,
+        "video_generation" => Kind::Video,
+        "ocr" => Kind::Ocr,
+        "rerank" => Kind::Rerank,
+        "search" => Kind::Search,
+        "vector_store" => Kind::VectorStore,
+        "moderation" => Kind::Moderation,
         _ => Kind::Tokens,
     }
 }
 
-/// The answer to one line.
+/// The answer to one line, for comparison.
 ///
 /// # Errors
 /// If the line is not a JSON object.
 pub fn answer(map: &Map, line: &str) -> Result<Answer, String> {
+    let (bill, entry) = priced(map, line)?;
+    Ok(Answer::of(&bill, entry))
+}
+
+/// The bill of one line, and the name of the entry that it was made from.
+///
+/// # Errors
+/// If the line is not a JSON object.
+pub fn priced(map: &Map, line: &str) -> Result<(Bill, Option<String>), String> {
     let call = match Json::parse(line) {
         Ok(Json::Object(call)) => call,
         Ok(_) => return Err("not an object".to_owned()),
         Err(error) => return Err(error.to_string()),
     };
     let found = map.find(&call);
-    let bill = bill(map, &call, found.map(|found| found.entry));
-    Ok(Answer::of(&bill, found.map(|found| found.name.to_owned())))
+    Ok((
+        bill(map, &call, found),
+        found.map(|found| found.name.to_owned()),
+    ))
 }
 
 /// What pricing a call needs at hand.
@@ -78,24 +117,26 @@ struct Case<'a> {
     usage: &'a Object,
     shelf: &'a Shelf<'a>,
     tokens: &'a Tokens,
+    /// Whether the call says its kind, so that what is counted has a default.
+    said: bool,
 }
 
-fn bill(map: &Map, call: &Object, entry: Option<&Object>) -> Bill {
+fn bill(map: &Map, call: &Object, found: Option<Found<'_>>) -> Bill {
     let none = Object::new();
+    let entry = found.map_or(&none, |found| found.entry);
     let usage = call.object("usage").unwrap_or(&none);
     let own = call.object("prices").unwrap_or(&none);
     let asked = call.text("custom_llm_provider");
     let provider = asked
-        .or_else(|| entry?.text("litellm_provider"))
+        .or_else(|| entry.text("litellm_provider"))
         .unwrap_or("");
     let provider = map::family(provider);
     let tokens = usage::tokens(call.object("usage"), provider);
     let call_type = call.text("call_type");
     let batch_call = call_type.is_some_and(|name| name.ends_with("retrieve_batch"));
     let batch = batch_call || call.text("service_tier") == Some("batch");
-    let known = entry.unwrap_or(&none);
     let shelf = Shelf {
-        entry: known,
+        entry,
         own,
         provider,
         tier: call
@@ -104,95 +145,77 @@ fn bill(map: &Map, call: &Object, entry: Option<&Object>) -> Bill {
             .filter(|_| !batch),
         batch,
         prompt: tokens.prompt,
-        off_peak: clock::off_peak(known, call.text("at")),
+        explicit_cache: tokens.explicit_cache,
+        off_peak: clock::off_peak(entry, call.text("at")).filter(|_| !batch),
     };
-    let mode = known.text("mode").unwrap_or("");
-    let kind = kind(call_type.filter(|_| !batch_call).unwrap_or(mode));
+    let kind = match call_type {
+        Some(call_type) => kind_of_call(call_type),
+        None => kind_of_mode(entry.text("mode").unwrap_or("")),
+    };
+    let said = call_type.is_some();
     let case = Case {
         map,
         call,
         usage,
         shelf: &shelf,
         tokens: &tokens,
+        said,
     };
     case.bill(kind)
 }
 
 impl Case<'_> {
     fn bill(&self, kind: Kind) -> Bill {
-        let units = Units {
-            call: self.call,
-            shelf: self.shelf,
-        };
-        match kind {
-            Kind::Image => {
-                let by_token = ["output_cost_per_image_token", "output_cost_per_token"];
-                let by_token = by_token.iter().any(|key| self.shelf.unit(key).is_some());
-                if by_token && self.any_tokens() {
-                    self.tokens_and_tools()
-                } else {
-                    units.images()
-                }
-            }
-            Kind::Speech => self.speech(&units),
-            Kind::Transcription => self.transcription(&units),
-            Kind::Video => units.video(),
-            Kind::Ocr => units.ocr(),
-            Kind::Rerank => match units.queries("search_units") {
-                Some(line) => Bill::Priced(vec![line]),
-                None => self.tokens_and_tools(),
-            },
-            Kind::Search => match units.queries("queries") {
-                Some(line) => Bill::Priced(vec![line]),
-                None => Bill::Unpriced("input_cost_per_query".to_owned()),
-            },
-            Kind::Moderation if self.shelf.provider == "openai" => {
-                if self.any_tokens() {
-                    Bill::Priced(Vec::new())
-                } else {
-                    Bill::Nothing
-                }
-            }
-            Kind::Guardrail => units.guardrail(),
-            Kind::Tokens | Kind::Moderation => self.tokens_and_tools(),
-        }
-    }
-
-    fn any_tokens(&self) -> bool {
-        self.tokens.prompt > 0 || self.tokens.completion > 0
-    }
-
-    fn by_token(&self) -> bool {
-        let keys = [
-            "input_cost_per_token",
-            "output_cost_per_token",
-            "input_cost_per_audio_token",
-        ];
-        keys.iter().any(|key| self.shelf.unit(key).is_some())
-    }
-
-    fn speech(&self, units: &Units<'_>) -> Bill {
-        let by_character = self.call.contains_key("prompt_characters")
-            && self.shelf.unit("input_cost_per_character").is_some();
-        if by_character || (self.any_tokens() && self.by_token()) {
-            self.tokens_and_tools()
-        } else {
-            units.speech_seconds()
-        }
-    }
-
-    fn transcription(&self, units: &Units<'_>) -> Bill {
-        if self.tokens.detailed && self.any_tokens() && self.by_token() {
-            return self.tokens_and_tools();
-        }
-        units
-            .transcription_seconds()
-            .unwrap_or_else(|| self.tokens_and_tools())
-    }
-
-    fn tokens_and_tools(&self) -> Bill {
         if let Some(bill) = self.reported() {
             return bill;
+        }
+        let units = Units {
+            call: self.call,
+            usage: self.usage,
+            shelf: self.shelf,
+            said: self.said,
+        };
+        let lines = match kind {
+            Kind::Image => units.images().unwrap_or_else(|| self.by_tokens(kind)),
+            Kind::Speech => self.speech(&units),
+            Kind::Transcription => self.transcription(&units),
+            Kind::Video => units.video().unwrap_or_else(|| self.by_tokens(kind)),
+            Kind::Ocr => units.ocr().unwrap_or_else(|| self.by_tokens(kind)),
+            Kind::Rerank => {
+                let line = units.rerank(self.any_tokens());
+                line.unwrap_or_else(|| self.by_tokens(kind))
+            }
+            Kind::Search | Kind::VectorStore => units.search(kind == Kind::VectorStore),
+            Kind::Moderation if self.shelf.provider == "openai" => {
+                let line = || Line::new("default.openai.moderation", Q::one(), Q::zero());
+                Ok(if self.any_tokens() || self.said {
+                    vec![line()]
+                } else {
+                    Vec::new()
+                })
+            }
+            Kind::Tokens | Kind::Embedding | Kind::Moderation => self.by_tokens(kind),
+        };
+        match lines.and_then(|lines| self.with_extras(lines)) {
+            Ok(lines) if lines.is_empty() => Bill::Nothing,
+            Ok(lines) => Bill::Priced(lines),
+            Err(missing) => Bill::Unpriced(missing),
+        }
+    }
+
+    /// R6.9 and section 7.
+    fn with_extras(&self, mut lines: Vec<Line>) -> Result<Vec<Line>, String> {
+        if let Some(count) = self
+            .call
+            .number("text_messages")
+            .filter(|n| n.is_positive())
+        {
+            let key = "input_cost_per_text_message";
+            match self.shelf.unit(key) {
+                Some(price) => lines.push(Line::new(price.key, count.clone(), price.value)),
+                None if lines.is_empty() => return Err(key.to_owned()),
+                None => {}
+            }
         }
         let tools = Tools {
             call: self.call,
@@ -200,24 +223,58 @@ impl Case<'_> {
             entry: self.shelf.entry,
             provider: self.shelf.provider,
         };
-        let lines = match self.by_the_second() {
-            Some(lines) => lines,
-            None => self.token_lines(),
-        };
-        let lines = lines.and_then(|mut lines| {
-            lines.extend(self.multipliers(&lines));
-            lines.extend(tools.lines(self.map)?);
-            Ok(lines)
-        });
-        match lines {
-            Ok(lines) if lines.is_empty() => Bill::Nothing,
-            Ok(lines) => {
-                let fee = self.shelf.unit("input_cost_per_request");
-                let fee = fee.map(|price| Line::new(price.key, Q::one(), price.value));
-                Bill::Priced(lines.into_iter().chain(fee).collect())
-            }
-            Err(missing) => Bill::Unpriced(missing),
+        lines.extend(tools.lines(self.map)?);
+        if !lines.is_empty()
+            && let Some(fee) = self.shelf.unit("input_cost_per_request")
+        {
+            lines.push(Line::new(fee.key, Q::one(), fee.value));
         }
+        Ok(lines)
+    }
+
+    fn any_tokens(&self) -> bool {
+        self.tokens.prompt > 0 || self.tokens.completion > 0
+    }
+
+    /// Whether the entry prices tokens of any kind.
+    fn prices_tokens(&self) -> bool {
+        let entry = self.shelf.entry;
+        let keys = self.shelf.own.keys().chain(entry.keys());
+        let mut keys = keys.filter(|key| self.shelf.unit(key).is_some());
+        entry.contains_key("tiered_pricing") || keys.any(|key| key.contains("_token"))
+    }
+
+    fn speech(&self, units: &Units<'_>) -> Lines {
+        if let Some(line) = units.characters() {
+            return Ok(vec![line]);
+        }
+        if self.any_tokens() && self.prices_tokens() {
+            return self.by_tokens(Kind::Speech);
+        }
+        match units.speech() {
+            None if self.any_tokens() => self.by_tokens(Kind::Speech),
+            lines => lines.unwrap_or_else(|| Ok(Vec::new())),
+        }
+    }
+
+    fn transcription(&self, units: &Units<'_>) -> Lines {
+        if self.tokens.detailed && self.any_tokens() && self.prices_tokens() {
+            return self.by_tokens(Kind::Transcription);
+        }
+        match units.transcription() {
+            Some(lines) => Ok(lines),
+            None => self.by_tokens(Kind::Transcription),
+        }
+    }
+
+    /// Sections 2 to 5, R6.1 and R6.2.
+    fn by_tokens(&self, kind: Kind) -> Lines {
+        if let Some(lines) = self.by_the_second() {
+            return lines;
+        }
+        let mut lines = self.token_lines(kind)?;
+        lines.extend(self.multipliers(&lines));
+        Ok(lines)
     }
 
     /// R8.1.
@@ -228,11 +285,14 @@ impl Case<'_> {
         let nested = || self.usage.object("cost")?.number("total_cost");
         let cost = self.usage.number("cost").or_else(nested)?;
         let line = Line::new("usage.cost", cost.clone(), Q::one());
+        if !self.shelf.own.is_empty() {
+            return None;
+        }
         (!cost.is_negative()).then(|| Bill::Priced(vec![line]))
     }
 
     /// R3.11.
-    fn by_the_second(&self) -> Option<Result<Vec<Line>, String>> {
+    fn by_the_second(&self) -> Option<Lines> {
         const MODES: [&str; 6] = [
             "",
             "chat",
@@ -244,13 +304,13 @@ impl Case<'_> {
         let entry = self.shelf.entry;
         let mode = entry.text("mode").unwrap_or("");
         let per_token = ["input_cost_per_token", "output_cost_per_token"];
-        let token_price = |key: &&str| {
+        let above = |key: &&str| {
             self.shelf
                 .unit(key)
                 .is_some_and(|price| price.value.is_positive())
         };
         if !MODES.contains(&mode)
-            || per_token.iter().any(token_price)
+            || per_token.iter().any(above)
             || entry.contains_key("tiered_pricing")
         {
             return None;
@@ -272,13 +332,15 @@ impl Case<'_> {
             .number(name)
             .filter(|seconds| seconds.is_positive());
         Some(match seconds {
+            // The time that a call took is no unit by itself.
+            Some(_) if !audio && !self.any_tokens() => Ok(Vec::new()),
             Some(seconds) => Ok(vec![Line::new(price.key, seconds.clone(), price.value)]),
             None if self.any_tokens() => Err(price.key),
             None => Ok(Vec::new()),
         })
     }
 
-    fn token_lines(&self) -> Result<Vec<Line>, String> {
+    fn token_lines(&self, kind: Kind) -> Lines {
         let mut lines = Vec::new();
         let replaced = self.unit_lines(&mut lines);
         for (class, count) in &self.tokens.classes {
@@ -291,26 +353,25 @@ impl Case<'_> {
                 .factor
                 .map(|(key, factor)| Line::new(key, line.amount(), factor));
             lines.push(line);
-            lines.extend(factor);
+            lines.extend(factor.filter(|line| !line.quantity.is_zero()));
         }
-        if let Some(queries) = self
-            .call
-            .number("queries")
-            .filter(|count| count.is_positive())
+        if kind == Kind::Embedding
+            && let Some(queries) = self
+                .call
+                .number("queries")
+                .filter(|count| count.is_positive())
             && let Some(price) = self.shelf.unit("input_cost_per_query")
         {
             lines.push(Line::new(price.key, queries.clone(), price.value));
         }
-        if let Some(messages) = self
-            .call
-            .number("text_messages")
-            .filter(|n| n.is_positive())
-        {
-            let key = "input_cost_per_text_message";
-            match self.shelf.unit(key) {
-                Some(price) => lines.push(Line::new(price.key, messages.clone(), price.value)),
-                None if lines.is_empty() => return Err(key.to_owned()),
-                None => {}
+        for (name, count) in self.call.object("guardrail_units").into_iter().flatten() {
+            let Json::Number(count) = count else { continue };
+            let key = format!("guardrail_cost_per_unit.{name}");
+            let prices = self.shelf.entry.object("guardrail_cost_per_unit");
+            if count.is_positive() {
+                let price = prices.and_then(|prices| prices.number(name));
+                let price = price.ok_or_else(|| key.clone())?;
+                lines.push(Line::new(key, count.clone(), price.clone()));
             }
         }
         Ok(lines)
@@ -360,8 +421,14 @@ impl Case<'_> {
                     .then(|| self.shelf.unit(&key))
                     .flatten()
             };
-            let price = interval(15).or_else(|| interval(8));
-            if let Some(price) = price.or_else(|| self.shelf.unit_at(base)) {
+            let long = format!("{base}_above_128k_tokens");
+            let long = || {
+                (self.tokens.prompt > 128_000)
+                    .then(|| self.shelf.unit(&long))
+                    .flatten()
+            };
+            let price = interval(15).or_else(|| interval(8)).or_else(long);
+            if let Some(price) = price.or_else(|| self.shelf.unit(base)) {
                 lines.push(Line::new(price.key, count.clone(), price.value));
                 replaced.push(class);
             }
@@ -373,7 +440,12 @@ impl Case<'_> {
     fn multipliers(&self, lines: &[Line]) -> Vec<Line> {
         let entry = self.shelf.entry;
         let mut factors = Vec::new();
-        if let Some(place @ ("eu" | "us")) = self.call.text("data_residency") {
+        let place = self
+            .call
+            .text("data_residency")
+            .unwrap_or("")
+            .to_lowercase();
+        if ["eu", "us"].contains(&place.as_str()) {
             let key = format!("regional_processing_uplift_multiplier_{place}");
             factors.extend(entry.number(&key).map(|factor| (key.clone(), factor)));
         }
@@ -401,7 +473,7 @@ impl Case<'_> {
         for (key, factor) in factors {
             let line = Line::new(key, total.clone(), factor - Q::one());
             total += line.amount();
-            if !line.unit_price.is_zero() {
+            if !line.unit_price.is_zero() && !line.quantity.is_zero() {
                 added.push(line);
             }
         }

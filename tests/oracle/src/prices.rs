@@ -19,6 +19,7 @@ const HIT: &str = "input_cost_per_token_cache_hit";
 const EXPLICIT: &str = "explicit_cache_read_input_token_cost";
 const WRITE: &str = "cache_creation_input_token_cost";
 const WRITE_HOUR: &str = "cache_creation_input_token_cost_above_1hr";
+const WRITE_LONG: &str = "cache_creation_input_token_cost_above_12hr";
 const AUDIO: &str = "input_cost_per_audio_token";
 const IMAGE: &str = "input_cost_per_image_token";
 const VIDEO: &str = "input_cost_per_video_token";
@@ -47,10 +48,15 @@ impl Price {
         }
     }
 
-    /// The price at half, as a batch has it.
-    fn halved(mut self) -> Self {
-        self.factor = Some(("batches".to_owned(), number::fraction(-1, 2)));
+    /// The price times a factor, which is given minus one.
+    fn with(mut self, key: &str, factor: Q) -> Self {
+        self.factor = Some((key.to_owned(), factor));
         self
+    }
+
+    /// The price at half, as a batch has it.
+    fn halved(self) -> Self {
+        self.with("batches", number::fraction(-1, 2))
     }
 }
 
@@ -68,6 +74,8 @@ pub struct Shelf<'a> {
     pub batch: bool,
     /// All input tokens, cached ones too.
     pub prompt: u64,
+    /// Whether the cache that was read is one that the caller had made.
+    pub explicit_cache: bool,
     /// The off-peak block, while it is in force.
     pub off_peak: Option<&'a Object>,
 }
@@ -87,7 +95,7 @@ impl Shelf<'_> {
     pub fn class(&self, class: Class) -> Result<Price, &'static str> {
         let bases = self.bases(class);
         let missing = bases.first().copied().unwrap_or(INPUT);
-        if let Some(price) = self.own_price(&bases) {
+        if let Some(price) = self.free(&bases) {
             return Ok(price);
         }
         let found = if self.batch {
@@ -105,24 +113,17 @@ impl Shelf<'_> {
         Some(Price::plain(key, value))
     }
 
-    /// A unit other than tokens that has thresholds, tiers or batch prices.
-    #[must_use]
-    pub fn unit_at(&self, base: &str) -> Option<Price> {
-        match self.own.number(base) {
-            Some(value) => Some(Price::plain(base, value)),
-            None => self.base(base),
-        }
-    }
-
     /// The keys under which a class is looked up, in the order of R3.5.
     fn bases(&self, class: Class) -> Vec<&'static str> {
         let mut bases = match class {
             Class::Text => vec![INPUT],
+            Class::Read if self.explicit_cache => vec![EXPLICIT, READ, HIT, INPUT],
             Class::Read => vec![READ, HIT, EXPLICIT, INPUT],
             Class::ReadAudio => vec![READ_AUDIO, READ, HIT, EXPLICIT, AUDIO, INPUT],
             Class::ReadImage => vec![READ_IMAGE, READ, HIT, EXPLICIT, INPUT],
             Class::Write => vec![WRITE, INPUT],
             Class::WriteHour => vec![WRITE_HOUR, WRITE, INPUT],
+            Class::WriteLong => vec![WRITE_LONG, WRITE_HOUR, WRITE, INPUT],
             Class::Audio => vec![AUDIO, INPUT],
             Class::Image => vec![IMAGE, INPUT],
             Class::Video => vec![VIDEO, INPUT],
@@ -132,27 +133,17 @@ impl Shelf<'_> {
             Class::OutImage => vec![OUT_IMAGE, OUTPUT],
             Class::OutVideo => vec![OUT_VIDEO, OUTPUT],
         };
-        if self.modalities_are_text() {
-            let apart = [
-                AUDIO, IMAGE, VIDEO, OUT_AUDIO, OUT_IMAGE, OUT_VIDEO, READ_AUDIO, READ_IMAGE,
-            ];
-            bases.retain(|base| !apart.contains(base));
-        }
         if bases.contains(&OUTPUT) && !bases.contains(&OUT_IMAGE) {
             bases.push(OUT_IMAGE);
         }
         bases
     }
 
-    fn modalities_are_text(&self) -> bool {
-        ["dashscope", "qwencloud", "qwen_ai_platform"].contains(&self.provider)
-    }
-
-    /// R3.10: a price of the deployment's own, or a stand-in that it made free.
-    fn own_price(&self, bases: &[&str]) -> Option<Price> {
+    /// R3.10: a stand-in that the deployment made free.
+    fn free(&self, bases: &[&str]) -> Option<Price> {
         let (first, others) = bases.split_first()?;
-        if let Some(value) = self.own.number(first) {
-            return Some(Price::plain(*first, value));
+        if self.own.contains_key(*first) {
+            return None;
         }
         let free = |base: &&&str| self.own.number(base).is_some_and(Q::is_zero);
         let free = others.iter().find(free)?;
@@ -177,19 +168,32 @@ impl Shelf<'_> {
         let found = bases
             .iter()
             .find_map(|base| self.base(base).map(|price| (*base, price)));
-        let (base, mut price) = found?;
-        if class == Class::Read && base == INPUT && self.provider == "fireworks_ai" {
-            price.factor = Some((READ.to_owned(), number::fraction(-1, 2)));
+        let (base, price) = found?;
+        let half = class == Class::Read && base == INPUT && self.provider == "fireworks_ai";
+        if half && !self.own.contains_key(INPUT) && price.factor.is_none() {
+            return Some(price.with("default.fireworks_ai.cache_read", number::fraction(-1, 2)));
         }
         Some(price)
     }
 
-    /// R3.6: where a tier has an output price but none for reasoning, that comes first.
+    /// R3.6: where the output price is one of the tier and reasoning has none, that comes first.
     fn reasoning_at_tier(&self) -> Option<Price> {
-        let tier = self.tier?;
-        let has = |base: &str| self.entry.number(&format!("{base}_{tier}")).is_some();
-        let off_peak = self.off_peak.and_then(|block| block.number(REASONING));
-        (off_peak.is_none() && !has(REASONING) && has(OUTPUT)).then(|| self.base(OUTPUT))?
+        let end = format!("_{}", self.tier?);
+        let reasoning = self.base(REASONING);
+        let own = |base: &str| {
+            let block = self.off_peak.and_then(|block| block.number(base));
+            self.own.number(base).or(block).is_some()
+        };
+        if own(REASONING) || own(OUTPUT) || reasoning.is_some_and(|price| price.key.ends_with(&end))
+        {
+            return None;
+        }
+        let output = self.base(OUTPUT)?;
+        let derived = output
+            .factor
+            .as_ref()
+            .is_some_and(|(key, _)| key.ends_with(&end));
+        (derived || output.key.ends_with(&end)).then_some(output)
     }
 
     /// R3.1, R3.2, R3.3 and R3.9: the price of one base.
@@ -272,7 +276,14 @@ impl Shelf<'_> {
 
     /// R5.2 and R5.3.
     fn in_batch(&self, class: Class) -> Option<Price> {
-        if self.plain(&format!("{INPUT}_batches")).is_none() {
+        let start = format!("{INPUT}_above_");
+        let priced = self.plain(&format!("{INPUT}_batches")).is_some()
+            || self.own.contains_key(&format!("{INPUT}_batches"))
+            || self
+                .entry
+                .keys()
+                .any(|key| key.starts_with(&start) && key.ends_with("_batches"));
+        if !priced {
             return self.standard(class).map(Price::halved);
         }
         let of = |base: &str| self.base_in_batch(base);
@@ -285,6 +296,12 @@ impl Shelf<'_> {
             Class::ReadImage => of(READ_IMAGE).or_else(|| of(READ)).or_else(input),
             Class::Write => of(WRITE).or_else(input),
             Class::WriteHour => of(WRITE_HOUR)
+                .or_else(|| self.base(WRITE_HOUR).map(Price::halved))
+                .or_else(|| of(WRITE))
+                .or_else(input),
+            Class::WriteLong => of(WRITE_LONG)
+                .or_else(|| self.base(WRITE_LONG).map(Price::halved))
+                .or_else(|| of(WRITE_HOUR))
                 .or_else(|| self.base(WRITE_HOUR).map(Price::halved))
                 .or_else(|| of(WRITE))
                 .or_else(input),
@@ -303,6 +320,12 @@ impl Shelf<'_> {
 
     /// R5.1, and the end of R5.3.
     fn base_in_batch(&self, base: &str) -> Option<Price> {
+        if let Some(value) = self.own.number(&format!("{base}_batches")) {
+            return Some(Price::plain(format!("{base}_batches"), value));
+        }
+        if let Some(value) = self.own.number(base) {
+            return Some(Price::plain(base, value).halved());
+        }
         let short = self.plain(&format!("{base}_batches"));
         let batch = self.crossed(base, "_batches");
         match (batch, self.crossed(base, "")) {

@@ -57,7 +57,9 @@ fn openai(generator: &mut Generator<'_>, [into, out]: [&str; 2]) -> Value {
     if generator.random.chance(12) {
         let lives = [
             ("ephemeral_5m_input_tokens", 70),
-            ("ephemeral_1h_input_tokens", 70),
+            ("ephemeral_30m_input_tokens", 10),
+            ("ephemeral_1h_input_tokens", 60),
+            ("ephemeral_12h_input_tokens", 30),
         ];
         let lives = parts(generator, prompt, &lives);
         input.insert(
@@ -73,6 +75,9 @@ fn openai(generator: &mut Generator<'_>, [into, out]: [&str; 2]) -> Value {
         ];
         let kinds = parts(generator, prompt, &kinds);
         input.insert("cached_tokens_details".to_owned(), Value::Object(kinds));
+    }
+    if generator.has("explicit_cache_read_input_token_cost") && generator.random.chance(50) {
+        input.insert("cache_type".to_owned(), json!("ephemeral"));
     }
     let details = [
         ("reasoning_tokens", 35),

@@ -30,29 +30,52 @@ impl Tools<'_> {
         self.maps(&mut lines)?;
         self.file_search(&mut lines)?;
         self.interpreter(map, &mut lines)?;
-        self.computer(&mut lines)?;
-        if let Some(count) = self.count("citation_tokens") {
-            let price = self.entry.number("citation_cost_per_token");
-            let price = price.ok_or("citation_cost_per_token")?;
-            lines.push(Line::new("citation_cost_per_token", count, price.clone()));
+        self.computer(&mut lines);
+        let key = "citation_cost_per_token";
+        let reported = self
+            .usage
+            .count("citation_tokens")
+            .filter(|count| *count > 0);
+        let count = self
+            .count("citation_tokens")
+            .or(reported.map(number::whole));
+        if let (Some(count), Some(price)) = (count, self.entry.number(key)) {
+            lines.push(Line::new(key, count, price.clone()));
         }
         Ok(lines)
     }
 
     fn count(&self, name: &str) -> Option<Q> {
-        let here = self.call.count(name).or_else(|| {
-            let web = name == "web_search_requests";
-            let nested = ["server_tool_use", "prompt_tokens_details"];
-            let mut nested = nested
-                .iter()
-                .filter_map(|part| self.usage.object(part)?.count(name));
-            nested.next().filter(|_| web)
-        });
-        here.filter(|count| *count > 0).map(number::whole)
+        let count = self.call.count(name).filter(|count| *count > 0)?;
+        Some(number::whole(count))
     }
 
-    fn google(&self) -> bool {
-        ["gemini", "vertex_ai"].contains(&self.provider)
+    /// The searches that the call counts, else the most that its usage reports.
+    fn searches(&self) -> Option<Q> {
+        let name = "web_search_requests";
+        if self.call.contains_key(name) {
+            return self.count(name);
+        }
+        let parts = [
+            "server_tool_use",
+            "prompt_tokens_details",
+            "input_tokens_details",
+        ];
+        let parts = parts
+            .iter()
+            .filter_map(|part| self.usage.object(part)?.count(name));
+        let most = parts.chain(self.usage.count("num_search_queries")).max();
+        most.filter(|count| *count > 0).map(number::whole)
+    }
+
+    /// Whether the defaults of Gemini hold.
+    fn gemini(&self) -> bool {
+        let name = self
+            .call
+            .text("base_model")
+            .or_else(|| self.call.text("model"));
+        self.provider == "gemini"
+            || self.provider == "vertex_ai" && name.is_some_and(|name| name.contains("gemini"))
     }
 
     fn per_prompt(&self) -> bool {
@@ -61,20 +84,20 @@ impl Tools<'_> {
 
     /// R7.1.
     fn web_search(&self, lines: &mut Vec<Line>) -> Result<(), String> {
-        let Some(mut count) = self.count("web_search_requests") else {
+        let Some(mut count) = self.searches() else {
             return Ok(());
         };
-        if self.google() && self.per_prompt() {
+        if self.per_prompt() {
             count = number::whole(1);
         }
         let object = "search_context_cost_per_query";
         let Some(prices) = self.entry.object(object) else {
-            let price = match self.provider {
-                "gemini" | "vertex_ai" => number::fraction(35, 1000),
-                "xai" => number::fraction(5, 1000),
+            let (key, price) = match self.provider {
+                "xai" => ("default.xai.web_search", number::fraction(5, 1000)),
+                _ if self.gemini() => ("default.gemini.web_search", number::fraction(35, 1000)),
                 _ => return Err(object.to_owned()),
             };
-            lines.push(Line::new(object, count, price));
+            lines.push(Line::new(key, count, price));
             return Ok(());
         };
         let usual = if self.provider == "perplexity" {
@@ -99,11 +122,12 @@ impl Tools<'_> {
             return Ok(());
         };
         let key = "google_maps_grounding_cost_per_query";
-        let price = match self.entry.number(key) {
-            Some(price) => price.clone(),
-            None if !self.google() => return Err(key.to_owned()),
-            None if self.per_prompt() => number::fraction(25, 1000),
-            None => number::fraction(14, 1000),
+        let usual = "default.gemini.maps";
+        let (key, price) = match self.entry.number(key) {
+            Some(price) => (key, price.clone()),
+            None if !self.gemini() => return Err(key.to_owned()),
+            None if self.per_prompt() => (usual, number::fraction(25, 1000)),
+            None => (usual, number::fraction(14, 1000)),
         };
         if self.per_prompt() {
             count = number::whole(1);
@@ -118,9 +142,11 @@ impl Tools<'_> {
             return Ok(());
         };
         let key = "file_search_cost_per_1k_calls";
-        let price = match self.entry.number(key) {
-            Some(price) => price / number::whole(1000),
-            None if self.provider == "openai" => number::fraction(25, 10_000),
+        let (key, price) = match self.entry.number(key) {
+            Some(price) => (key, price / number::whole(1000)),
+            None if ["azure", "openai"].contains(&self.provider) => {
+                ("default.openai.file_search", number::fraction(25, 10_000))
+            }
             None => return Err(key.to_owned()),
         };
         lines.push(Line::new(key, count, price));
@@ -134,35 +160,28 @@ impl Tools<'_> {
         };
         let key = "code_interpreter_cost_per_session";
         let container = map.get(&format!("{}/container", self.provider));
-        let price = container
-            .and_then(|found| found.entry.number(key))
-            .ok_or(key)?;
+        let price = self.entry.number(key);
+        let price = price.or_else(|| container?.entry.number(key)).ok_or(key)?;
         lines.push(Line::new(key, count, price.clone()));
         Ok(())
     }
 
     /// R7.5.
-    fn computer(&self, lines: &mut Vec<Line>) -> Result<(), String> {
-        for (name, key, millis) in [
-            (
-                "computer_use_input_tokens",
-                "computer_use_input_cost_per_1k_tokens",
-                3,
-            ),
-            (
-                "computer_use_output_tokens",
-                "computer_use_output_cost_per_1k_tokens",
-                12,
-            ),
-        ] {
-            let Some(count) = self.count(name) else {
+    fn computer(&self, lines: &mut Vec<Line>) {
+        for (side, millis) in [("input", 3), ("output", 12)] {
+            let Some(count) = self.count(&format!("computer_use_{side}_tokens")) else {
                 continue;
             };
-            if self.provider != "azure" {
-                return Err(key.to_owned());
-            }
-            lines.push(Line::new(key, count, number::fraction(millis, 1_000_000)));
+            let key = format!("computer_use_{side}_cost_per_1k_tokens");
+            let line = match self.entry.number(&key) {
+                Some(price) => Line::new(key, count, price / number::whole(1000)),
+                None if self.provider == "azure" => {
+                    let key = format!("default.azure.computer_use_{side}");
+                    Line::new(key, count, number::fraction(millis, 1_000_000))
+                }
+                None => continue,
+            };
+            lines.push(line);
         }
-        Ok(())
     }
 }

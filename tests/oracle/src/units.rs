@@ -1,11 +1,12 @@
 //! Calls that are counted in other things than tokens: RULES, section 6.
 
-use num_traits::{Signed, Zero};
+use num_traits::{One, Signed, Zero};
 
 use crate::{
-    bill::{Bill, Line},
+    bill::Line,
     json::{Fields, Json, Object},
     number::{self, Q},
+    price::Lines,
     prices::{Price, Shelf},
 };
 
@@ -13,8 +14,12 @@ use crate::{
 pub struct Units<'a> {
     /// The call.
     pub call: &'a Object,
+    /// Its usage.
+    pub usage: &'a Object,
     /// The prices it sees.
     pub shelf: &'a Shelf<'a>,
+    /// Whether the call says its kind, so that what is counted has a default.
+    pub said: bool,
 }
 
 impl Units<'_> {
@@ -26,42 +31,65 @@ impl Units<'_> {
             .cloned()
     }
 
+    /// A quantity that is 1 where the call says its kind and not how many.
+    fn counted(&self, name: &str) -> Option<Q> {
+        match self.call.number(name) {
+            Some(count) => Some(count.clone()).filter(Q::is_positive),
+            None => self.said.then(Q::one),
+        }
+    }
+
+    fn unit(&self, key: &str) -> Option<Price> {
+        self.shelf.unit(key)
+    }
+
     fn line(price: Price, quantity: Q) -> Line {
         Line::new(price.key, quantity, price.value)
     }
 
-    fn bill(price: Option<Price>, quantity: Q, key: &str) -> Bill {
-        match price {
-            Some(price) => Bill::Priced(vec![Self::line(price, quantity)]),
-            None => Bill::Unpriced(key.to_owned()),
-        }
-    }
-
-    /// R6.3, where tokens do not count.
-    #[must_use]
-    pub fn images(&self) -> Bill {
-        let Some(images) = self.some("images") else {
-            return Bill::Nothing;
+    /// R6.3; `None` where the call is priced by its tokens.
+    pub(crate) fn images(&self) -> Option<Lines> {
+        let tokens = crate::usage::tokens(self.call.object("usage"), self.shelf.provider);
+        let any_tokens = tokens.prompt > 0 || tokens.completion > 0;
+        let per_token = [
+            "input_cost_per_image_token",
+            "output_cost_per_image_token",
+            "output_cost_per_token",
+        ];
+        let above = |key: &&str| {
+            self.unit(key)
+                .is_some_and(|price| price.value.is_positive())
         };
-        let unit = |key: &str| self.shelf.unit(key);
-        let resolution = self.call.text("resolution");
-        let exact = resolution.and_then(|at| unit(&format!("output_cost_per_image_{at}")));
-        let each = exact
-            .or_else(|| unit("output_cost_per_image"))
-            .or_else(|| unit("input_cost_per_image"));
-        if each.is_some() {
-            return Self::bill(each, images, "output_cost_per_image");
+        if any_tokens && per_token.iter().any(above) {
+            return None;
         }
-        let [out, into] = ["output_cost_per_pixel", "input_cost_per_pixel"].map(unit);
-        let above = [&out, &into]
-            .into_iter()
+        let resolution = self.call.text("resolution");
+        let exact = resolution.and_then(|at| {
+            let key = format!("output_cost_per_image_{}", at.to_lowercase());
+            let mut keys = self.shelf.entry.keys();
+            self.unit(keys.find(|name| name.to_lowercase() == key)?)
+        });
+        let each = exact
+            .or_else(|| self.unit("output_cost_per_image"))
+            .or_else(|| self.unit("input_cost_per_image"));
+        let pixel = ["output_cost_per_pixel", "input_cost_per_pixel"].map(|key| self.unit(key));
+        let above = pixel
+            .iter()
             .flatten()
             .find(|price| price.value.is_positive());
-        let price = above.cloned().or_else(|| out.clone().or(into));
-        match (price, self.pixels()) {
-            (Some(price), Some(pixels)) => Bill::Priced(vec![Self::line(price, images * pixels)]),
-            _ => Bill::Unpriced("output_cost_per_image".to_owned()),
+        let pixel = above.or(pixel.iter().flatten().next()).cloned();
+        if each.is_none() && pixel.is_none() && any_tokens {
+            return None;
         }
+        let Some(images) = self.counted("images") else {
+            // Nothing is counted: tokens, if there were some, are all there is.
+            return (!any_tokens).then(|| Ok(Vec::new()));
+        };
+        Some(match (each, pixel, self.pixels()) {
+            (Some(each), _, _) => Ok(vec![Self::line(each, images)]),
+            (None, Some(pixel), Some(pixels)) => Ok(vec![Self::line(pixel, images * pixels)]),
+            _ => Err("output_cost_per_image".to_owned()),
+        })
     }
 
     fn pixels(&self) -> Option<Q> {
@@ -69,58 +97,84 @@ impl Units<'_> {
         Some(number::parse(width)? * number::parse(height)?)
     }
 
-    /// R6.4: seconds of speech.
+    /// R6.4: characters of speech.
     #[must_use]
-    pub fn speech_seconds(&self) -> Bill {
-        let Some(seconds) = self.some("duration_seconds") else {
-            return Bill::Nothing;
-        };
-        let key = "output_cost_per_second";
-        Self::bill(self.shelf.unit(key), seconds, key)
+    pub fn characters(&self) -> Option<Line> {
+        let count = self.some("prompt_characters")?;
+        let base = "input_cost_per_character";
+        let long = &count * number::whole(4) > number::whole(128_000);
+        let long = long
+            .then(|| self.unit(&format!("{base}_above_128k_tokens")))
+            .flatten();
+        Some(Self::line(long.or_else(|| self.unit(base))?, count))
+    }
+
+    /// R6.4: speech by the second or by the clip; `None` where nothing is counted.
+    pub(crate) fn speech(&self) -> Option<Lines> {
+        let seconds = self.some("duration_seconds");
+        let price = self.unit("output_cost_per_second");
+        let price = price.or_else(|| self.unit("input_cost_per_second"));
+        if let (Some(price), Some(seconds)) = (price, seconds.clone()) {
+            return Some(Ok(vec![Self::line(price, seconds)]));
+        }
+        if let Some(price) = self.unit("output_cost_per_image") {
+            return Some(Ok(vec![Self::line(price, Q::one())]));
+        }
+        let counted = seconds.or(self.some("prompt_characters"));
+        counted.map(|_| Err("input_cost_per_character".to_owned()))
     }
 
     /// R6.4: seconds of audio, written down.
     #[must_use]
-    pub fn transcription_seconds(&self) -> Option<Bill> {
-        let seconds = self.some("duration_seconds")?;
-        let out = self.shelf.unit("output_cost_per_second");
-        let out = out.filter(|price| price.value.is_positive());
-        let price = out.or_else(|| self.shelf.unit("input_cost_per_second"))?;
-        Some(Bill::Priced(vec![Self::line(price, seconds)]))
+    pub fn transcription(&self) -> Option<Vec<Line>> {
+        let reported = self
+            .usage
+            .number("seconds")
+            .filter(|seconds| seconds.is_positive());
+        let seconds = self
+            .some("duration_seconds")
+            .or_else(|| reported.cloned())?;
+        let out = self
+            .unit("output_cost_per_second")
+            .filter(|price| price.value.is_positive());
+        let price = out
+            .or_else(|| self.unit("input_cost_per_second"))
+            .or_else(|| self.unit("cost_per_second"))?;
+        Some(vec![Self::line(price, seconds)])
     }
 
-    /// R6.5.
-    #[must_use]
-    pub fn video(&self) -> Bill {
-        let Some(seconds) = self.some("duration_seconds") else {
-            return Bill::Unpriced("duration_seconds".to_owned());
-        };
-        let videos = self
-            .call
-            .number("videos")
-            .cloned()
-            .unwrap_or_else(|| number::whole(1));
-        let unit = |key: &str| self.shelf.unit(key);
+    /// R6.5; `None` where the entry has no price of videos.
+    pub(crate) fn video(&self) -> Option<Lines> {
         let resolution = self.call.text("resolution");
-        let price = unit("output_cost_per_video_per_second")
-            .or_else(|| unit(&format!("output_cost_per_second_{}", resolution?)))
-            .or_else(|| unit("output_cost_per_second"));
-        Self::bill(price, seconds * videos, "output_cost_per_second")
+        let exact = resolution.map(|at| format!("output_cost_per_second_{}", at.to_lowercase()));
+        let price = self
+            .unit("output_cost_per_video_per_second")
+            .or_else(|| self.unit(&exact?))
+            .or_else(|| self.unit("output_cost_per_second"))?;
+        let videos = self.call.number("videos").cloned().unwrap_or_else(Q::one);
+        let Some(seconds) = self.some("duration_seconds") else {
+            return Some(Err("duration_seconds".to_owned()));
+        };
+        let mut lines = vec![Self::line(price, seconds * videos)];
+        let each = self.unit("input_cost_per_image");
+        if let (Some(each), Some(images)) = (each, self.some("images_in")) {
+            lines.push(Self::line(each, images));
+        }
+        Some(Ok(lines))
     }
 
-    /// R6.6.
-    #[must_use]
-    pub fn ocr(&self) -> Bill {
+    /// R6.6; `None` where the call is priced by its tokens.
+    pub(crate) fn ocr(&self) -> Option<Lines> {
         let unit = |key: &str| {
             let batch = self
                 .shelf
                 .batch
-                .then(|| self.shelf.unit(&format!("{key}_batches")));
-            batch.flatten().or_else(|| self.shelf.unit(key))
+                .then(|| self.unit(&format!("{key}_batches")));
+            batch.flatten().or_else(|| self.unit(key))
         };
         let credits = self.some("credits");
-        if let (Some(credits), Some(price)) = (credits, unit("ocr_cost_per_credit")) {
-            return Bill::Priced(vec![Self::line(price, credits)]);
+        if let (Some(credits), Some(price)) = (credits.clone(), unit("ocr_cost_per_credit")) {
+            return Some(Ok(vec![Self::line(price, credits)]));
         }
         let mut lines = Vec::new();
         let page = unit("ocr_cost_per_page");
@@ -130,34 +184,51 @@ impl Units<'_> {
                 continue;
             };
             let Some(price) = price else {
-                return Bill::Unpriced("ocr_cost_per_page".to_owned());
+                return Some(Err("ocr_cost_per_page".to_owned()));
             };
             lines.push(Self::line(price, count));
         }
-        let credits = self.some("credits").is_some();
-        match (lines.is_empty(), credits) {
-            (false, _) => Bill::Priced(lines),
-            (true, true) => Bill::Unpriced("ocr_cost_per_credit".to_owned()),
-            (true, false) => Bill::Nothing,
+        if !lines.is_empty() {
+            return Some(Ok(lines));
         }
+        credits.map(|_| Err("ocr_cost_per_credit".to_owned()))
     }
 
-    /// R6.7: what is charged by the query, if this entry has such a price.
-    #[must_use]
-    pub fn queries(&self, count: &str) -> Option<Line> {
+    /// R6.7; `None` where the call is priced by its tokens.
+    pub(crate) fn rerank(&self, any_tokens: bool) -> Option<Lines> {
+        let price = self.unit("input_cost_per_query")?;
+        if price.value.is_zero() && any_tokens {
+            return None;
+        }
+        let asked = self.call.contains_key("search_units");
+        let said = self.usage.number("search_units").filter(|_| !asked);
+        let units = said.cloned().or_else(|| self.counted("search_units"))?;
+        Some(Ok(vec![Self::line(price, units)]))
+    }
+
+    /// R6.7.
+    pub(crate) fn search(&self, stored: bool) -> Lines {
+        let Some(queries) = self.counted("queries") else {
+            return Ok(Vec::new());
+        };
+        if stored && self.shelf.provider == "openai" {
+            return Ok(vec![Line::new(
+                "default.openai.vector_store_search",
+                queries,
+                Q::zero(),
+            )]);
+        }
+        let key = "input_cost_per_query";
         let price = self
             .bracket_of_results()
-            .or_else(|| self.shelf.unit("input_cost_per_query"))?;
-        let quantity = self
-            .call
-            .number(count)
-            .cloned()
-            .unwrap_or_else(|| number::whole(1));
-        Some(Self::line(price, quantity))
+            .or_else(|| self.unit(key))
+            .ok_or(key)?;
+        Ok(vec![Self::line(price, queries)])
     }
 
     fn bracket_of_results(&self) -> Option<Price> {
-        let results = self.call.number("max_results")?;
+        let none = Q::zero();
+        let results = self.call.number("max_results").unwrap_or(&none);
         let mut last = None;
         for bracket in self.shelf.entry.list("tiered_pricing")? {
             let Json::Object(bracket) = bracket else {
@@ -177,34 +248,5 @@ impl Units<'_> {
             value: last?.clone(),
             factor: None,
         })
-    }
-
-    /// R6.10.
-    #[must_use]
-    pub fn guardrail(&self) -> Bill {
-        let none = Object::new();
-        let units = self.call.object("guardrail_units").unwrap_or(&none);
-        let prices = self
-            .shelf
-            .entry
-            .object("guardrail_cost_per_unit")
-            .unwrap_or(&none);
-        let mut lines = Vec::new();
-        for (name, value) in units {
-            let Json::Number(count) = value else { continue };
-            if count.is_zero() {
-                continue;
-            }
-            let key = format!("guardrail_cost_per_unit.{name}");
-            let Some(price) = prices.number(name) else {
-                return Bill::Unpriced(key);
-            };
-            lines.push(Line::new(key, count.clone(), price.clone()));
-        }
-        if lines.is_empty() {
-            Bill::Nothing
-        } else {
-            Bill::Priced(lines)
-        }
     }
 }

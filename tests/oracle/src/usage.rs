@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    json::{Fields, Object},
+    json::{Fields, Json, Object},
     number,
 };
 
@@ -22,6 +22,8 @@ pub enum Class {
     Write,
     /// Cache writes that live an hour.
     WriteHour,
+    /// Cache writes that live twelve hours.
+    WriteLong,
     /// Input audio.
     Audio,
     /// Input images.
@@ -47,8 +49,10 @@ pub struct Tokens {
     pub prompt: u64,
     /// All of the output.
     pub completion: u64,
-    /// Whether the provider said what the tokens were.
+    /// Whether the provider said what the input tokens were.
     pub detailed: bool,
+    /// Whether the cache that was read is one that the caller had made.
+    pub explicit_cache: bool,
     /// Each token once; a class that has none is absent.
     pub classes: BTreeMap<Class, u64>,
 }
@@ -62,6 +66,8 @@ struct Report {
     read: u64,
     write: u64,
     write_hour: u64,
+    write_long: u64,
+    explicit_cache: bool,
     cached: Option<[u64; 2]>,
     input: [u64; 3],
     output: [u64; 4],
@@ -89,6 +95,7 @@ pub fn tokens(usage: Option<&Object>, provider: &str) -> Tokens {
         prompt: report.prompt,
         completion: report.completion,
         detailed: report.detailed,
+        explicit_cache: report.explicit_cache,
         classes,
     }
 }
@@ -96,7 +103,8 @@ pub fn tokens(usage: Option<&Object>, provider: &str) -> Tokens {
 fn sort_input(report: &Report, classes: &mut BTreeMap<Class, u64>) {
     let read = report.read.min(report.prompt);
     let write = report.write.min(report.prompt - read);
-    let hour = report.write_hour.min(write);
+    let long = report.write_long.min(write);
+    let hour = report.write_hour.min(write - long);
     let mut left = report.prompt - read - write;
     let [mut audio, mut image, video] = report.input;
     // Cached audio and images: said, or what does not fit beside the cached tokens.
@@ -129,7 +137,8 @@ fn sort_input(report: &Report, classes: &mut BTreeMap<Class, u64>) {
     classes.insert(Class::ReadImage, cached_image);
     classes.insert(Class::Read, read - cached_audio - cached_image);
     classes.insert(Class::WriteHour, hour);
-    classes.insert(Class::Write, write - hour);
+    classes.insert(Class::WriteLong, long);
+    classes.insert(Class::Write, write - hour - long);
 }
 
 fn sort_output(report: &Report, classes: &mut BTreeMap<Class, u64>) {
@@ -205,6 +214,9 @@ fn read_openai(usage: &Object) -> Report {
         .unwrap_or(&none);
     let count = |fields: &Object, name: &str| fields.count(name).unwrap_or(0);
     let hour = count(lives, "ephemeral_1h_input_tokens");
+    let long = count(lives, "ephemeral_12h_input_tokens");
+    let short = ["ephemeral_5m_input_tokens", "ephemeral_30m_input_tokens"];
+    let short: u64 = short.iter().map(|name| count(lives, name)).sum();
     let written = first(input, &["cache_write_tokens", "cache_creation_tokens"]);
     let names = ["cache_read_input_tokens", "prompt_cache_hit_tokens"];
     let read = names
@@ -213,15 +225,23 @@ fn read_openai(usage: &Object) -> Report {
         .max()
         .unwrap_or(0);
     let cached = input.object("cached_tokens_details");
+    let total = count(usage, "total_tokens");
+    let completion = first(usage, &["completion_tokens", "output_tokens"]);
+    let mut prompt = first(usage, &["prompt_tokens", "input_tokens"]);
+    if prompt == 0 {
+        prompt = total.saturating_sub(completion);
+    }
     Report {
-        prompt: first(usage, &["prompt_tokens", "input_tokens"]),
-        completion: first(usage, &["completion_tokens", "output_tokens"]),
-        total: count(usage, "total_tokens"),
+        prompt,
+        completion,
+        total,
         read: read.max(count(input, "cached_tokens")),
         write: written
             .max(count(usage, "cache_creation_input_tokens"))
-            .max(hour + count(lives, "ephemeral_5m_input_tokens")),
+            .max(hour + long + short),
         write_hour: hour,
+        write_long: long,
+        explicit_cache: input.text("cache_type") == Some("ephemeral"),
         cached: cached
             .map(|cached| ["audio_tokens", "image_tokens"].map(|name| count(cached, name))),
         input: ["audio_tokens", "image_tokens", "video_tokens"].map(|name| count(input, name)),
@@ -232,7 +252,7 @@ fn read_openai(usage: &Object) -> Report {
             "video_tokens",
         ]
         .map(|name| count(output, name)),
-        detailed: said.is_some() || out.is_some(),
+        detailed: said.is_some_and(|said| said.values().any(|value| *value != Json::Plain)),
     }
 }
 
@@ -275,7 +295,7 @@ fn read_gemini(usage: &Object) -> Report {
         let items = usage.list(list).unwrap_or(&[]).iter();
         items
             .filter_map(|item| match item {
-                crate::json::Json::Object(item) => Some(item),
+                Json::Object(item) => Some(item),
                 _ => None,
             })
             .filter(|item| item.text("modality") == Some(wanted))
