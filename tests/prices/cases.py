@@ -88,10 +88,7 @@ class Case:
                 if count:
                     details[f"{kind}_tokens"] = count
             self.cached_kinds(details, cached)
-            if self.chance(25) and left > 0:
-                details["text_tokens"] = left
-                if self.chance(8):
-                    details["text_tokens"] = self.random.randrange(1, left + 1)
+            self.text(details, left)
             left = completion
             for kind in ("reasoning", "audio", "image", "video"):
                 priced = self.has(f"output_cost_per_{kind}_token") or kind == "reasoning"
@@ -110,6 +107,19 @@ class Case:
         if output:
             usage["completion_tokens_details"] = output
         return usage
+
+    def text(self, details, left):
+        """The text, with or without the cached text as providers have it, and sometimes less than there is."""
+        if not left or not self.chance(25):
+            return
+        kinds = details.get("cached_tokens_details")
+        if kinds:
+            left += kinds["text_tokens"]
+        elif self.chance(30):
+            left += details.get("cached_tokens", 0) + details.get("cache_write_tokens", 0)
+        elif self.chance(15):
+            left = self.random.randrange(1, left + 1)
+        details["text_tokens"] = left
 
     def lives(self, details, written):
         """How long cache writes live: two lives of one provider."""

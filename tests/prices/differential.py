@@ -11,7 +11,6 @@ litellm's figure. What is equal neither as it is nor after that fails the run.
 
 import argparse
 import collections
-import itertools
 import json
 import pathlib
 import subprocess
@@ -99,25 +98,32 @@ def judge(case, answer, theirs):
     """`("equal",)`, the ids that explain the difference, or `None`."""
     if "error" in answer:
         return None
-    if answer["status"] == "unpriced" or isinstance(theirs, Exception):
-        if answer["status"] == "unpriced" and isinstance(theirs, Exception):
-            return ("equal",)
+    unpriced, raised = answer["status"] == "unpriced", isinstance(theirs, Exception)
+    if unpriced and raised:
+        return ("equal",)
+    if unpriced or raised:
         return explanations.of_status(case, answer, theirs)
     theirs = Decimal(theirs)
-    lines = [
-        explanations.Line(item["key"], Decimal(item["quantity"]), Decimal(item["unit_price"]))
-        for item in answer["line_items"]
-    ]
-    if close(explanations.total(lines), theirs):
+    bill = explanations.read(answer["line_items"])
+    if close(explanations.total(bill), theirs):
         return ("equal",)
-    applicable = [change for change in explanations.CHANGES if change.applies(case, lines)]
-    for count in range(1, TOGETHER_MAX + 1):
-        for changes in itertools.combinations(applicable, count):
-            changed = lines
-            for change in changes:
-                changed = change.change(case, changed)
-            if close(explanations.total(changed), theirs):
-                return tuple(change.id for change in changes)
+    return explain(case, bill, theirs)
+
+
+def explain(case, bill, theirs):
+    """The fewest differences that together lead from the bill to litellm's figure."""
+    bills = [((), bill)]
+    for _ in range(TOGETHER_MAX):
+        longer = []
+        for ids, lines in bills:
+            for name, change in explanations.FUNCTIONS.items():
+                changed = None if name in ids else change(case, lines)
+                if changed is None or changed == lines:
+                    continue
+                if close(explanations.total(changed), theirs):
+                    return (*ids, name)
+                longer.append(((*ids, name), changed))
+        bills = longer
     return None
 
 

@@ -236,12 +236,16 @@ impl Case<'_> {
         self.tokens.prompt > 0 || self.tokens.completion > 0
     }
 
-    /// Whether the entry prices tokens of any kind.
+    /// Whether the entry has a token price above 0.
     fn prices_tokens(&self) -> bool {
         let entry = self.shelf.entry;
-        let keys = self.shelf.own.keys().chain(entry.keys());
-        let mut keys = keys.filter(|key| self.shelf.unit(key).is_some());
-        entry.contains_key("tiered_pricing") || keys.any(|key| key.contains("_token"))
+        let mut keys = self.shelf.own.keys().chain(entry.keys());
+        let above = |key: &str| self.shelf.unit(key).is_some_and(|price| price.value.is_positive());
+        let of_tokens = |key: &str| {
+            let base = key.split("_above_").next().unwrap_or(key);
+            base.contains("cost") && base.contains("_token")
+        };
+        entry.contains_key("tiered_pricing") || keys.any(|key| of_tokens(key) && above(key))
     }
 
     fn speech(&self, units: &Units<'_>) -> Lines {

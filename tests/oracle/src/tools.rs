@@ -79,7 +79,8 @@ impl Tools<'_> {
     }
 
     fn per_prompt(&self) -> bool {
-        self.entry.text("web_search_billing_unit") == Some("per_prompt")
+        let unit = self.entry.text("web_search_billing_unit");
+        unit.map_or(self.gemini(), |unit| unit == "per_prompt")
     }
 
     /// R7.1.
