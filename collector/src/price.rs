@@ -172,13 +172,13 @@ impl Pricer {
         let took = payload.end_time.since(payload.start_time).micros();
         let call = Call {
             provider: payload.custom_llm_provider.as_deref(),
-            model: &payload.model,
             base_model: ours.and_then(|ours| ours.base_model.as_deref()),
             response_model: ours.and_then(|ours| ours.response_model.as_deref()),
+            call_type: Some(payload.call_type.as_str()).filter(|name| !name.is_empty()),
             overrides,
-            usage,
-            service_tier: tier,
-            duration_seconds: Some(Decimal::new(took, 6)),
+            service_tier: tier.or(usage.service_tier.as_deref()),
+            response_seconds: Some(Decimal::new(took, 6)),
+            ..Call::new(&payload.model, usage, payload.start_time)
         };
         cost_map::price(map, &call)
     }

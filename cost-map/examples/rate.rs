@@ -1,11 +1,12 @@
-//! Prints how many calls one core prices in a second, for a mix of models.
+//! Prints how many calls one core prices in a second, for a mix of models, and how many lines of
+//! JSON it answers.
 #![expect(clippy::print_stdout, reason = "it prints")]
 #![expect(clippy::disallowed_types, reason = "it measures real time")]
 
 use std::{hint::black_box, time::Instant};
 
-use cost_map::{Call, PriceMap, price};
-use event::{CompletionDetails, CostStatus, PromptDetails, Usage};
+use cost_map::{Call, PriceMap, answer, price};
+use event::{CompletionDetails, CostStatus, PromptDetails, Timestamp, Usage};
 
 const ROUNDS: u128 = 100_000;
 const MODELS: [(Option<&str>, &str); 10] = [
@@ -67,17 +68,47 @@ fn main() {
     }
     let rate = unknown * 1_000_000_000 / start.elapsed().as_nanos();
     println!("{rate} calls a second to a model without an entry");
+    lines();
 }
 
 fn call<'a>(provider: Option<&'a str>, model: &'a str, usage: &'a Usage) -> Call<'a> {
     Call {
         provider,
-        model,
-        base_model: None,
-        response_model: None,
-        overrides: None,
-        usage,
         service_tier: Some("default"),
-        duration_seconds: None,
+        ..Call::new(model, usage, Timestamp::default())
     }
+}
+
+fn lines() {
+    let question = |(provider, model): (Option<&str>, &str)| {
+        let provider = provider.map_or(String::new(), |provider| {
+            format!(r#""custom_llm_provider": "{provider}", "#)
+        });
+        format!(
+            r#"{{"model": "{model}", {provider}"call_type": "acompletion", "at": "2026-11-21T12:00:00Z",
+            "usage": {{"prompt_tokens": 12000, "completion_tokens": 800, "total_tokens": 12800,
+            "prompt_tokens_details": {{"cached_tokens": 10000, "audio_tokens": 0}},
+            "completion_tokens_details": {{"reasoning_tokens": 300}}}}}}"#
+        )
+    };
+    let questions: Vec<String> = MODELS.into_iter().map(question).collect();
+    let map = PriceMap::bundled();
+    let mut out = Vec::new();
+    let rounds = ROUNDS / 10;
+    let start = Instant::now();
+    for _ in 0..rounds {
+        out.clear();
+        for question in &questions {
+            let understood = answer(
+                map,
+                None,
+                Timestamp::default(),
+                question.as_bytes(),
+                &mut out,
+            );
+            assert!(understood, "{}", String::from_utf8_lossy(&out));
+        }
+    }
+    let rate = rounds * MODELS.len() as u128 * 1_000_000_000 / start.elapsed().as_nanos();
+    println!("{rate} lines a second");
 }

@@ -1,79 +1,240 @@
-//! From tokens to dollars.
+//! From what was consumed to dollars.
 
-use event::{Class, Cost, CostStatus, Exact, LineItem, Usage, Usd};
+use event::{Class, Cost, CostStatus, Exact};
 use rust_decimal::Decimal;
 
 use crate::{
+    bill::Bill,
+    call::{Call, Kind, Units, is_batch},
+    choose::{Choice, choose, choose_image, router},
     classes::Quantities,
-    entry::{At, Entry, Price},
     keys::Tier,
     map::PriceMap,
+    multipliers,
     overrides::Overrides,
-    resolve::{How, Resolved, provider_in},
-    tiers::{Sheet, missing_key},
+    resolve::{family, provider_in},
+    tiers::{At, Sheet},
+    tools, units,
 };
 
-/// Everything the calculator needs to know about one call.
-#[derive(Clone, Copy, Debug)]
-pub struct Call<'a> {
-    /// The provider, by LiteLLM's name.
-    pub provider: Option<&'a str>,
-    /// The model as the provider was asked for it, with or without the provider in front.
-    pub model: &'a str,
-    /// The model to price by, where the deployment names one.
-    pub base_model: Option<&'a str>,
-    /// The model that the provider says answered.
-    pub response_model: Option<&'a str>,
-    /// The deployment's own prices.
-    pub overrides: Option<&'a Overrides>,
-    /// What was consumed.
-    pub usage: &'a Usage,
-    /// The service tier that was served; if the provider does not say, the one asked for.
-    pub service_tier: Option<&'a str>,
-    /// How long the call took, for deployments that are priced by time.
-    pub duration_seconds: Option<Decimal>,
+/// A call together with the prices that it is billed by.
+pub(crate) struct Case<'a> {
+    pub(crate) map: &'a PriceMap,
+    pub(crate) call: &'a Call<'a>,
+    /// The provider, by LiteLLM's name, if it is known.
+    pub(crate) provider: Option<&'a str>,
+    pub(crate) units: &'a Units,
+    pub(crate) quantities: &'a Quantities,
+    pub(crate) sheet: Sheet<'a>,
+    pub(crate) tier: Tier,
+    pub(crate) kind: Kind,
+    /// Whether the call itself says of what kind it is.
+    pub(crate) kind_is_stated: bool,
+    /// Whether the model's images are priced by the token.
+    pub(crate) tokens_of_images: bool,
+}
+
+impl Case<'_> {
+    /// The seconds that a model which is priced by time is billed for.
+    pub(crate) fn seconds(&self) -> Option<Decimal> {
+        let mut entries = self.sheet.entries();
+        let is_stream = entries.any(|entry| entry.mode() == Some("realtime"));
+        let of_stream = self.units.duration_seconds.filter(|_| is_stream);
+        of_stream.or(self.call.response_seconds)
+    }
 }
 
 /// Prices a call.
 ///
 /// Never fails: where there is no price the status is [`CostStatus::Unpriced`], there is no total,
-/// and the reason says what to do. A call that consumed no tokens costs nothing, whatever its
-/// model. Lower prices in off-peak hours are not applied, because there is no clock here.
+/// and the reason says what to do. A call that consumed nothing costs nothing, whatever its model.
+/// The rules stand in `RULES.md`.
 #[must_use]
 pub fn price(map: &PriceMap, call: &Call<'_>) -> Cost {
     let provider = call.provider.or_else(|| provider_in(map, call.model));
-    // What xAI bills as completion is reported beside it, and its thresholds are reached, not
-    // passed.
-    let is_xai = provider == Some("xai");
-    let quantities = Quantities::of(call.usage, is_xai);
-    if quantities.consumed().next().is_none() {
+    // What xAI bills as completion is reported beside it.
+    let quantities = Quantities::of(call.usage, provider == Some("xai"));
+    let stated = call.call_type.map(Kind::of_call_type);
+    let units = call.units.unwrap_or(Units::NONE);
+    if let Some(Exact(cost)) = reported(call, provider) {
+        let mut bill = Bill::default();
+        bill.line(Class::Reported, cost, Decimal::ONE, "usage.cost");
+        let why = "as the provider reported it".to_owned();
+        return finish(map, call, provider, (bill, None, why));
+    }
+    if !is_any_consumed(call, &quantities, units, stated) {
         return Cost::nothing(map.version());
     }
-    let choice = match choose(map, call) {
-        Ok(choice) => choice,
-        Err(reason) => return Cost::unpriced(map.version(), reason),
+    if let Some(key) = free(call, provider, stated) {
+        let mut bill = Bill::default();
+        bill.line(Class::Requests, Decimal::ONE, Decimal::ZERO, key);
+        let why = "free, as the provider says".to_owned();
+        return finish(map, call, provider, (bill, None, why));
+    }
+    match case(map, call, provider, (&quantities, units, stated)) {
+        Ok((case, choice)) => {
+            let entry = choice.found.map(|found| found.name);
+            let mut bill = Bill::default();
+            if units::charge(&case, &mut bill) {
+                multipliers::apply(&case, &mut bill);
+            }
+            tools::charge(&case, &mut bill);
+            let fee = router(map, provider, call.model);
+            let fee = fee.and_then(|entry| entry.at(call.at).prices.get("input_cost_per_token"));
+            if let Some(fee) = fee.filter(|_| quantities.prompt > 0) {
+                let key = format!("azure_ai/model_router.{}", fee.key);
+                bill.line(Class::RouterFee, quantities.prompt.into(), fee.amount, key);
+            }
+            finish(map, call, provider, (bill, entry, choice.reason))
+        }
+        Err(reason) => Cost::unpriced(map.version(), reason),
+    }
+}
+
+/// What the provider itself asks for the call, where it bills by what it reports.
+fn reported(call: &Call<'_>, provider: Option<&str>) -> Option<Exact> {
+    let bills_so = matches!(provider, Some("xai" | "perplexity"));
+    let own = call.overrides.and_then(Overrides::prices);
+    call.usage.cost.filter(|_| bills_so && own.is_none())
+}
+
+/// The key of a line of nothing, where OpenAI charges nothing.
+fn free(call: &Call<'_>, provider: Option<&str>, kind: Option<Kind>) -> Option<&'static str> {
+    let is_openai = provider == Some("openai");
+    let is_own = || {
+        let names = ["omni-moderation", "text-moderation"];
+        provider.is_none() && names.iter().any(|name| call.model.starts_with(name))
     };
+    let own = call.overrides.and_then(Overrides::prices);
+    match kind {
+        _ if own.is_some() => None,
+        Some(Kind::Moderation) if is_openai || is_own() => Some("default.openai.moderation"),
+        Some(Kind::VectorStore) if is_openai => Some("default.openai.vector_store_search"),
+        _ => None,
+    }
+}
+
+fn is_any_consumed(
+    call: &Call<'_>,
+    quantities: &Quantities,
+    units: &Units,
+    kind: Option<Kind>,
+) -> bool {
+    let usage = call.usage;
+    let counts = [
+        usage.citation_tokens,
+        usage.search_units,
+        usage.num_search_queries,
+        usage
+            .server_tool_use
+            .as_ref()
+            .and_then(|tools| tools.web_search_requests),
+    ];
+    let details = usage.prompt_tokens_details.as_ref().map(|details| {
+        let lengths = [details.audio_length_seconds, details.video_length_seconds];
+        let counts = [
+            details.character_count,
+            details.image_count,
+            details.query_count,
+            details.web_search_requests,
+        ];
+        lengths
+            .into_iter()
+            .flatten()
+            .any(|length| length > Exact::default())
+            || counts.into_iter().flatten().any(|count| count > 0)
+    });
+    quantities.consumed().next().is_some()
+        || kind.is_some_and(Kind::has_default)
+        || details == Some(true)
+        || counts.into_iter().flatten().any(|count| count > 0)
+        || usage
+            .seconds
+            .is_some_and(|seconds| seconds > Exact::default())
+        || units.any()
+}
+
+/// Finds the prices of a call.
+fn case<'a>(
+    map: &'a PriceMap,
+    call: &'a Call<'a>,
+    provider: Option<&'a str>,
+    (quantities, units, stated): (&'a Quantities, &'a Units, Option<Kind>),
+) -> Result<(Case<'a>, Choice<'a>), String> {
     let tier = call.service_tier.map_or(Tier::Standard, Tier::named);
+    let tier = if is_batch(call) { Tier::Batch } else { tier };
+    let details = call.usage.prompt_tokens_details.as_ref();
+    let cache_type = details.and_then(|details| details.cache_type.as_deref());
     let at = At {
         prompt: quantities.prompt,
         tier,
-        inclusive: is_xai,
+        // xAI's thresholds are reached, not passed.
+        inclusive: provider == Some("xai"),
+        explicit_cache: cache_type == Some("ephemeral"),
+        half_for_cached: provider.map(family) == Some("fireworks_ai"),
+        instant: call.at,
     };
-    let sheet = Sheet::new(choice.own, choice.found.map(|found| found.entry), at);
-    let billed = match sheet.price_of_second() {
-        Some(price) => by_time(price, call.duration_seconds),
-        None => by_tokens(&sheet, &quantities),
+    let sheet = |choice: &Choice<'a>| {
+        let entry = choice.found.map(|found| found.entry);
+        Sheet::new(choice.own, entry, at)
     };
-    let billed = billed.and_then(|items| Ok((total(&items)?, items)));
-    let entry = choice.found.map(|found| found.name.to_owned());
-    match billed {
+    let plain = choose(map, call).map(|choice| (sheet(&choice), choice));
+    let mode = |(_, choice): &(_, Choice<'a>)| choice.found.and_then(|found| found.entry.mode());
+    let kind = stated.unwrap_or_else(|| match &plain {
+        Ok(plain) => Kind::of_mode(mode(plain)),
+        Err(_) => Kind::Images,
+    });
+    let by_tokens = |(sheet, _): &(Sheet<'_>, _)| units::by_tokens(sheet);
+    let tokens_of_images = kind == Kind::Images
+        && plain.as_ref().is_ok_and(by_tokens)
+        && quantities.consumed().next().is_some();
+    let variant = (kind == Kind::Images && !tokens_of_images)
+        .then(|| choose_image(map, call, provider))
+        .flatten();
+    let (sheet, choice) = match variant {
+        Some(choice) => (sheet(&choice), choice),
+        None => plain?,
+    };
+    let case = Case {
+        map,
+        call,
+        provider,
+        units,
+        quantities,
+        sheet,
+        tier,
+        kind,
+        kind_is_stated: stated.is_some(),
+        tokens_of_images,
+    };
+    Ok((case, choice))
+}
+
+/// Adds discount and margin, and adds everything up.
+fn finish(
+    map: &PriceMap,
+    call: &Call<'_>,
+    provider: Option<&str>,
+    (mut bill, entry, reason): (Bill, Option<&str>, String),
+) -> Cost {
+    if let Some(adjustments) = call.adjustments.filter(|_| !bill.is_short()) {
+        let of_entry = || map.entry(entry?)?.provider().map(family);
+        let provider = provider.or_else(of_entry);
+        let names: Vec<&str> = [Some(call.model), entry, provider]
+            .into_iter()
+            .flatten()
+            .collect();
+        adjustments.apply(&mut bill, &names);
+    }
+    let entry = entry.map(str::to_owned);
+    match bill.total() {
         Ok((total, items)) => Cost {
             status: CostStatus::Priced,
             total: Some(total),
             items,
             price_map: map.version().to_owned(),
             entry,
-            reason: Some(choice.reason),
+            reason: Some(reason),
         },
         Err(gap) => {
             let name = entry.as_deref().unwrap_or(call.model);
@@ -84,172 +245,4 @@ pub fn price(map: &PriceMap, call: &Call<'_>) -> Cost {
             }
         }
     }
-}
-
-/// The prices that a call is billed by, and why these.
-struct Choice<'a> {
-    own: Option<&'a Entry>,
-    found: Option<Resolved<'a>>,
-    reason: String,
-}
-
-/// The deployment's own prices, then those of its base model, its model, or the model that
-/// answered. If there are none, why.
-fn choose<'a>(map: &'a PriceMap, call: &Call<'a>) -> Result<Choice<'a>, String> {
-    let own = call.overrides.and_then(Overrides::prices);
-    match (own, find(map, call)) {
-        (None, found) => found.map(|(found, reason)| Choice {
-            own,
-            found: Some(found),
-            reason,
-        }),
-        (Some(_), Ok((found, reason))) => {
-            let reason = format!("the deployment's own prices; others from the map: {reason}");
-            Ok(Choice {
-                own,
-                found: Some(found),
-                reason,
-            })
-        }
-        (Some(_), Err(_)) => Ok(Choice {
-            own,
-            found: None,
-            reason: "the deployment's own prices".to_owned(),
-        }),
-    }
-}
-
-fn find<'a>(map: &'a PriceMap, call: &Call<'_>) -> Result<(Resolved<'a>, String), String> {
-    if let Some(base) = call.base_model {
-        // Naming a base model of another provider is deliberate.
-        let found = map
-            .resolve(call.provider, base)
-            .or_else(|| map.resolve(None, base));
-        let found = found.ok_or_else(|| unknown(map, "base_model", None, base))?;
-        return Ok((found, format!("base_model, {}", path(&found, base))));
-    }
-    if let Some(found) = map.resolve(call.provider, call.model) {
-        return Ok((found, path(&found, call.model)));
-    }
-    let by_response = call.response_model.and_then(|model| {
-        let found = map.resolve(call.provider, model)?;
-        let path = path(&found, model);
-        let reason = format!(
-            "`{}` has no entry; by the response's model, {path}",
-            call.model
-        );
-        Some((found, reason))
-    });
-    by_response.ok_or_else(|| unknown(map, "model", call.provider, call.model))
-}
-
-/// How a name led to its entry, in a few words.
-fn path(found: &Resolved<'_>, asked: &str) -> String {
-    match found.how {
-        How::Exact => "exact".to_owned(),
-        how => format!("`{asked}` {how}"),
-    }
-}
-
-fn unknown(map: &PriceMap, what: &str, provider: Option<&str>, name: &str) -> String {
-    let remedy = "set `base_model` or the deployment's own prices";
-    let others = map.entry(name).and_then(Entry::provider).zip(provider);
-    if let Some((theirs, provider)) = others {
-        return format!("{what} `{name}` has prices of `{theirs}`, none of `{provider}`; {remedy}");
-    }
-    let near: Vec<String> = map
-        .nearest(name, 3)
-        .iter()
-        .map(|near| format!("`{near}`"))
-        .collect();
-    if near.is_empty() {
-        return format!("{what} `{name}` is not in the price map; {remedy}");
-    }
-    format!(
-        "{what} `{name}` is not in the price map, near are {}; {remedy}",
-        near.join(", ")
-    )
-}
-
-/// Why there is no bill although there is an entry.
-enum Gap {
-    Keys(Vec<&'static str>),
-    Duration,
-    Digits,
-}
-
-impl Gap {
-    fn explain(&self, name: &str) -> String {
-        match self {
-            Self::Keys(keys) => {
-                let keys = keys.join("`, `");
-                format!("`{name}` has no `{keys}`; set it among the deployment's own prices")
-            }
-            Self::Duration => format!("`{name}` is priced by the second, and no duration is known"),
-            Self::Digits => format!("the cost by `{name}` is beyond what can be added up exactly"),
-        }
-    }
-}
-
-fn by_time(price: &Price, duration: Option<Decimal>) -> Result<Vec<LineItem>, Gap> {
-    let duration = duration
-        .filter(|seconds| *seconds > Decimal::ZERO)
-        .ok_or(Gap::Duration)?;
-    Ok(vec![line(Class::Seconds, duration.normalize(), price)?])
-}
-
-fn by_tokens(sheet: &Sheet<'_>, quantities: &Quantities) -> Result<Vec<LineItem>, Gap> {
-    let mut items = Vec::with_capacity(quantities.consumed().count());
-    let mut missing = Vec::new();
-    for (class, quantity) in quantities.consumed() {
-        match sheet.price(class) {
-            Some(price) => items.push(line(class, quantity.into(), price)?),
-            None => missing.push(missing_key(class)),
-        }
-    }
-    missing.dedup();
-    if missing.is_empty() {
-        Ok(items)
-    } else {
-        Err(Gap::Keys(missing))
-    }
-}
-
-fn line(class: Class, quantity: Decimal, price: &Price) -> Result<LineItem, Gap> {
-    Ok(LineItem {
-        class,
-        quantity: Exact(quantity),
-        unit_price: Exact(price.amount),
-        amount: Exact(product(quantity, price.amount).ok_or(Gap::Digits)?),
-        key: price.key.as_ref().to_owned(),
-    })
-}
-
-/// The exact product, or nothing: multiplying two `Decimal`s would round what does not fit.
-fn product(a: Decimal, b: Decimal) -> Option<Decimal> {
-    let mantissa = a.mantissa().checked_mul(b.mantissa())?;
-    Decimal::try_from_i128_with_scale(mantissa, a.scale().checked_add(b.scale())?).ok()
-}
-
-/// The exact sum, rounded once.
-fn total(items: &[LineItem]) -> Result<Usd, Gap> {
-    let scale = items
-        .iter()
-        .map(|item| item.amount.0.scale())
-        .max()
-        .unwrap_or_default();
-    let mut mantissas = items.iter().map(
-        |LineItem {
-             amount: Exact(amount),
-             ..
-         }| {
-            10_i128
-                .checked_pow(scale - amount.scale())?
-                .checked_mul(amount.mantissa())
-        },
-    );
-    let sum = mantissas.try_fold(0_i128, |sum, mantissa| sum.checked_add(mantissa?));
-    sum.and_then(|sum| Decimal::try_from_i128_with_scale(sum, scale).ok())
-        .and_then(|sum| Usd::round(sum).ok())
-        .ok_or(Gap::Digits)
 }

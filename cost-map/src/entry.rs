@@ -2,15 +2,27 @@
 
 use std::sync::Arc;
 
+use event::Timestamp;
 use rust_decimal::Decimal;
 
-use crate::keys::{Base, Rate, Tier};
+use crate::{
+    keys::{Base, Rate},
+    off_peak::OffPeak,
+};
 
 /// The prices and limits of one model.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entry {
     pub(crate) prices: Prices,
+    /// By the length of the prompt, shortest first.
     pub(crate) brackets: Box<[Bracket]>,
+    /// By the number of results that a search returns, fewest first.
+    pub(crate) result_brackets: Box<[Bracket]>,
+    pub(crate) off_peak: Option<Box<OffPeak>>,
+    /// Prices in place of these from an instant on, earliest first.
+    pub(crate) effective: Box<[(Timestamp, Entry)]>,
+    /// Whether searches are charged once for each prompt, where the entry says it.
+    pub(crate) searches_per_prompt: Option<bool>,
     pub(crate) provider: Option<Arc<str>>,
     pub(crate) mode: Option<Arc<str>>,
     pub(crate) max_input_tokens: Option<u64>,
@@ -23,19 +35,27 @@ impl Entry {
     /// `search_context_cost_per_query.search_context_size_low`.
     #[must_use]
     pub fn price(&self, key: &str) -> Option<Decimal> {
-        self.prices.get(key)
+        self.prices.get(key).map(|price| price.amount)
     }
 
-    /// Every figure with its key, sorted by key.
+    /// Every figure with its key: those of the entry itself sorted by key, then those of its
+    /// brackets, off-peak hours and later dates.
     pub fn prices(&self) -> impl Iterator<Item = (&str, Decimal)> {
-        let listed = self
-            .brackets
-            .iter()
-            .flat_map(|bracket| bracket.prices.iter());
-        self.prices
-            .iter()
-            .chain(listed)
-            .map(|price| (&*price.key, price.amount))
+        let mut all = Vec::new();
+        self.collect(&mut all);
+        all.into_iter()
+    }
+
+    fn collect<'a>(&'a self, all: &mut Vec<(&'a str, Decimal)>) {
+        let brackets = self.brackets.iter().chain(&self.result_brackets);
+        let lists = brackets.map(|bracket| &bracket.prices);
+        let off_peak = self.off_peak.as_deref().map(|off_peak| &off_peak.prices);
+        for prices in std::iter::once(&self.prices).chain(lists).chain(off_peak) {
+            all.extend(prices.iter().map(|price| (&*price.key, price.amount)));
+        }
+        for (_, later) in &self.effective {
+            later.collect(all);
+        }
     }
 
     /// The provider, by LiteLLM's name.
@@ -67,85 +87,96 @@ impl Entry {
     pub const fn max_tokens(&self) -> Option<u64> {
         self.max_tokens
     }
+
+    /// The prices that hold at an instant.
+    pub(crate) fn at(&self, instant: Timestamp) -> &Self {
+        let begun = self.effective.iter().rev();
+        let mut begun = begun.filter(|(from, _)| *from <= instant);
+        begun.next().map_or(self, |(_, entry)| entry)
+    }
+
+    /// Whether there is any price in it.
+    pub(crate) fn has_prices(&self) -> bool {
+        let mut lists = self.brackets.iter().chain(&self.result_brackets);
+        self.prices.iter().next().is_some()
+            || lists.any(|bracket| bracket.prices.iter().next().is_some())
+            || self.off_peak.is_some()
+            || self.effective.iter().any(|(_, entry)| entry.has_prices())
+    }
 }
 
 /// Prices sorted by key.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Prices(Box<[Price]>);
+pub(crate) struct Prices {
+    all: Box<[Price]>,
+    /// What those of tokens are for, and where they stand in `all`.
+    rates: Box<[(Rate, usize)]>,
+    /// The length of what stands before every key: `tiered_pricing[0].`.
+    prefix: usize,
+}
 
 /// One price.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Price {
-    /// The key as it stands in the map.
+    /// Where it stands in the entry.
     pub(crate) key: Arc<str>,
-    /// What it is for; `None` if tokens and seconds are not billed by it.
-    pub(crate) rate: Option<Rate>,
     pub(crate) amount: Decimal,
 }
 
-/// The prices for prompts of up to some length, from a `tiered_pricing` list.
+/// The prices for prompts of up to some length, or searches of up to some number of results.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Bracket {
     pub(crate) up_to: Decimal,
     pub(crate) prices: Prices,
 }
 
-/// The circumstances of a call that decide between the variants of a price.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct At {
-    /// The length of the prompt.
-    pub(crate) prompt: u64,
-    /// The service tier.
-    pub(crate) tier: Tier,
-    /// Whether a threshold is crossed by reaching it.
-    pub(crate) inclusive: bool,
-}
-
-impl At {
-    fn covers(self, rate: Rate) -> bool {
-        let crossed = rate.above == 0
-            || self.prompt > rate.above
-            || (self.inclusive && self.prompt == rate.above);
-        crossed && (rate.tier == Tier::Standard || rate.tier == self.tier)
+impl Bracket {
+    /// The first that reaches as far as `quantity`, beyond the last the last.
+    pub(crate) fn of(brackets: &[Self], quantity: Decimal) -> Option<&Self> {
+        let mut reaching = brackets.iter().filter(|bracket| bracket.up_to >= quantity);
+        reaching.next().or_else(|| brackets.last())
     }
 }
 
 impl Prices {
-    /// Sorts them; of several with one key the last is kept, as JSON readers do.
-    pub(crate) fn new(mut prices: Vec<Price>) -> Self {
+    /// Sorts them; of several with one key the last is kept, as JSON readers do. `prefix` is the
+    /// length of what stands before every key.
+    pub(crate) fn new(mut prices: Vec<Price>, prefix: usize) -> Self {
         prices.reverse();
         prices.sort_by(|a, b| a.key.cmp(&b.key));
         prices.dedup_by(|later, kept| later.key == kept.key);
-        Self(prices.into())
+        let name = |price: &Price| Rate::of(price.key.get(prefix..)?);
+        let rates = prices.iter().enumerate();
+        let rates = rates.filter_map(|(at, price)| Some((name(price)?, at)));
+        let mut rates: Vec<_> = rates.collect();
+        rates.sort_unstable();
+        Self {
+            rates: rates.into(),
+            all: prices.into(),
+            prefix,
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Price> {
-        self.0.iter()
+        self.all.iter()
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<Decimal> {
+    /// The price whose key is `name`, behind what stands before every key.
+    pub(crate) fn get(&self, name: &str) -> Option<&Price> {
         let at = self
-            .0
-            .binary_search_by(|price| (*price.key).cmp(key))
+            .all
+            .binary_search_by(|price| price.key.get(self.prefix..).unwrap_or_default().cmp(name))
             .ok()?;
-        self.0.get(at).map(|price| price.amount)
+        self.all.get(at)
     }
 
-    /// The price for any of `bases`: the one with the highest threshold that is crossed, then the
-    /// one for the service tier, then the one whose base is named first.
-    pub(crate) fn best(&self, bases: &[Base], at: At) -> Option<&Price> {
-        let order = |price: &Price| {
-            let rate = price.rate.filter(|rate| at.covers(*rate))?;
-            let rank = bases.iter().rev().position(|base| *base == rate.base)?;
-            Some((rate.above, rate.tier != Tier::Standard, rank))
-        };
-        let ranked = self
-            .0
-            .iter()
-            .filter_map(|price| Some((order(price)?, price)));
-        ranked
-            .max_by_key(|(order, _)| *order)
-            .map(|(_, price)| price)
+    /// The prices of a base, those for the shortest prompts first.
+    pub(crate) fn of(&self, base: Base) -> impl Iterator<Item = (Rate, &Price)> {
+        let from = self.rates.partition_point(|(rate, _)| rate.base < base);
+        let rates = self.rates.get(from..).unwrap_or_default().iter();
+        rates
+            .take_while(move |(rate, _)| rate.base == base)
+            .filter_map(|(rate, at)| Some((*rate, self.all.get(*at)?)))
     }
 
     /// Whether tokens are priced, and at more than nothing.
@@ -155,12 +186,10 @@ impl Prices {
 
     /// Whether tokens are priced.
     pub(crate) fn price_tokens(&self) -> bool {
-        self.tokens().next().is_some()
+        !self.rates.is_empty()
     }
 
     fn tokens(&self) -> impl Iterator<Item = &Price> {
-        self.0
-            .iter()
-            .filter(|price| price.rate.is_some_and(|rate| rate.base.is_token()))
+        self.rates.iter().filter_map(|(_, at)| self.all.get(*at))
     }
 }

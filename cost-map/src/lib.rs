@@ -1,22 +1,35 @@
 //! What a call costs: the price map in LiteLLM's format, how a model's name finds its entry, and
-//! exact arithmetic from tokens to dollars. Pure: no I/O, no clock, no settings.
+//! exact arithmetic from what was consumed to dollars. Pure: no I/O, no clock, no settings. The
+//! rules stand in `RULES.md`.
 
+mod adjustments;
+mod bill;
 mod calculate;
+mod call;
+mod choose;
 mod classes;
 mod entry;
 mod keys;
 mod map;
+mod multipliers;
 mod nearest;
+mod off_peak;
 mod overrides;
 mod parse;
+mod question;
 mod resolve;
 mod tiers;
+mod tools;
+mod units;
 
 pub use crate::{
-    calculate::{Call, price},
+    adjustments::{AdjustmentError, Adjustments},
+    calculate::price,
+    call::{Call, Place, Units},
     entry::Entry,
     map::PriceMap,
     overrides::Overrides,
     parse::{MapError, Problem},
+    question::{Question, QuestionError, answer},
     resolve::{How, Resolved},
 };

@@ -2,7 +2,7 @@
 
 use crate::{
     entry::Entry,
-    keys::{Rate, looks_like_price},
+    keys::{is_read, looks_like_price},
     map::PriceMap,
     parse::{self, MapError},
 };
@@ -24,8 +24,8 @@ impl Overrides {
         let entry = parse::read_one(json, "the deployment's own prices")?;
         let map = PriceMap::bundled();
         for (key, _) in entry.prices() {
-            let inner = key.rsplit_once("].").map_or(key, |(_, inner)| inner);
-            if Rate::of(inner).is_none() && looks_like_price(inner) && !map.knows_key(inner) {
+            let inner = innermost(key);
+            if !is_read(inner) && looks_like_price(inner) && !map.knows_key(inner) {
                 let nearest = map.nearest_key(inner).to_owned();
                 return Err(MapError::UnknownKey {
                     key: key.to_owned(),
@@ -38,6 +38,12 @@ impl Overrides {
 
     /// The prices, if there are any.
     pub(crate) fn prices(&self) -> Option<&Entry> {
-        self.0.prices().next().is_some().then_some(&self.0)
+        self.0.has_prices().then_some(&self.0)
     }
+}
+
+/// The key without the blocks that it stands in.
+fn innermost(key: &str) -> &str {
+    let inner = key.rsplit_once("].").map_or(key, |(_, inner)| inner);
+    inner.strip_prefix("off_peak_pricing.").unwrap_or(inner)
 }

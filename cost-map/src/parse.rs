@@ -3,19 +3,17 @@
 //! Numbers are read from their digits. Whatever may be a price has to be a figure; everything else
 //! that is not known is passed over.
 
-use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
+mod figure;
+mod pairs;
+mod reader;
 
-use rust_decimal::{Decimal, prelude::ToPrimitive};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
+use std::{collections::HashSet, sync::Arc};
+
 use serde_json::value::RawValue;
 
-use crate::{
-    entry::{Bracket, Entry, Price, Prices},
-    keys::{Rate, looks_like_price},
-};
+use self::reader::Reader;
+pub(crate) use self::{figure::figure, pairs::Pairs};
+use crate::entry::Entry;
 
 /// The largest map that is read.
 const BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -73,6 +71,12 @@ pub enum Problem {
     /// `tiered_pricing` is not a list of objects with a range.
     #[error("is not a list of objects with a `range` of two numbers")]
     NotBrackets,
+    /// `off_peak_pricing` does not say when it holds.
+    #[error("has hours, weekdays or a time zone that cannot be read, or none (`HH:MM-HH:MM`)")]
+    NotOffPeak,
+    /// `effective` is not a list of objects with a date.
+    #[error("is not a list of objects with a `from` in RFC 3339")]
+    NotEffective,
 }
 
 /// What [`read`] makes of a map.
@@ -109,215 +113,4 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Parsed, MapError> {
 pub(crate) fn read_one(json: &str, name: &str) -> Result<Entry, MapError> {
     let value: &RawValue = serde_json::from_str(json).map_err(MapError::NotJson)?;
     Reader::default().entry(name, value)
-}
-
-/// Reads entries; keeps one copy of each text that many of them share.
-#[derive(Default)]
-struct Reader {
-    keys: HashSet<Arc<str>>,
-    words: HashSet<Arc<str>>,
-}
-
-impl Reader {
-    fn entry(&mut self, name: &str, value: &RawValue) -> Result<Entry, MapError> {
-        let fields: Pairs<'_> =
-            serde_json::from_str(value.get()).map_err(|_error| MapError::NotAnObject {
-                entry: name.to_owned(),
-            })?;
-        let mut entry = Entry::default();
-        let mut prices = Vec::new();
-        for (key, value) in &fields.0 {
-            match &**key {
-                "litellm_provider" => entry.provider = word(&mut self.words, value),
-                "mode" => entry.mode = word(&mut self.words, value),
-                "max_input_tokens" => entry.max_input_tokens = limit(value),
-                "max_output_tokens" => entry.max_output_tokens = limit(value),
-                "max_tokens" => entry.max_tokens = limit(value),
-                "tiered_pricing" => {
-                    entry.brackets = self.brackets(value).map_err(|e| e.of(name))?;
-                }
-                _ => self
-                    .field("", key, value, &mut prices)
-                    .map_err(|e| e.of(name))?,
-            }
-        }
-        entry.prices = Prices::new(prices);
-        Ok(entry)
-    }
-
-    /// Adds the price, or the object of prices, that stands under `key`.
-    fn field(
-        &mut self,
-        path: &str,
-        key: &str,
-        value: &RawValue,
-        prices: &mut Vec<Price>,
-    ) -> Result<(), Refused> {
-        let text = value.get();
-        if !looks_like_price(path) && !looks_like_price(key) || text == "null" {
-            return Ok(());
-        }
-        if path.is_empty()
-            && let Ok(Pairs(members)) = serde_json::from_str(text)
-        {
-            let path = format!("{key}.");
-            return members
-                .iter()
-                .try_for_each(|(k, v)| self.field(&path, k, v, prices));
-        }
-        let key = format!("{path}{key}");
-        let amount = figure(text).map_err(|problem| Refused {
-            key: key.clone(),
-            problem,
-        })?;
-        prices.push(Price {
-            rate: Rate::of(&key),
-            key: intern(&mut self.keys, &key),
-            amount,
-        });
-        Ok(())
-    }
-
-    /// The brackets of a `tiered_pricing` list, shortest first. Lists that go by something else
-    /// than the length of the prompt give none.
-    fn brackets(&mut self, value: &RawValue) -> Result<Box<[Bracket]>, Refused> {
-        let refuse = || Refused {
-            key: "tiered_pricing".to_owned(),
-            problem: Problem::NotBrackets,
-        };
-        if value.get() == "null" {
-            return Ok(Box::default());
-        }
-        let items: Vec<Pairs<'_>> = serde_json::from_str(value.get()).map_err(|_error| refuse())?;
-        let mut brackets = Vec::with_capacity(items.len());
-        for (index, Pairs(fields)) in items.iter().enumerate() {
-            let mut prices = Vec::new();
-            let mut range: Option<Vec<&RawValue>> = None;
-            for (key, value) in fields {
-                if key == "range" || key == "max_results_range" {
-                    range = serde_json::from_str(value.get())
-                        .ok()
-                        .filter(|_| key == "range");
-                    continue;
-                }
-                let before = prices.len();
-                self.field("", key, value, &mut prices)?;
-                for price in prices.iter_mut().skip(before) {
-                    price.key = format!("tiered_pricing[{index}].{}", price.key).into();
-                }
-            }
-            if let Some(range) = range {
-                let [_, up_to] = range[..] else {
-                    return Err(refuse());
-                };
-                let up_to = figure(up_to.get()).map_err(|_problem| refuse())?;
-                brackets.push(Bracket {
-                    up_to,
-                    prices: Prices::new(prices),
-                });
-            } else if !fields.iter().any(|(key, _)| key == "max_results_range") {
-                return Err(refuse());
-            }
-        }
-        brackets.sort_by_key(|bracket| bracket.up_to);
-        Ok(brackets.into())
-    }
-}
-
-/// A value that is refused, before it is known which entry it stands in.
-struct Refused {
-    key: String,
-    problem: Problem,
-}
-
-impl Refused {
-    fn of(self, entry: &str) -> MapError {
-        MapError::Figure {
-            entry: entry.to_owned(),
-            key: self.key,
-            problem: self.problem,
-        }
-    }
-}
-
-/// A price: a number that is not negative, or a string with one inside.
-fn figure(text: &str) -> Result<Decimal, Problem> {
-    let digits = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(text);
-    let excerpt = || text.chars().take(40).collect();
-    let amount = decimal(digits).ok_or_else(|| Problem::NotANumber(excerpt()))?;
-    if amount.mantissa() < 0 {
-        return Err(Problem::Negative(excerpt()));
-    }
-    Ok(amount)
-}
-
-/// The number that the digits say, without zeros at its end; nothing if it has too many to keep.
-fn decimal(digits: &str) -> Option<Decimal> {
-    let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
-    let mantissa = Decimal::from_str_exact(mantissa).ok()?.normalize();
-    let exponent: i32 = exponent.parse().ok()?;
-    if mantissa.is_zero() {
-        return Some(Decimal::ZERO);
-    }
-    let scale = i64::from(mantissa.scale()) - i64::from(exponent);
-    // A negative scale means zeros before the point.
-    let zeros = u32::try_from(scale.min(0).unsigned_abs()).ok()?;
-    let all = mantissa
-        .mantissa()
-        .checked_mul(10_i128.checked_pow(zeros)?)?;
-    let scale = u32::try_from(scale.max(0)).ok()?;
-    Decimal::try_from_i128_with_scale(all, scale).ok()
-}
-
-/// A number of tokens; nothing if it is not one, because a limit is no price.
-fn limit(value: &RawValue) -> Option<u64> {
-    figure(value.get())
-        .ok()
-        .filter(Decimal::is_integer)?
-        .to_u64()
-}
-
-fn word(words: &mut HashSet<Arc<str>>, value: &RawValue) -> Option<Arc<str>> {
-    let text: Cow<'_, str> = serde_json::from_str(value.get()).ok()?;
-    Some(intern(words, &text))
-}
-
-fn intern(texts: &mut HashSet<Arc<str>>, text: &str) -> Arc<str> {
-    if let Some(known) = texts.get(text) {
-        return Arc::clone(known);
-    }
-    let new: Arc<str> = text.into();
-    texts.insert(Arc::clone(&new));
-    new
-}
-
-/// A JSON object in the order of its text, its values not yet read.
-struct Pairs<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some((Key(key), value)) = map.next_entry()? {
-                    pairs.push((key, value));
-                }
-                Ok(pairs)
-            }
-        }
-        deserializer.deserialize_map(Object).map(Self)
-    }
 }

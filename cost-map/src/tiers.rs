@@ -1,12 +1,59 @@
-//! Which of an entry's prices applies to a class: by the length of the prompt, the service tier,
-//! and what stands in for a price that is missing.
+//! Which of an entry's prices applies to a class: the deployment's own before the map's, by the
+//! length of the prompt, the service tier and the time, and what stands in for one that is missing.
 
-use event::Class;
+mod layer;
 
+use event::{Class, Timestamp};
+use rust_decimal::Decimal;
+
+use self::layer::Layer;
 use crate::{
-    entry::{At, Bracket, Entry, Price},
-    keys::Base,
+    entry::{Entry, Price},
+    keys::{Base, Tier},
 };
+
+/// The circumstances of a call that decide between the variants of a price.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct At {
+    /// The length of the prompt.
+    pub(crate) prompt: u64,
+    /// The service tier, or a batch.
+    pub(crate) tier: Tier,
+    /// Whether a threshold is crossed by reaching it.
+    pub(crate) inclusive: bool,
+    /// Whether the client asked for the cache that was read.
+    pub(crate) explicit_cache: bool,
+    /// Whether cached input costs half where there is no price for it.
+    pub(crate) half_for_cached: bool,
+    /// The call's own time.
+    pub(crate) instant: Timestamp,
+}
+
+/// A price, and the factors on it, less one, each with the key that it is from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Found<'a> {
+    pub(crate) price: &'a Price,
+    pub(crate) factors: [Option<(Decimal, &'a str)>; 2],
+}
+
+impl<'a> Found<'a> {
+    pub(crate) const fn plain(price: &'a Price) -> Self {
+        Self {
+            price,
+            factors: [None, None],
+        }
+    }
+
+    /// At half the price.
+    pub(crate) fn half(self, key: &'a str) -> Self {
+        let half = Some((Decimal::new(-5, 1), key));
+        let factors = match self.factors {
+            [None, _] => [half, None],
+            [first, _] => [first, half],
+        };
+        Self { factors, ..self }
+    }
+}
 
 /// The prices that apply to one call: the deployment's own over those of the map.
 pub(crate) struct Sheet<'a> {
@@ -15,38 +62,73 @@ pub(crate) struct Sheet<'a> {
     at: At,
 }
 
-#[derive(Clone, Copy)]
-struct Layer<'a> {
-    entry: &'a Entry,
-    bracket: Option<&'a Bracket>,
-}
-
 impl<'a> Sheet<'a> {
     pub(crate) fn new(own: Option<&'a Entry>, map: Option<&'a Entry>, at: At) -> Self {
         Self {
-            own: own.map(|own| Layer::new(own, at)),
-            map: map.map(|map| Layer::new(map, at)),
+            own: own.map(|own| Layer::new(own, &at)),
+            map: map.map(|map| Layer::new(map, &at)),
             at,
         }
     }
 
-    /// The price of a class.
-    pub(crate) fn price(&self, class: Class) -> Option<&'a Price> {
-        let mut choices = choices(class);
-        while let [bases, others @ ..] = choices {
-            let own = self.own.and_then(|own| own.best(bases, self.at));
+    /// The price of a class of tokens.
+    pub(crate) fn price(&self, class: Class) -> Option<Found<'a>> {
+        let in_bracket = self.map.filter(|map| map.bracket.is_some());
+        // What a bracket lacks, its own stand-ins replace before the entry does.
+        in_bracket
+            .and_then(|map| self.first(class, |base| map.in_bracket(base, &self.at)))
+            .or_else(|| self.first(class, |base| self.map?.in_entry(base, &self.at)))
+    }
+
+    /// The first price in the order of stand-ins; `map` looks into the map.
+    fn first(&self, class: Class, map: impl Fn(Base) -> Option<Found<'a>>) -> Option<Found<'a>> {
+        let mut choices = self.choices(class);
+        while let [base, others @ ..] = choices {
+            let own = self.own.and_then(|own| own.any(*base, &self.at));
             let free = || {
-                self.own
-                    .filter(|_| self.map.is_some())?
-                    .free(others, self.at)
+                let own = self.own.filter(|_| self.map.is_some())?;
+                own.free(others, &self.at)
             };
-            let map = || self.map?.best(bases, self.at);
-            if let Some(price) = own.or_else(free).or_else(map) {
-                return Some(price);
+            if let Some(found) = own.or_else(free) {
+                return Some(found);
+            }
+            if let Some(found) = map(*base) {
+                let stands_in = *base == Base::Input && class.is_cache_read();
+                return Some(if stands_in && self.at.half_for_cached {
+                    found.half("default.fireworks_ai.cache_read")
+                } else {
+                    found
+                });
             }
             choices = others;
         }
         None
+    }
+
+    /// The price under a key that is not of tokens.
+    pub(crate) fn unit(&self, key: &str) -> Option<&'a Price> {
+        let layers = [self.own, self.map].into_iter().flatten();
+        let mut prices = layers.filter_map(|layer| layer.entry.prices.get(key));
+        prices.next()
+    }
+
+    /// The price of the first of `keys` that is there.
+    pub(crate) fn first_unit(&self, keys: &[&str]) -> Option<&'a Price> {
+        keys.iter().find_map(|key| self.unit(key))
+    }
+
+    /// The entries, the deployment's own first.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &'a Entry> {
+        [self.own, self.map]
+            .into_iter()
+            .flatten()
+            .map(|layer| layer.entry)
+    }
+
+    /// Whether tokens have a price above nothing.
+    pub(crate) fn charges_tokens(&self) -> bool {
+        self.entries()
+            .any(|entry| entry.prices.charge_tokens() || !entry.brackets.is_empty())
     }
 
     /// The price of a second, if this is what the call is priced by: the first layer that has any
@@ -56,90 +138,86 @@ impl<'a> Sheet<'a> {
             (self.own, true),
             (self.map, self.map.is_some_and(Layer::is_timed)),
         ] {
-            let Some(layer) = layer else { continue };
-            if layer.entry.prices.charge_tokens() || layer.bracket.is_some() {
+            let Some(Layer { entry, .. }) = layer else {
+                continue;
+            };
+            if entry.prices.charge_tokens() || !entry.brackets.is_empty() {
                 return None;
             }
-            let kinds = [Base::Second, Base::InputSecond, Base::OutputSecond];
-            let price = kinds.iter().find_map(|base| layer.best(&[*base], self.at));
+            let keys = [
+                "cost_per_second",
+                "input_cost_per_second",
+                "output_cost_per_second",
+            ];
+            let price = keys.iter().find_map(|key| entry.prices.get(key));
             if timed && price.is_some() {
                 return price;
             }
-            if layer.entry.prices.price_tokens() {
+            if entry.prices.price_tokens() {
                 return None;
             }
         }
         None
     }
-}
 
-impl<'a> Layer<'a> {
-    fn new(entry: &'a Entry, at: At) -> Self {
-        let fits = |bracket: &&Bracket| bracket.up_to >= at.prompt.into();
-        let bracket = entry
-            .brackets
-            .iter()
-            .find(fits)
-            .or_else(|| entry.brackets.last());
-        Self { entry, bracket }
-    }
-
-    fn best(self, bases: &[Base], at: At) -> Option<&'a Price> {
-        self.bracket
-            .and_then(|bracket| bracket.prices.best(bases, at))
-            .or_else(|| self.entry.prices.best(bases, at))
-    }
-
-    /// A stand-in that says: this deployment charges nothing. Then a price of the map for a part
-    /// of the prompt does not apply.
-    fn free(self, choices: &[&[Base]], at: At) -> Option<&'a Price> {
-        let stand_in = choices.iter().find_map(|bases| self.best(bases, at));
-        stand_in.filter(|price| price.amount.is_zero())
-    }
-
-    /// Whether seconds in this entry are those of the call, not of a video or of speech.
-    fn is_timed(self) -> bool {
-        let modes = [
-            "chat",
-            "completion",
-            "embedding",
-            "responses",
-            "audio_transcription",
-        ];
-        self.entry.mode().is_none_or(|mode| modes.contains(&mode))
+    fn choices(&self, class: Class) -> &'static [Base] {
+        if self.at.explicit_cache && class == Class::CacheRead {
+            return &[
+                Base::CacheReadExplicit,
+                Base::CacheRead,
+                Base::CacheHit,
+                Base::Input,
+            ];
+        }
+        choices(class)
     }
 }
 
 /// The key without which a class has no price.
 pub(crate) fn missing_key(class: Class) -> &'static str {
-    choices(class)
-        .last()
-        .and_then(|bases| bases.last())
-        .map_or("", |base| base.key())
+    if class.is_output() {
+        Base::Output.key()
+    } else {
+        Base::Input.key()
+    }
 }
 
-/// The prices that can stand for a class, the first that is there. Those in one group compete: the
-/// one for the higher threshold or the service tier wins.
-const fn choices(class: Class) -> &'static [&'static [Base]] {
+/// The prices that can stand for a class, the first that is there.
+const fn choices(class: Class) -> &'static [Base] {
+    use Base as B;
     match class {
-        Class::CacheRead => &[&[Base::CacheRead], &[Base::Input]],
+        Class::CacheRead => &[B::CacheRead, B::CacheHit, B::CacheReadExplicit, B::Input],
         Class::CacheReadAudio => &[
-            &[Base::CacheReadAudio],
-            &[Base::CacheRead],
-            &[Base::InputAudio],
-            &[Base::Input],
+            B::CacheReadAudio,
+            B::CacheRead,
+            B::CacheHit,
+            B::CacheReadExplicit,
+            B::InputAudio,
+            B::Input,
         ],
-        Class::CacheWrite => &[&[Base::CacheWrite], &[Base::Input]],
-        Class::CacheWriteHour => &[&[Base::CacheWriteHour], &[Base::CacheWrite], &[Base::Input]],
-        Class::InputAudio => &[&[Base::InputAudio], &[Base::Input]],
-        Class::InputImage => &[&[Base::InputImage], &[Base::Input]],
-        Class::InputVideo => &[&[Base::InputVideo], &[Base::Input]],
-        Class::Output => &[&[Base::Output]],
-        Class::Reasoning => &[&[Base::Reasoning, Base::Output]],
-        Class::OutputAudio => &[&[Base::OutputAudio], &[Base::Output]],
-        Class::OutputImage => &[&[Base::OutputImage], &[Base::Output]],
-        Class::OutputVideo => &[&[Base::OutputVideo], &[Base::Output]],
-        Class::Seconds => &[&[Base::Second]],
-        _ => &[&[Base::Input]],
+        Class::CacheReadImage => &[
+            B::CacheReadImage,
+            B::CacheRead,
+            B::CacheHit,
+            B::CacheReadExplicit,
+            B::Input,
+        ],
+        Class::CacheWrite => &[B::CacheWrite, B::Input],
+        Class::CacheWriteHour => &[B::CacheWriteHour, B::CacheWrite, B::Input],
+        Class::CacheWriteHalfDay => &[
+            B::CacheWriteHalfDay,
+            B::CacheWriteHour,
+            B::CacheWrite,
+            B::Input,
+        ],
+        Class::InputAudio => &[B::InputAudio, B::Input],
+        Class::InputImage => &[B::InputImage, B::Input],
+        Class::InputVideo => &[B::InputVideo, B::Input],
+        Class::Output => &[B::Output, B::OutputImage],
+        Class::Reasoning => &[B::Reasoning, B::Output, B::OutputImage],
+        Class::OutputAudio => &[B::OutputAudio, B::Output, B::OutputImage],
+        Class::OutputImage => &[B::OutputImage, B::Output],
+        Class::OutputVideo => &[B::OutputVideo, B::Output, B::OutputImage],
+        _ => &[B::Input],
     }
 }

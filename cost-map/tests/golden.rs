@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use cost_map::{Call, PriceMap, price};
-use event::{Cost, CostStatus, Usage};
+use event::{Cost, CostStatus, Timestamp, Usage};
 
 /// A call that consumed `usage` (LiteLLM's JSON) on the standard tier.
 fn cost(provider: &str, model: &str, usage: &str) -> Cost {
@@ -13,13 +13,8 @@ fn tiered(provider: &str, model: &str, usage: &str, service_tier: Option<&str>) 
     let usage: Usage = serde_json::from_str(usage).unwrap();
     let call = Call {
         provider: Some(provider),
-        model,
-        base_model: None,
-        response_model: None,
-        overrides: None,
-        usage: &usage,
         service_tier,
-        duration_seconds: None,
+        ..Call::new(model, &usage, Timestamp::default())
     };
     price(PriceMap::bundled(), &call)
 }

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use cost_map::{Call, PriceMap, price};
-use event::{Class, CompletionDetails, Cost, CostStatus, PromptDetails, Usage, Usd};
+use event::{Class, CompletionDetails, Cost, CostStatus, PromptDetails, Timestamp, Usage, Usd};
 use proptest::{prelude::*, sample::Index};
 use rust_decimal::Decimal;
 
@@ -18,14 +18,9 @@ static MODELS: LazyLock<Vec<&str>> = LazyLock::new(|| {
 
 fn cost(model: &str, usage: &Usage, service_tier: Option<&str>) -> Cost {
     let call = Call {
-        provider: None,
-        model,
-        base_model: None,
-        response_model: None,
-        overrides: None,
-        usage,
         service_tier,
-        duration_seconds: Some(Decimal::ONE),
+        response_seconds: Some(Decimal::ONE),
+        ..Call::new(model, usage, Timestamp::default())
     };
     price(PriceMap::bundled(), &call)
 }

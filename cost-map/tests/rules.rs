@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use cost_map::{Call, Overrides, PriceMap, price};
-use event::{Class, Cost, CostStatus, Usage, Usd};
+use event::{Class, Cost, CostStatus, Timestamp, Usage, Usd};
 
 const MAP: &str = r#"{
     "full": {"input_cost_per_token": 1, "output_cost_per_token": 2, "litellm_provider": "p",
@@ -28,16 +28,7 @@ fn usage(prompt_tokens: u64, completion_tokens: u64) -> Usage {
 }
 
 fn call<'a>(model: &'a str, usage: &'a Usage) -> Call<'a> {
-    Call {
-        provider: None,
-        model,
-        base_model: None,
-        response_model: None,
-        overrides: None,
-        usage,
-        service_tier: None,
-        duration_seconds: None,
-    }
+    Call::new(model, usage, Timestamp::default())
 }
 
 #[track_caller]
@@ -108,9 +99,19 @@ fn a_price_that_is_missing_is_named() {
     );
     assert_eq!(cost.entry.as_deref(), Some("mute"));
     assert_total(&price(&map(), &call("mute", &usage(5, 0))), "5.0");
-    let cost = price(&map(), &call("film", &usage(5, 5)));
+    let consumed = usage(5, 5);
+    let cost = price(&map(), &call("film", &consumed));
+    let reason = "`film` is priced by the second, and no duration is known";
+    assert_unpriced(&cost, reason);
+    let asked = Call {
+        call_type: Some("acompletion"),
+        ..call("film", &consumed)
+    };
     let keys = "`input_cost_per_token`, `output_cost_per_token`";
-    assert_unpriced(&cost, &format!("`film` has no {keys}; {remedy}"));
+    assert_unpriced(
+        &price(&map(), &asked),
+        &format!("`film` has no {keys}; {remedy}"),
+    );
 }
 
 #[test]
@@ -220,8 +221,8 @@ fn the_highest_threshold_that_is_crossed_counts() {
     ] {
         assert_total(&price(&map(), &call("full", &usage(prompt, 0))), total);
     }
-    // A tier without a price for long prompts falls back to the standard one.
-    for (prompt, total) in [(1_000, "250.0"), (1_001, "4004.0")] {
+    // R3.3: a tier without a price for long prompts keeps its factor, here 0.25 / 1.
+    for (prompt, total) in [(1_000, "250.0"), (1_001, "1001.0"), (2_001, "4002.0")] {
         let consumed = usage(prompt, 0);
         let flex = Call {
             service_tier: Some("flex"),
@@ -283,7 +284,7 @@ fn time_is_charged_where_tokens_are_not() {
     let consumed = usage(10, 10);
     let two_and_a_half = Some("2.50".parse().unwrap());
     let timed = Call {
-        duration_seconds: two_and_a_half,
+        response_seconds: two_and_a_half,
         ..call("timed", &consumed)
     };
     let cost = price(&map(), &timed);

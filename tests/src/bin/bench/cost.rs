@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use cost_map::{Call, PriceMap, price};
-use event::{PromptDetails, Usage};
+use event::{PromptDetails, Timestamp, Usage};
 use tests::machine::say;
 use tokio::time::Instant;
 
@@ -38,13 +38,7 @@ pub(crate) fn measure() {
 fn call<'a>(provider: &'a str, model: &'a str, usage: &'a Usage) -> Call<'a> {
     Call {
         provider: Some(provider),
-        model,
-        base_model: None,
-        response_model: None,
-        overrides: None,
-        usage,
-        service_tier: None,
-        duration_seconds: None,
+        ..Call::new(model, usage, Timestamp::default())
     }
 }
 

@@ -1,0 +1,130 @@
+//! Images that were made.
+
+use event::Class;
+use rust_decimal::Decimal;
+
+use super::{line, product_line, some, tokens};
+use crate::{
+    bill::Bill,
+    calculate::Case,
+    call::Units,
+    entry::{Entry, Price},
+    keys::Base,
+    map::PriceMap,
+    tiers::Sheet,
+};
+
+/// Steps up to which Stability's price for few steps holds.
+const FEW_STEPS: u64 = 50;
+
+/// By tokens where images are priced so, else by the image, else by the pixel.
+pub(super) fn charge(case: &Case<'_>, bill: &mut Bill) -> bool {
+    if case.tokens_of_images && tokens::are_priced(case) {
+        return tokens::charge(case, bill);
+    }
+    let default = case.kind_is_stated.then_some(Decimal::ONE);
+    let Some(images) = some(case.units.images.or(default)) else {
+        return tokens::charge(case, bill);
+    };
+    if let Some(price) = price_of_image(case) {
+        line(bill, Class::Images, images, price);
+        return false;
+    }
+    let of_pixel = ["output_cost_per_pixel", "input_cost_per_pixel"];
+    let there = || of_pixel.iter().filter_map(|key| case.sheet.unit(key));
+    let charged = there().find(|price| !price.amount.is_zero());
+    if let Some(price) = charged.or_else(|| there().next()) {
+        match case.units.size.as_deref().and_then(pixels) {
+            Some([width, height]) => {
+                product_line(bill, Class::Pixels, &[width, height, images], price);
+            }
+            None => bill.missing("output_cost_per_image"),
+        }
+        return false;
+    }
+    if tokens::are_priced(case) {
+        return tokens::charge(case, bill);
+    }
+    bill.missing("output_cost_per_image");
+    false
+}
+
+/// Whether an entry prices images by the token.
+pub(crate) fn by_tokens(sheet: &Sheet<'_>) -> bool {
+    let bases = [Base::InputImage, Base::OutputImage, Base::Output];
+    let charges = |entry: &Entry| {
+        let prices = bases.iter().flat_map(|base| entry.prices.of(*base));
+        prices.into_iter().any(|(_, price)| !price.amount.is_zero())
+    };
+    sheet.entries().any(charges)
+}
+
+fn price_of_image<'a>(case: &Case<'a>) -> Option<&'a Price> {
+    let resolution = case.units.resolution.as_deref();
+    resolution
+        .and_then(|resolution| of_resolution(case, "output_cost_per_image_", resolution))
+        .or_else(|| {
+            case.sheet
+                .first_unit(&["output_cost_per_image", "input_cost_per_image"])
+        })
+}
+
+/// The price whose key is `family` and the resolution, in any case.
+pub(super) fn of_resolution<'a>(
+    case: &Case<'a>,
+    family: &str,
+    resolution: &str,
+) -> Option<&'a Price> {
+    let is = |key: &str| {
+        let end = key.strip_prefix(family);
+        end.is_some_and(|end| end.eq_ignore_ascii_case(resolution))
+    };
+    let mut entries = case.sheet.entries();
+    entries.find_map(|entry| entry.prices.iter().find(|price| is(&price.key)))
+}
+
+/// `1024x1024` or `1024-x-1024`, in pixels.
+fn pixels(size: &str) -> Option<[Decimal; 2]> {
+    let (width, height) = size.split_once(['x', 'X'])?;
+    let width: u32 = width.trim_end_matches('-').parse().ok()?;
+    let height: u32 = height.trim_start_matches('-').parse().ok()?;
+    Some([width.into(), height.into()])
+}
+
+/// The entry for images of the asked size, quality and steps.
+pub(crate) fn variant<'a>(
+    map: &'a PriceMap,
+    provider: Option<&str>,
+    model: &str,
+    units: &Units,
+) -> Option<(&'a str, &'a Entry)> {
+    let size = units.size.as_deref().map(|size| {
+        let apart = size.replace("-x-", "x").to_ascii_lowercase();
+        apart.replace('x', "-x-")
+    });
+    let (size, quality) = (size.as_deref(), units.quality.as_deref());
+    let steps = units.steps.map(|steps| {
+        let few = steps <= FEW_STEPS.into();
+        format!("{}-steps", if few { "50" } else { "max" })
+    });
+    let bare = provider
+        .and_then(|provider| model.strip_prefix(provider)?.strip_prefix('/'))
+        .unwrap_or(model);
+    let orders = [[size, steps.as_deref()], [quality, size], [size, quality]];
+    let both = orders
+        .into_iter()
+        .filter_map(|[first, second]| Some([first?, "/", second?].concat()));
+    let alone = [size, quality].into_iter().flatten().map(str::to_owned);
+    both.chain(alone).find_map(|variant| {
+        let with = |provider: &str| {
+            let names = [
+                format!("{provider}/{variant}/{bare}"),
+                format!("{variant}/{provider}/{bare}"),
+            ];
+            names.iter().find_map(|name| map.exact(name))
+        };
+        provider
+            .and_then(with)
+            .or_else(|| map.exact(&format!("{variant}/{bare}")))
+    })
+}
