@@ -4,6 +4,7 @@
 use serde_json::{Map as Fields, Value, json};
 
 use crate::{
+    compare::Run,
     json::{Fields as _, Json, Object},
     map::{self, Found, Map},
     price::{self, Kind},
@@ -11,14 +12,15 @@ use crate::{
     shapes,
 };
 
-/// Case number `case` of the run `seed`: the name of its entry's mode, and the call.
+/// Case number `case` of a run: the name of its entry's mode, and the call.
 #[must_use]
-pub fn call(entries: &[Found<'_>], seed: u64, case: u64) -> (String, Value) {
+pub fn call(entries: &[Found<'_>], run: Run, case: u64) -> (String, Value) {
     let count = u64::try_from(entries.len()).unwrap_or(1);
-    let mut random = Random::new(seed, case);
+    let mut random = Random::new(run.seed, case);
     let at = usize::try_from(case % count.max(1)).unwrap_or(0);
     let found = entries[at];
     let mut generator = Generator::new(found, &mut random);
+    generator.shapes = run.shapes;
     generator.fill();
     let mode = found.entry.text("mode").unwrap_or("none").to_owned();
     (mode, Value::Object(generator.call))
@@ -32,10 +34,12 @@ pub fn entries(map: &Map) -> Vec<Found<'_>> {
 
 /// One call in the making.
 pub(crate) struct Generator<'a> {
+    name: &'a str,
     pub(crate) entry: &'a Object,
     pub(crate) provider: &'a str,
     pub(crate) random: &'a mut Random,
     pub(crate) call: Fields<String, Value>,
+    pub(crate) shapes: bool,
     kind: Kind,
 }
 
@@ -58,10 +62,12 @@ impl<'a> Generator<'a> {
         call.insert("custom_llm_provider".to_owned(), json!(provider));
         let kind = price::kind_of_mode(entry.text("mode").unwrap_or(""));
         Self {
+            name: found.name,
             entry,
             provider,
             random,
             call,
+            shapes: true,
             kind,
         }
     }
@@ -175,7 +181,10 @@ impl<'a> Generator<'a> {
         if self.random.chance(12) && self.kind == Kind::Tokens {
             self.tools();
         }
-        if self.random.chance(10) && !batch {
+        let router = ["model_router", "model-router"]
+            .iter()
+            .any(|part| self.name.contains(part));
+        if self.random.chance(10) && !batch && !router {
             self.own_prices();
         }
     }

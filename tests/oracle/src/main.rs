@@ -14,6 +14,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut run = Run {
         cases: 100_000,
         seed: 1,
+        shapes: true,
     };
     let mut show = 20;
     let mut arguments = std::env::args().skip(1);
@@ -28,7 +29,12 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
             "--cases" => run.cases = value,
             "--seed" => run.seed = value,
             "--show" => show = value,
-            _ => return Err(format!("`{name}` is not known: --cases, --seed, --show").into()),
+            "--shapes" => run.shapes = value != 0,
+            _ => {
+                return Err(
+                    format!("`{name}` is not known: --cases, --seed, --show, --shapes").into(),
+                );
+            }
         }
     }
     let map = calculator::map()?;

@@ -69,8 +69,13 @@ impl Map {
         if plain.is_some_and(|plain| by_image_token(plain.entry, call, provider)) {
             return plain;
         }
-        let named = image_names(call, model).into_iter();
-        let mut named = named.chain([model.to_owned()]);
+        let bare = model
+            .strip_prefix(provider)
+            .and_then(|name| name.strip_prefix('/'));
+        let mut named: Vec<String> = image_names(call, model);
+        named.extend(bare.into_iter().flat_map(|bare| image_names(call, bare)));
+        named.push(model.to_owned());
+        let mut named = named.into_iter();
         let found = named.find_map(|name| self.of_provider(provider, &name));
         found.or_else(|| self.size_class(provider, model))
     }
@@ -78,7 +83,14 @@ impl Map {
     /// With the provider in front and without; an entry of another provider does not count.
     fn of_provider(&self, provider: &str, model: &str) -> Option<Found<'_>> {
         let prefixed = format!("{provider}/{model}");
-        let names = [prefixed.as_str(), model];
+        let full = model
+            .strip_prefix(provider)
+            .is_some_and(|rest| rest.starts_with('/'));
+        let names = if full {
+            [model, prefixed.as_str()]
+        } else {
+            [prefixed.as_str(), model]
+        };
         let mut found = names.into_iter().filter_map(|name| self.get(name));
         found.find(|found| {
             let theirs = found.entry.text("litellm_provider");

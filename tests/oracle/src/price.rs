@@ -104,15 +104,25 @@ pub fn priced(map: &Map, line: &str) -> Result<(Bill, Option<String>), String> {
         Err(error) => return Err(error.to_string()),
     };
     let found = map.find(&call);
-    Ok((
-        bill(map, &call, found),
-        found.map(|found| found.name.to_owned()),
-    ))
+    let bill = bill(map, &call, found);
+    let by_entry = match &bill {
+        Bill::Priced(lines) => lines
+            .iter()
+            .any(|line| line.key != "usage.cost" && !line.key.starts_with("default.")),
+        Bill::Unpriced(_) => true,
+        Bill::Nothing => false,
+    };
+    let entry = found
+        .filter(|_| by_entry)
+        .map(|found| found.name.to_owned());
+    Ok((bill, entry))
 }
 
 /// What pricing a call needs at hand.
 struct Case<'a> {
     map: &'a Map,
+    /// The entry's name.
+    name: &'a str,
     call: &'a Object,
     usage: &'a Object,
     shelf: &'a Shelf<'a>,
@@ -155,6 +165,7 @@ fn bill(map: &Map, call: &Object, found: Option<Found<'_>>) -> Bill {
     let said = call_type.is_some();
     let case = Case {
         map,
+        name: found.map_or("", |found| found.name),
         call,
         usage,
         shelf: &shelf,
@@ -168,6 +179,9 @@ impl Case<'_> {
     fn bill(&self, kind: Kind) -> Bill {
         if let Some(bill) = self.reported() {
             return bill;
+        }
+        if self.is_router() && self.any_tokens() {
+            return Bill::Unpriced("response_model".to_owned());
         }
         let units = Units {
             call: self.call,
@@ -188,7 +202,7 @@ impl Case<'_> {
             Kind::Search | Kind::VectorStore => units.search(kind == Kind::VectorStore),
             Kind::Moderation if self.shelf.provider == "openai" => {
                 let line = || Line::new("default.openai.moderation", Q::one(), Q::zero());
-                Ok(if self.any_tokens() || self.said {
+                Ok(if self.any_tokens() {
                     vec![line()]
                 } else {
                     Vec::new()
@@ -201,6 +215,16 @@ impl Case<'_> {
             Ok(lines) => Bill::Priced(lines),
             Err(missing) => Bill::Unpriced(missing),
         }
+    }
+
+    /// R8.4: what answered is not generated, and without it a router's bill is unknown.
+    fn is_router(&self) -> bool {
+        let model = self
+            .call
+            .text("base_model")
+            .or_else(|| self.call.text("model"));
+        let router = |name: &str| name.contains("model_router") || name.contains("model-router");
+        self.shelf.provider == "azure_ai" && model.is_some_and(router)
     }
 
     /// R6.9 and section 7.
@@ -220,6 +244,7 @@ impl Case<'_> {
         let tools = Tools {
             call: self.call,
             usage: self.usage,
+            name: self.name,
             entry: self.shelf.entry,
             provider: self.shelf.provider,
         };
@@ -240,10 +265,10 @@ impl Case<'_> {
     fn prices_tokens(&self) -> bool {
         let entry = self.shelf.entry;
         let mut keys = self.shelf.own.keys().chain(entry.keys());
-        let above = |key: &str| self.shelf.unit(key).is_some_and(|price| price.value.is_positive());
-        let of_tokens = |key: &str| {
-            let base = key.split("_above_").next().unwrap_or(key);
-            base.contains("cost") && base.contains("_token")
+        let above = |key: &str| {
+            self.shelf
+                .unit(key)
+                .is_some_and(|price| price.value.is_positive())
         };
         entry.contains_key("tiered_pricing") || keys.any(|key| of_tokens(key) && above(key))
     }
@@ -255,18 +280,19 @@ impl Case<'_> {
         if self.any_tokens() && self.prices_tokens() {
             return self.by_tokens(Kind::Speech);
         }
-        match units.speech() {
+        match units.speech(self.any_tokens()) {
             None if self.any_tokens() => self.by_tokens(Kind::Speech),
             lines => lines.unwrap_or_else(|| Ok(Vec::new())),
         }
     }
 
     fn transcription(&self, units: &Units<'_>) -> Lines {
-        if self.tokens.detailed && self.any_tokens() && self.prices_tokens() {
+        if self.any_tokens() && self.prices_tokens() {
             return self.by_tokens(Kind::Transcription);
         }
         match units.transcription() {
             Some(lines) => Ok(lines),
+            None if units.lasts() && !self.any_tokens() => Err("input_cost_per_second".to_owned()),
             None => self.by_tokens(Kind::Transcription),
         }
     }
@@ -308,12 +334,9 @@ impl Case<'_> {
         let entry = self.shelf.entry;
         let mode = entry.text("mode").unwrap_or("");
         let per_token = ["input_cost_per_token", "output_cost_per_token"];
-        let above = |key: &&str| {
-            self.shelf
-                .unit(key)
-                .is_some_and(|price| price.value.is_positive())
-        };
+        let above = |key: &&str| entry.number(key).is_some_and(Signed::is_positive);
         if !MODES.contains(&mode)
+            || self.shelf.own.keys().any(|key| of_tokens(key))
             || per_token.iter().any(above)
             || entry.contains_key("tiered_pricing")
         {
@@ -347,17 +370,24 @@ impl Case<'_> {
     fn token_lines(&self, kind: Kind) -> Lines {
         let mut lines = Vec::new();
         let replaced = self.unit_lines(&mut lines);
+        if lines.is_empty() && !self.any_tokens() {
+            self.units_have_a_price()?;
+        }
         for (class, count) in &self.tokens.classes {
             if replaced.contains(class) {
                 continue;
             }
             let price = self.shelf.class(*class)?;
             let line = Line::new(price.key, number::whole(*count), price.value);
-            let factor = price
-                .factor
-                .map(|(key, factor)| Line::new(key, line.amount(), factor));
+            let mut amount = line.amount();
             lines.push(line);
-            lines.extend(factor.filter(|line| !line.quantity.is_zero()));
+            for (key, factor) in price.factors {
+                let line = Line::new(key, amount.clone(), factor);
+                amount += line.amount();
+                if !line.quantity.is_zero() {
+                    lines.push(line);
+                }
+            }
         }
         if kind == Kind::Embedding
             && let Some(queries) = self
@@ -379,6 +409,22 @@ impl Case<'_> {
             }
         }
         Ok(lines)
+    }
+
+    /// The first paragraph of section 6, for a call without tokens and without any priced unit.
+    fn units_have_a_price(&self) -> Result<(), String> {
+        for (name, key) in [
+            ("prompt_characters", "input_cost_per_character"),
+            ("completion_characters", "output_cost_per_character"),
+            ("images_in", "input_cost_per_image"),
+            ("audio_in_seconds", "input_cost_per_audio_per_second"),
+            ("video_in_seconds", "input_cost_per_video_per_second"),
+        ] {
+            if self.call.number(name).is_some_and(Signed::is_positive) {
+                return Err(key.to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// R6.1 and R6.2: the lines, and the classes whose tokens they replace.
@@ -483,4 +529,10 @@ impl Case<'_> {
         }
         added
     }
+}
+
+/// Whether a key is a price of tokens.
+fn of_tokens(key: &str) -> bool {
+    let base = key.split("_above_").next().unwrap_or(key);
+    base.contains("cost") && base.contains("_token")
 }

@@ -35,8 +35,8 @@ pub struct Price {
     pub key: String,
     /// USD for one.
     pub value: Q,
-    /// A factor minus one, and where that was read.
-    pub factor: Option<(String, Q)>,
+    /// Factors minus one, and where each was read; each applies to what the one before it left.
+    pub factors: Vec<(String, Q)>,
 }
 
 impl Price {
@@ -44,19 +44,27 @@ impl Price {
         Self {
             key: key.into(),
             value: value.clone(),
-            factor: None,
+            factors: Vec::new(),
         }
     }
 
     /// The price times a factor, which is given minus one.
-    fn with(mut self, key: &str, factor: Q) -> Self {
-        self.factor = Some((key.to_owned(), factor));
+    fn with(mut self, key: impl Into<String>, factor: Q) -> Self {
+        self.factors.push((key.into(), factor));
+        self
+    }
+
+    /// The same price under another name: where in the entry it was read.
+    fn under(mut self, place: &str) -> Self {
+        self.key = format!("{place}.{}", self.key);
         self
     }
 
     /// The price at half, as a batch has it.
-    fn halved(self) -> Self {
-        self.with("batches", number::fraction(-1, 2))
+    fn halved(mut self) -> Self {
+        let half = number::fraction(-1, 2);
+        self.factors.insert(0, ("batches".to_owned(), half));
+        self
     }
 }
 
@@ -145,18 +153,21 @@ impl Shelf<'_> {
         if self.own.contains_key(*first) {
             return None;
         }
-        let free = |base: &&&str| self.own.number(base).is_some_and(Q::is_zero);
-        let free = others.iter().find(free)?;
-        Some(Price::plain(*free, &Q::zero()))
+        let nearest = others.iter().find(|base| self.own.contains_key(**base))?;
+        let price = Price::plain(*nearest, self.own.number(nearest)?);
+        price.value.is_zero().then_some(price)
     }
 
     /// R3.4, then the stand-ins of R3.5.
     fn standard(&self, class: Class) -> Option<Price> {
         let bases = self.bases(class);
-        if let Some(bracket) = self.bracket() {
+        if let Some((place, bracket)) = self.bracket() {
             for base in &bases {
-                if let Some(value) = self.own.number(base).or_else(|| bracket.number(base)) {
-                    return Some(Price::plain(*base, value));
+                if let Some(price) = self.at_once(base) {
+                    return Some(price);
+                }
+                if let Some(value) = bracket.number(base) {
+                    return Some(Price::plain(*base, value).under(&place));
                 }
             }
         }
@@ -169,8 +180,9 @@ impl Shelf<'_> {
             .iter()
             .find_map(|base| self.base(base).map(|price| (*base, price)));
         let (base, price) = found?;
-        let half = class == Class::Read && base == INPUT && self.provider == "fireworks_ai";
-        if half && !self.own.contains_key(INPUT) && price.factor.is_none() {
+        let reads = [Class::Read, Class::ReadAudio, Class::ReadImage];
+        let half = reads.contains(&class) && base == INPUT && self.provider == "fireworks_ai";
+        if half && !self.own.contains_key(INPUT) && price.factors.is_empty() {
             return Some(price.with("default.fireworks_ai.cache_read", number::fraction(-1, 2)));
         }
         Some(price)
@@ -189,20 +201,14 @@ impl Shelf<'_> {
             return None;
         }
         let output = self.base(OUTPUT)?;
-        let derived = output
-            .factor
-            .as_ref()
-            .is_some_and(|(key, _)| key.ends_with(&end));
+        let derived = output.factors.iter().any(|(key, _)| key.ends_with(&end));
         (derived || output.key.ends_with(&end)).then_some(output)
     }
 
     /// R3.1, R3.2, R3.3 and R3.9: the price of one base.
     fn base(&self, base: &str) -> Option<Price> {
-        if let Some(value) = self.own.number(base) {
-            return Some(Price::plain(base, value));
-        }
-        if let Some(value) = self.off_peak.and_then(|block| block.number(base)) {
-            return Some(Price::plain(base, value));
+        if let Some(price) = self.at_once(base) {
+            return Some(price);
         }
         let suffix = self.tier.map(|tier| format!("_{tier}"));
         let suffix = suffix.as_deref().unwrap_or("");
@@ -218,6 +224,15 @@ impl Shelf<'_> {
             (_, Some((_, long))) => Some(keep_factor(long, in_tier, standard)),
             (None, None) => in_tier.or(standard),
         }
+    }
+
+    /// R3.9 and R3.10: the prices that hold whatever the length and the tier.
+    fn at_once(&self, base: &str) -> Option<Price> {
+        if let Some(value) = self.own.number(base) {
+            return Some(Price::plain(base, value));
+        }
+        let value = self.off_peak?.number(base)?;
+        Some(Price::plain(base, value).under("off_peak_pricing"))
     }
 
     fn plain(&self, key: &str) -> Option<Price> {
@@ -250,28 +265,23 @@ impl Shelf<'_> {
         crossed.max_by_key(|(size, _)| *size)
     }
 
-    fn bracket(&self) -> Option<&Object> {
-        let brackets = self.entry.list("tiered_pricing")?;
-        let objects = brackets.iter().filter_map(|bracket| match bracket {
-            Json::Object(bracket) => Some(bracket),
-            _ => None,
-        });
-        let upper = |bracket: &Object| match bracket.list("range") {
-            Some([_, Json::Number(upper)]) => Some(upper.clone()),
-            _ => None,
-        };
+    /// The bracket that the prompt falls into, and its name in the entry.
+    fn bracket(&self) -> Option<(String, &Object)> {
+        let brackets = self.entry.list("tiered_pricing")?.iter().enumerate();
+        let mut ranged: Vec<_> = brackets
+            .filter_map(|(at, bracket)| match bracket {
+                Json::Object(bracket) => match bracket.list("range") {
+                    Some([_, Json::Number(upper)]) => Some((upper, at, bracket)),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        ranged.sort_by(|a, b| a.0.cmp(b.0));
         let prompt = number::whole(self.prompt);
-        let mut ranged = objects
-            .filter(|bracket| upper(bracket).is_some())
-            .peekable();
-        let mut last = None;
-        while let Some(bracket) = ranged.next() {
-            last = Some(bracket);
-            if upper(bracket).is_some_and(|upper| upper >= prompt) {
-                break;
-            }
-        }
-        last
+        let fitting = ranged.iter().find(|(upper, ..)| **upper >= prompt);
+        let (_, at, bracket) = fitting.or(ranged.last())?;
+        Some((format!("tiered_pricing[{at}]"), bracket))
     }
 
     /// R5.2 and R5.3.
@@ -351,8 +361,5 @@ fn keep_factor(long: Price, in_tier: Option<Price>, standard: Option<Price>) -> 
     if ratio.is_one() || !number::is_decimal(&ratio, DIGITS) {
         return long;
     }
-    Price {
-        factor: Some((in_tier.key, ratio - Q::one())),
-        ..long
-    }
+    long.with(in_tier.key, ratio - Q::one())
 }

@@ -7,6 +7,9 @@ use crate::generate::Generator;
 /// A usage object that the entry's provider could have sent.
 pub(crate) fn usage(generator: &mut Generator<'_>) -> Value {
     let shape = generator.random.below(100);
+    if !generator.shapes {
+        return openai(generator, ["prompt", "completion"]);
+    }
     match generator.provider {
         "anthropic" | "bedrock" | "vertex_ai" if shape < 30 => anthropic(generator),
         "bedrock" if shape < 50 => converse(generator),

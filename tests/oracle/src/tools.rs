@@ -13,6 +13,8 @@ pub struct Tools<'a> {
     pub call: &'a Object,
     /// Its usage.
     pub usage: &'a Object,
+    /// The entry's name.
+    pub name: &'a str,
     /// The entry.
     pub entry: &'a Object,
     /// The provider by LiteLLM's name.

@@ -63,9 +63,9 @@ impl Units<'_> {
         if any_tokens && per_token.iter().any(above) {
             return None;
         }
-        let resolution = self.call.text("resolution");
+        let resolution = self.resolution();
         let exact = resolution.and_then(|at| {
-            let key = format!("output_cost_per_image_{}", at.to_lowercase());
+            let key = format!("output_cost_per_image_{}", at);
             let mut keys = self.shelf.entry.keys();
             self.unit(keys.find(|name| name.to_lowercase() == key)?)
         });
@@ -92,6 +92,12 @@ impl Units<'_> {
         })
     }
 
+    /// In lower case; some resolutions are numbers.
+    fn resolution(&self) -> Option<String> {
+        let number = self.call.number("resolution").map(number::show);
+        number.or_else(|| self.call.text("resolution").map(str::to_lowercase))
+    }
+
     fn pixels(&self) -> Option<Q> {
         let (width, height) = self.call.text("size")?.split_once('x')?;
         Some(number::parse(width)? * number::parse(height)?)
@@ -110,17 +116,19 @@ impl Units<'_> {
     }
 
     /// R6.4: speech by the second or by the clip; `None` where nothing is counted.
-    pub(crate) fn speech(&self) -> Option<Lines> {
+    pub(crate) fn speech(&self, any_tokens: bool) -> Option<Lines> {
         let seconds = self.some("duration_seconds");
         let price = self.unit("output_cost_per_second");
         let price = price.or_else(|| self.unit("input_cost_per_second"));
         if let (Some(price), Some(seconds)) = (price, seconds.clone()) {
             return Some(Ok(vec![Self::line(price, seconds)]));
         }
-        if let Some(price) = self.unit("output_cost_per_image") {
-            return Some(Ok(vec![Self::line(price, Q::one())]));
+        let counted = seconds.or_else(|| self.some("prompt_characters"));
+        let clips = self.some("images");
+        let clips = clips.or_else(|| (any_tokens || counted.is_some()).then(Q::one));
+        if let (Some(price), Some(clips)) = (self.unit("output_cost_per_image"), clips) {
+            return Some(Ok(vec![Self::line(price, clips)]));
         }
-        let counted = seconds.or(self.some("prompt_characters"));
         counted.map(|_| Err("input_cost_per_character".to_owned()))
     }
 
@@ -143,17 +151,25 @@ impl Units<'_> {
         Some(vec![Self::line(price, seconds)])
     }
 
+    /// Whether some seconds were counted.
+    #[must_use]
+    pub fn lasts(&self) -> bool {
+        self.some("duration_seconds").is_some()
+    }
+
     /// R6.5; `None` where the entry has no price of videos.
     pub(crate) fn video(&self) -> Option<Lines> {
-        let resolution = self.call.text("resolution");
-        let exact = resolution.map(|at| format!("output_cost_per_second_{}", at.to_lowercase()));
+        let resolution = self.resolution();
+        let exact = resolution.map(|at| format!("output_cost_per_second_{}", at));
         let price = self
             .unit("output_cost_per_video_per_second")
             .or_else(|| self.unit(&exact?))
             .or_else(|| self.unit("output_cost_per_second"))?;
         let videos = self.call.number("videos").cloned().unwrap_or_else(Q::one);
         let Some(seconds) = self.some("duration_seconds") else {
-            return Some(Err("duration_seconds".to_owned()));
+            let asked = self.said || self.call.contains_key("videos");
+            let missing = || Err("duration_seconds".to_owned());
+            return Some(if asked { missing() } else { Ok(Vec::new()) });
         };
         let mut lines = vec![Self::line(price, seconds * videos)];
         let each = self.unit("input_cost_per_image");
@@ -196,7 +212,10 @@ impl Units<'_> {
 
     /// R6.7; `None` where the call is priced by its tokens.
     pub(crate) fn rerank(&self, any_tokens: bool) -> Option<Lines> {
-        let price = self.unit("input_cost_per_query")?;
+        let Some(price) = self.unit("input_cost_per_query") else {
+            let counted = self.some("search_units").is_some() && !any_tokens;
+            return counted.then(|| Err("input_cost_per_query".to_owned()));
+        };
         if price.value.is_zero() && any_tokens {
             return None;
         }
@@ -230,23 +249,26 @@ impl Units<'_> {
         let none = Q::zero();
         let results = self.call.number("max_results").unwrap_or(&none);
         let mut last = None;
-        for bracket in self.shelf.entry.list("tiered_pricing")? {
+        for (at, bracket) in self.shelf.entry.list("tiered_pricing")?.iter().enumerate() {
             let Json::Object(bracket) = bracket else {
                 continue;
             };
             let Some([_, Json::Number(upper)]) = bracket.list("max_results_range") else {
                 continue;
             };
-            last = bracket.number("input_cost_per_query");
+            last = bracket
+                .number("input_cost_per_query")
+                .map(|value| (at, value));
             if upper >= results {
                 break;
             }
         }
-        let key = "input_cost_per_query".to_owned();
+        let (at, value) = last?;
+        let key = format!("tiered_pricing[{at}].input_cost_per_query");
         Some(Price {
             key,
-            value: last?.clone(),
-            factor: None,
+            value: value.clone(),
+            factors: Vec::new(),
         })
     }
 }

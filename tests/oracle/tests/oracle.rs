@@ -12,6 +12,7 @@ fn the_calculator_keeps_the_rules() {
     let run = Run {
         cases: 20_000,
         seed: 20_261_121,
+        shapes: true,
     };
     let outcome = compare::run(&map, &calculator::answer, run);
     assert_eq!(
