@@ -1,12 +1,13 @@
 //! Which entry prices a call, and why this one.
 
+use rust_decimal::prelude::ToPrimitive;
+
 use crate::{
     call::Call,
     entry::Entry,
     map::PriceMap,
     overrides::Overrides,
-    resolve::{How, Resolved},
-    units::variant,
+    resolve::{How, Picture, Resolved},
 };
 
 /// The prices that a call is billed by, and why these.
@@ -43,23 +44,29 @@ pub(crate) fn choose<'a>(map: &'a PriceMap, call: &Call<'a>) -> Result<Choice<'a
     }
 }
 
-/// The entry for images of the asked size, quality and steps, over that of the plain model.
+/// The entry for images of the asked size, quality and steps, else that of the plain model.
 pub(crate) fn choose_image<'a>(
     map: &'a PriceMap,
     call: &Call<'a>,
     provider: Option<&str>,
 ) -> Option<Choice<'a>> {
     let units = call.units?;
+    let picture = Picture {
+        quality: units.quality.as_deref(),
+        size: units.size.as_deref(),
+        steps: units.steps.and_then(|steps| steps.to_u64()),
+    };
     let model = call.base_model.unwrap_or(call.model);
-    let (name, entry) = variant(map, provider, model, units)?;
+    let found = map.resolve_picture(provider, model, picture)?;
+    let own = call.overrides.and_then(Overrides::prices);
+    let path = path(&found, model);
     Some(Choice {
-        own: call.overrides.and_then(Overrides::prices),
-        found: Some(Resolved {
-            name,
-            entry,
-            how: How::Exact,
-        }),
-        reason: "by size, quality and steps".to_owned(),
+        own,
+        found: Some(found),
+        reason: match own {
+            Some(_) => format!("the deployment's own prices; others from the map: {path}"),
+            None => path,
+        },
     })
 }
 
@@ -77,7 +84,7 @@ fn find<'a>(map: &'a PriceMap, call: &Call<'_>) -> Result<(Resolved<'a>, String)
     if let Some(base) = call.base_model {
         // Naming a base model of another provider is deliberate.
         let found = map
-            .resolve(call.provider, base)
+            .resolve_in(call.provider, call.place.region, base)
             .or_else(|| map.resolve(None, base));
         let found = found.ok_or_else(|| unknown(map, "base_model", None, base))?;
         return Ok((found, format!("base_model, {}", path(&found, base))));
@@ -92,10 +99,10 @@ fn find<'a>(map: &'a PriceMap, call: &Call<'_>) -> Result<(Resolved<'a>, String)
             format!("by the response's model, {}", path(&found, answered)),
         ));
     }
-    if let Some(found) = in_region(map, call) {
-        return Ok((found, "by region".to_owned()));
-    }
-    if let Some(found) = map.resolve(call.provider, call.model) {
+    let found = map
+        .resolve_in(call.provider, call.place.region, call.model)
+        .or_else(|| map.size_class(call.provider, call.model));
+    if let Some(found) = found {
         return Ok((found, path(&found, call.model)));
     }
     let by_response = call.response_model.and_then(|model| {
@@ -108,21 +115,6 @@ fn find<'a>(map: &'a PriceMap, call: &Call<'_>) -> Result<(Resolved<'a>, String)
         Some((found, reason))
     });
     by_response.ok_or_else(|| unknown(map, "model", call.provider, call.model))
-}
-
-/// The entry `{provider}/{region}/{model}`.
-fn in_region<'a>(map: &'a PriceMap, call: &Call<'_>) -> Option<Resolved<'a>> {
-    let (region, provider) = (call.place.region?, call.provider?);
-    let bare = call.model.strip_prefix(provider);
-    let bare = bare
-        .and_then(|rest| rest.strip_prefix('/'))
-        .unwrap_or(call.model);
-    let (name, entry) = map.exact(&[provider, "/", region, "/", bare].concat())?;
-    Some(Resolved {
-        name,
-        entry,
-        how: How::Exact,
-    })
 }
 
 /// How a name led to its entry, in a few words.

@@ -17,6 +17,7 @@ mod off_peak;
 mod overrides;
 mod parse;
 mod question;
+pub mod reported;
 mod resolve;
 mod tiers;
 mod tools;
@@ -31,5 +32,5 @@ pub use crate::{
     overrides::Overrides,
     parse::{MapError, Problem},
     question::{Question, QuestionError, answer},
-    resolve::{How, Resolved},
+    resolve::{How, Picture, Resolved},
 };

@@ -12,7 +12,7 @@ use crate::{
     entry::Entry,
     nearest,
     parse::{self, MapError, Parsed},
-    resolve::{self, Resolved},
+    resolve::{self, Index, Picture, Resolved},
 };
 
 static BUNDLED: &[u8] = include_bytes!("../prices.json");
@@ -27,9 +27,9 @@ pub struct PriceMap {
     version: String,
     /// Sorted by name.
     models: Vec<Model>,
-    index: HashMap<Arc<str>, usize>,
+    index: Index<Arc<str>>,
     /// Names that have capitals, without them.
-    folded: HashMap<Box<str>, usize>,
+    folded: Index<Box<str>>,
     providers: HashSet<Arc<str>>,
     keys: HashSet<Arc<str>>,
 }
@@ -76,8 +76,8 @@ impl PriceMap {
         let mut map = Self {
             version: format!("{label}+sha256:{short}"),
             models: Vec::with_capacity(entries.len()),
-            index: HashMap::with_capacity(entries.len()),
-            folded: HashMap::new(),
+            index: Index::default(),
+            folded: Index::default(),
             providers: HashSet::new(),
             keys,
         };
@@ -145,7 +145,36 @@ impl PriceMap {
     /// The entry that prices `model`, as a provider or client may write the name.
     #[must_use]
     pub fn resolve(&self, provider: Option<&str>, model: &str) -> Option<Resolved<'_>> {
-        resolve::resolve(self, provider, model)
+        resolve::resolve(self, provider, None, model)
+    }
+
+    /// As [`Self::resolve`]; an entry that is the provider's for `region` comes first.
+    #[must_use]
+    pub fn resolve_in(
+        &self,
+        provider: Option<&str>,
+        region: Option<&str>,
+        model: &str,
+    ) -> Option<Resolved<'_>> {
+        resolve::resolve(self, provider, region, model)
+    }
+
+    /// The entry that prices a picture: that of its quality, size and steps, else the model's.
+    #[must_use]
+    pub fn resolve_picture(
+        &self,
+        provider: Option<&str>,
+        model: &str,
+        picture: Picture<'_>,
+    ) -> Option<Resolved<'_>> {
+        picture.resolve(self, provider, model)
+    }
+
+    /// The entry for all models of about the size that a name says, of Fireworks and Together.
+    /// Only for a name that [`Self::resolve`] does not find.
+    #[must_use]
+    pub fn size_class(&self, provider: Option<&str>, model: &str) -> Option<Resolved<'_>> {
+        resolve::size_class(self, provider, model)
     }
 
     /// Names in the map that resemble `name`, the most alike first: for error messages.
@@ -166,15 +195,14 @@ impl PriceMap {
 
     /// The entry whose name differs from `name` at most in capitals.
     pub(crate) fn in_any_case(&self, name: &str) -> Option<(&str, &Entry)> {
-        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            let lower = name.to_ascii_lowercase();
-            let at = self
-                .index
-                .get(&*lower)
-                .or_else(|| self.folded.get(&*lower))?;
-            return self.at(*at);
+        if !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.at(*self.folded.get(name)?);
         }
-        self.at(*self.folded.get(name)?)
+        let at = resolve::with_lower(name, |lower| {
+            let found = self.index.get(lower).or_else(|| self.folded.get(lower));
+            found.copied()
+        });
+        self.at(at?)
     }
 
     fn at(&self, at: usize) -> Option<(&str, &Entry)> {

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashSet, io::Write};
 
 use chrono::{DateTime, Utc};
-use event::{Class, Cost, CostStatus, Timestamp, Usage};
+use event::{Class, Cost, CostStatus, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -14,6 +14,7 @@ use crate::{
     map::PriceMap,
     overrides::Overrides,
     parse::{Pairs, figure},
+    reported::{self, ReportError},
 };
 
 /// The longest line that is read.
@@ -71,8 +72,8 @@ pub enum QuestionError {
         value: String,
     },
     /// The usage cannot be read.
-    #[error("`usage` cannot be read: {0}")]
-    Usage(String),
+    #[error("`usage`: {0}")]
+    Usage(#[source] ReportError),
     /// The deployment's own prices cannot be read.
     #[error("`prices`: {0}")]
     Prices(#[source] crate::MapError),
@@ -171,8 +172,9 @@ impl Question {
     ) -> Result<Cost, QuestionError> {
         let (provider, call_type) = (self.provider.as_deref(), self.call_type.as_deref());
         let usage = self.usage.as_deref();
-        let usage = usage.map(|usage| reported(provider, call_type, usage));
-        let usage = usage.transpose()?.unwrap_or_default();
+        let usage = usage.map(|usage| reported::usage(provider, call_type, usage));
+        let usage = usage.transpose().map_err(QuestionError::Usage)?;
+        let usage = usage.unwrap_or_default();
         let call = Call {
             provider,
             base_model: self.base_model.as_deref(),
@@ -195,15 +197,6 @@ impl Question {
         };
         Ok(crate::calculate::price(map, &call))
     }
-}
-
-/// What a provider reports, in one shape.
-fn reported(
-    _provider: Option<&str>,
-    _call_type: Option<&str>,
-    usage: &RawValue,
-) -> Result<Usage, QuestionError> {
-    serde_json::from_str(usage.get()).map_err(|error| QuestionError::Usage(error.to_string()))
 }
 
 /// Answers a question: writes one line of JSON to `out`. A question that cannot be read is

@@ -2,26 +2,25 @@
 //!
 //! The name is tried behind its provider, as it is, and then without what providers add to a name:
 //! routes and regions, revisions, dates, the owner of a fine-tuned model. Each is tried exactly and
-//! then in any case. An entry of another provider is never taken.
+//! then in any case. An entry of another provider is never taken. Nothing is allocated.
+
+mod hash;
+mod picture;
+mod size;
+mod spelling;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
-use crate::{entry::Entry, map::PriceMap};
+pub(crate) use crate::resolve::hash::Index;
+pub use crate::resolve::picture::Picture;
+use crate::{entry::Entry, map::PriceMap, resolve::spelling::Bedrock};
 
 /// Providers that pass calls on to any other.
 const ANY: [&str; 3] = ["github", "litellm_proxy", "nadir"];
-/// What Bedrock model names carry in front to choose an API.
-const BEDROCK_ROUTES: [&str; 7] = [
-    "converse/",
-    "invoke/",
-    "chat_completions/",
-    "openai/",
-    "mantle/",
-    "nova/",
-    "nova-2/",
-];
-/// What Bedrock model names carry in front to choose a group of regions.
-const BEDROCK_GEOGRAPHIES: [&str; 7] = ["global.", "us-gov.", "us.", "eu.", "apac.", "jp.", "au."];
+/// The longest name that is looked for. None in a map is half as long.
+const NAME_BYTES_MAX: usize = 256;
 
 /// The entry that prices a model.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +53,16 @@ pub enum How {
     WithoutRoute,
     /// The group of regions has no price of its own.
     WithoutGeography,
-    /// The full path of a Fireworks model, or only its name.
+    /// The full path of a model, or only its name.
     ByPath,
+    /// The entry is the provider's for the region.
+    InRegion,
+    /// The entry names the revision that is meant where none is named.
+    Revision,
+    /// The entry is for pictures of a quality, size or number of steps.
+    Variant,
+    /// The entry is for all models of about that many parameters.
+    SizeClass,
 }
 
 impl fmt::Display for How {
@@ -69,21 +76,34 @@ impl fmt::Display for How {
             Self::WithoutOwner => "without owner of fine-tuning",
             Self::WithoutRoute => "without route or region",
             Self::WithoutGeography => "without geography prefix",
-            Self::ByPath => "by account path",
+            Self::ByPath => "by path",
+            Self::InRegion => "in its region",
+            Self::Revision => "with the usual revision",
+            Self::Variant => "with quality, size or steps",
+            Self::SizeClass => "by number of parameters",
         })
     }
 }
 
+/// Finds the entry; one that holds in `region` comes first.
 pub(crate) fn resolve<'a>(
     map: &'a PriceMap,
     provider: Option<&str>,
+    region: Option<&str>,
     model: &str,
 ) -> Option<Resolved<'a>> {
-    let provider = provider.or_else(|| provider_in(map, model));
-    let search = Search { map, provider };
-    let bare = without_provider(model, provider);
-    let prefixed = bare.len() < model.len();
-    if prefixed {
+    let search = Search {
+        region,
+        ..Search::new(map, provider, model)
+    };
+    let bare = without_provider(model, search.provider);
+    if bare.len() > NAME_BYTES_MAX {
+        return None;
+    }
+    if let Some(found) = region.and_then(|region| search.in_region(region, bare)) {
+        return Some(found);
+    }
+    if bare.len() < model.len() {
         // `openrouter/auto` is `auto` of OpenRouter, or `openrouter/openrouter/auto`.
         return search
             .hit(model, How::Exact)
@@ -95,6 +115,20 @@ pub(crate) fn resolve<'a>(
         .behind_provider(bare, How::Exact)
         .or_else(|| search.hit(bare, How::Exact))
         .or_else(|| search.shortened(bare))
+}
+
+pub(crate) fn size_class<'a>(
+    map: &'a PriceMap,
+    provider: Option<&str>,
+    model: &str,
+) -> Option<Resolved<'a>> {
+    let provider = provider.or_else(|| provider_in(map, model))?;
+    let (name, entry) = map.exact(size::class(family(provider), model)?)?;
+    Some(Resolved {
+        name,
+        entry,
+        how: How::SizeClass,
+    })
 }
 
 /// The provider that the first segment of a model's name says.
@@ -129,12 +163,52 @@ pub(crate) fn family(provider: &str) -> &str {
     }
 }
 
+/// Passes on the parts as one name, put together on the stack. What no name in a map is as long as
+/// is not found.
+fn joined<'a>(
+    parts: &[&str],
+    find: impl FnOnce(&str) -> Option<Resolved<'a>>,
+) -> Option<Resolved<'a>> {
+    let mut bytes = [0; NAME_BYTES_MAX];
+    let mut end = 0;
+    for part in parts {
+        let start = end;
+        end += part.len();
+        bytes.get_mut(start..end)?.copy_from_slice(part.as_bytes());
+    }
+    find(str::from_utf8(bytes.get(..end)?).ok()?)
+}
+
+/// Passes on the name in small letters.
+pub(crate) fn with_lower<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    let mut bytes = [0; NAME_BYTES_MAX];
+    let bytes = bytes.get_mut(..name.len())?;
+    bytes.copy_from_slice(name.as_bytes());
+    bytes.make_ascii_lowercase();
+    find(str::from_utf8(bytes).ok()?)
+}
+
+#[derive(Clone, Copy)]
 struct Search<'a, 'n> {
     map: &'a PriceMap,
     provider: Option<&'n str>,
+    /// The name that the provider's variants share.
+    family: Option<&'n str>,
+    region: Option<&'n str>,
 }
 
-impl<'a> Search<'a, '_> {
+impl<'a, 'n> Search<'a, 'n> {
+    /// For a model of `provider`, or of the one that its name says.
+    fn new(map: &'a PriceMap, provider: Option<&'n str>, model: &'n str) -> Self {
+        let provider = provider.or_else(|| provider_in(map, model));
+        Self {
+            map,
+            provider,
+            family: provider.map(family),
+            region: None,
+        }
+    }
+
     fn hit(&self, name: &str, how: How) -> Option<Resolved<'a>> {
         let agrees = |(_, entry): &(&str, &Entry)| self.agrees(entry);
         if let Some((name, entry)) = self.map.exact(name).filter(agrees) {
@@ -151,18 +225,35 @@ impl<'a> Search<'a, '_> {
 
     /// Tries the name with the provider in front, and with the name that its variants share.
     fn behind_provider(&self, name: &str, how: How) -> Option<Resolved<'a>> {
-        let provider = self.provider?;
-        let family = family(provider);
-        self.hit(&[provider, "/", name].concat(), how).or_else(|| {
-            (family != provider).then(|| self.hit(&[family, "/", name].concat(), how))?
+        let (provider, family) = (self.provider?, self.family?);
+        let hit = |provider| joined(&[provider, "/", name], |name| self.hit(name, how));
+        // Bedrock's newer endpoint has entries and regions of its own.
+        let shares = family != provider && provider != "bedrock_mantle";
+        hit(provider).or_else(|| hit(Some(family).filter(|_| shares)?))
+    }
+
+    fn behind_provider_or_bare(&self, name: &str, how: How) -> Option<Resolved<'a>> {
+        self.behind_provider(name, how)
+            .or_else(|| self.hit(name, how))
+    }
+
+    /// Tries the entry that holds in a region.
+    fn in_region(&self, region: &str, name: &str) -> Option<Resolved<'a>> {
+        joined(&[region, "/", name], |name| {
+            self.behind_provider(name, How::InRegion)
         })
     }
 
+    fn is_bedrock(&self, name: &str) -> bool {
+        self.family
+            .map_or_else(|| spelling::is_bedrock(name), |family| family == "bedrock")
+    }
+
     fn agrees(&self, entry: &Entry) -> bool {
-        let (Some(wanted), Some(provider)) = (self.provider, entry.provider()) else {
+        let (Some(wanted), Some(provider)) = (self.family, entry.provider()) else {
             return true;
         };
-        let (wanted, provider) = (family(wanted), family(provider));
+        let provider = family(provider);
         wanted == provider
             || ANY.contains(&wanted)
             || (wanted == "azure_ai" && matches!(provider, "azure" | "openai"))
@@ -170,106 +261,86 @@ impl<'a> Search<'a, '_> {
 
     /// Tries the name without what providers add to names.
     fn shortened(&self, name: &str) -> Option<Resolved<'a>> {
-        let try_both = |name: &str, how| {
-            self.behind_provider(name, how)
-                .or_else(|| self.hit(name, how))
-        };
-        let by_provider = match self.provider.map(family) {
-            Some("bedrock") => bedrock_names(name).find_map(|(name, how)| try_both(name, how)),
-            Some("vertex_ai" | "gemini" | "databricks") => {
-                revision_of(name).and_then(|name| try_both(name, How::WithoutRevision))
-            }
+        let by_provider = match self.family {
+            _ if self.is_bedrock(name) => self.bedrock(name),
+            Some("vertex_ai" | "gemini" | "databricks") => self.google(name),
             Some("fireworks_ai") => self.fireworks(name),
+            Some("azure" | "azure_ai") => self.azure(name),
             _ => None,
         };
+        let short = |name: Option<&str>, how| self.behind_provider_or_bare(name?, how);
         by_provider
-            .or_else(|| base_of_fine_tuned(name).and_then(|name| try_both(name, How::WithoutOwner)))
-            .or_else(|| undated(name).and_then(|name| try_both(name, How::WithoutDate)))
+            .or_else(|| short(spelling::without_owner(name), How::WithoutOwner))
+            .or_else(|| short(spelling::without_date(name), How::WithoutDate))
     }
 
+    fn bedrock(&self, name: &str) -> Option<Resolved<'a>> {
+        let said = Bedrock::of(name);
+        let short = |name: Option<&str>, how| self.behind_provider_or_bare(name?, how);
+        let in_region = |name: Option<&str>| self.in_region(said.region.or(self.region)?, name?);
+        in_region(Some(said.modest))
+            .or_else(|| short(Some(said.routeless), How::WithoutRoute))
+            .or_else(|| short(Some(said.modest), How::WithoutRoute))
+            .or_else(|| in_region(said.anywhere))
+            .or_else(|| short(said.anywhere, How::WithoutGeography))
+            .or_else(|| {
+                // What only the newer endpoint has.
+                let mantle = |name: &str| self.hit(name, How::WithoutRoute);
+                joined(&["bedrock_mantle/", said.modest], mantle)
+            })
+    }
+
+    fn google(&self, name: &str) -> Option<Resolved<'a>> {
+        let short = |name: Option<&str>, how| self.behind_provider_or_bare(name?, how);
+        let plain = spelling::without_publisher(name);
+        let model = plain.unwrap_or(name);
+        let with = |revision: &str| {
+            joined(&[model, revision], |name| {
+                self.behind_provider_or_bare(name, How::Revision)
+            })
+        };
+        short(spelling::without_revision(name), How::WithoutRevision)
+            .or_else(|| short(plain, How::ByPath))
+            .or_else(|| short(spelling::without_revision(model), How::WithoutRevision))
+            .or_else(|| with("@latest"))
+            .or_else(|| with("@default"))
+            .or_else(|| {
+                joined(&["meta/", model], |name| {
+                    self.behind_provider(name, How::ByPath)
+                })
+            })
+    }
+
+    /// A date goes before the place, because the place may decide the price. What Azure AI does not
+    /// have is Azure's or OpenAI's.
+    fn azure(&self, name: &str) -> Option<Resolved<'a>> {
+        let short = |name: Option<&str>, how| {
+            self.behind_provider_or_bare(name?, how)
+                .or_else(|| joined(&["azure/", name?], |name| self.hit(name, how)))
+        };
+        let anywhere = spelling::without_worldwide(name);
+        short(Some(name), How::WithoutProvider)
+            .or_else(|| short(spelling::without_date(name), How::WithoutDate))
+            .or_else(|| short(anywhere, How::WithoutRoute))
+            .or_else(|| short(spelling::without_date(anywhere?), How::WithoutRoute))
+    }
+
+    /// Fireworks has a model by its path, or only by its name. Behind `#` stands a deployment.
     fn fireworks(&self, name: &str) -> Option<Resolved<'a>> {
-        if let Some((_, last)) = name.rsplit_once("/models/") {
-            return self
-                .behind_provider(last, How::ByPath)
-                .or_else(|| self.hit(last, How::ByPath));
+        let name = name.split('#').next().unwrap_or(name);
+        if let Some((_, last)) = name.rsplit_once("models/") {
+            return joined(&["accounts/fireworks/models/", last], |path| {
+                self.behind_provider_or_bare(path, How::ByPath)
+            })
+            .or_else(|| self.behind_provider_or_bare(last, How::ByPath));
         }
-        self.behind_provider(&["accounts/fireworks/models/", name].concat(), How::ByPath)
+        let last = name.rsplit_once("routers/").map_or(name, |(_, last)| last);
+        ["accounts/fireworks/models/", "accounts/fireworks/routers/"]
+            .into_iter()
+            .find_map(|path| {
+                joined(&[path, last], |path| {
+                    self.behind_provider_or_bare(path, How::ByPath)
+                })
+            })
     }
-}
-
-/// A Bedrock model's name, shorter each time: the last segment of an ARN, without route and region,
-/// without throughput (`:28k`), without geography.
-fn bedrock_names(name: &str) -> impl Iterator<Item = (&str, How)> {
-    let mut routeless = if name.starts_with("arn:") {
-        name.rsplit_once('/').map_or(name, |(_, last)| last)
-    } else {
-        name
-    };
-    while let Some(rest) = BEDROCK_ROUTES
-        .iter()
-        .find_map(|route| routeless.strip_prefix(route))
-    {
-        routeless = rest;
-    }
-    if let Some((first, rest)) = routeless.split_once('/')
-        && is_region(first)
-    {
-        routeless = rest;
-    }
-    let modest = routeless
-        .rsplit_once(':')
-        .filter(|(_, last)| is_throughput(last));
-    let modest = modest.map_or(routeless, |(rest, _)| rest);
-    let anywhere = BEDROCK_GEOGRAPHIES
-        .iter()
-        .find_map(|prefix| modest.strip_prefix(prefix));
-    [
-        Some((routeless, How::WithoutRoute)),
-        Some((modest, How::WithoutRoute)),
-        anywhere.map(|name| (name, How::WithoutGeography)),
-    ]
-    .into_iter()
-    .flatten()
-}
-
-/// `us-east-1`.
-fn is_region(segment: &str) -> bool {
-    let mut parts = segment.rsplit('-');
-    parts.next().is_some_and(is_number) && parts.count() >= 2
-}
-
-/// `28k`.
-fn is_throughput(field: &str) -> bool {
-    field.strip_suffix('k').is_some_and(is_number)
-}
-
-/// `gemini-2.5-pro-002` and `gemini-2.5-pro@latest` are revisions of `gemini-2.5-pro`. Fewer than
-/// three digits are part of a model's own name.
-fn revision_of(name: &str) -> Option<&str> {
-    name.strip_suffix("@latest").or_else(|| {
-        let (rest, digits) = name.rsplit_once('-')?;
-        (digits.len() == 3 && is_number(digits)).then_some(rest)
-    })
-}
-
-/// `ft:gpt-4o-mini-2024-07-18:owner:name:id` is a fine-tuned `ft:gpt-4o-mini-2024-07-18`.
-fn base_of_fine_tuned(name: &str) -> Option<&str> {
-    let base = name.strip_prefix("ft:")?.split_once(':')?.0;
-    name.get(..base.len() + "ft:".len())
-}
-
-/// Without `-2024-08-06`, `-20240806` or `@20240806` at the end.
-fn undated(name: &str) -> Option<&str> {
-    let (rest, end) = name.rsplit_once(['-', '@'])?;
-    if end.len() == 8 && is_number(end) && end.starts_with("20") {
-        return Some(rest);
-    }
-    let (rest, month) = rest.rsplit_once('-')?;
-    let (rest, year) = rest.rsplit_once('-')?;
-    let are_numbers = is_number(year) && is_number(month) && is_number(end);
-    (are_numbers && (year.len(), month.len(), end.len()) == (4, 2, 2)).then_some(rest)
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

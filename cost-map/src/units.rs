@@ -7,7 +7,7 @@ mod queries;
 mod tokens;
 mod video;
 
-pub(crate) use self::images::{by_tokens, variant};
+pub(crate) use self::images::by_tokens;
 
 use event::Class;
 use rust_decimal::Decimal;

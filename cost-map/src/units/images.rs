@@ -7,15 +7,10 @@ use super::{line, product_line, some, tokens};
 use crate::{
     bill::Bill,
     calculate::Case,
-    call::Units,
     entry::{Entry, Price},
     keys::Base,
-    map::PriceMap,
     tiers::Sheet,
 };
-
-/// Steps up to which Stability's price for few steps holds.
-const FEW_STEPS: u64 = 50;
 
 /// By tokens where images are priced so, else by the image, else by the pixel.
 pub(super) fn charge(case: &Case<'_>, bill: &mut Bill) -> bool {
@@ -89,42 +84,4 @@ fn pixels(size: &str) -> Option<[Decimal; 2]> {
     let width: u32 = width.trim_end_matches('-').parse().ok()?;
     let height: u32 = height.trim_start_matches('-').parse().ok()?;
     Some([width.into(), height.into()])
-}
-
-/// The entry for images of the asked size, quality and steps.
-pub(crate) fn variant<'a>(
-    map: &'a PriceMap,
-    provider: Option<&str>,
-    model: &str,
-    units: &Units,
-) -> Option<(&'a str, &'a Entry)> {
-    let size = units.size.as_deref().map(|size| {
-        let apart = size.replace("-x-", "x").to_ascii_lowercase();
-        apart.replace('x', "-x-")
-    });
-    let (size, quality) = (size.as_deref(), units.quality.as_deref());
-    let steps = units.steps.map(|steps| {
-        let few = steps <= FEW_STEPS.into();
-        format!("{}-steps", if few { "50" } else { "max" })
-    });
-    let bare = provider
-        .and_then(|provider| model.strip_prefix(provider)?.strip_prefix('/'))
-        .unwrap_or(model);
-    let orders = [[size, steps.as_deref()], [quality, size], [size, quality]];
-    let both = orders
-        .into_iter()
-        .filter_map(|[first, second]| Some([first?, "/", second?].concat()));
-    let alone = [size, quality].into_iter().flatten().map(str::to_owned);
-    both.chain(alone).find_map(|variant| {
-        let with = |provider: &str| {
-            let names = [
-                format!("{provider}/{variant}/{bare}"),
-                format!("{variant}/{provider}/{bare}"),
-            ];
-            names.iter().find_map(|name| map.exact(name))
-        };
-        provider
-            .and_then(with)
-            .or_else(|| map.exact(&format!("{variant}/{bare}")))
-    })
 }
