@@ -141,8 +141,15 @@ fn bill(map: &Map, call: &Object, found: Option<Found<'_>>) -> Bill {
         .or_else(|| entry.text("litellm_provider"))
         .unwrap_or("");
     let provider = map::family(provider);
-    let tokens = usage::tokens(call.object("usage"), provider);
+    let mut tokens = usage::tokens(call.object("usage"), provider);
     let call_type = call.text("call_type");
+    if !tokens.detailed && call_type.is_some_and(|name| kind_of_call(name) == Kind::Image) {
+        // R11.1: the output of an image call is images.
+        let output = tokens.classes.remove(&Class::Out);
+        tokens
+            .classes
+            .extend(output.map(|output| (Class::OutImage, output)));
+    }
     let batch_call = call_type.is_some_and(|name| name.ends_with("retrieve_batch"));
     let batch = batch_call || call.text("service_tier") == Some("batch");
     let shelf = Shelf {

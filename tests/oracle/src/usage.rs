@@ -49,7 +49,7 @@ pub struct Tokens {
     pub prompt: u64,
     /// All of the output.
     pub completion: u64,
-    /// Whether the provider said what the input tokens were.
+    /// Whether the provider said what the output tokens were.
     pub detailed: bool,
     /// Whether the cache that was read is one that the caller had made.
     pub explicit_cache: bool,
@@ -72,6 +72,8 @@ struct Report {
     input: [u64; 3],
     output: [u64; 4],
     detailed: bool,
+    /// Whether the report is in the dialect of OpenAI.
+    chat: bool,
 }
 
 /// Sorts the tokens of a usage object into classes.
@@ -81,12 +83,7 @@ pub fn tokens(usage: Option<&Object>, provider: &str) -> Tokens {
         return Tokens::default();
     };
     let mut report = read_report(usage);
-    if provider == "xai" {
-        let beside = report
-            .total
-            .saturating_sub(report.prompt + report.completion);
-        report.completion += beside.min(report.output[0]);
-    }
+    report.beside(provider);
     let mut classes = BTreeMap::new();
     sort_input(&report, &mut classes);
     sort_output(&report, &mut classes);
@@ -97,6 +94,24 @@ pub fn tokens(usage: Option<&Object>, provider: &str) -> Tokens {
         detailed: report.detailed,
         explicit_cache: report.explicit_cache,
         classes,
+    }
+}
+
+impl Report {
+    /// R2.6 and R11.3: reasoning that a provider counts beside the completion.
+    fn beside(&mut self, provider: &str) {
+        let beside = self.total.saturating_sub(self.prompt + self.completion);
+        let said = self.output[0];
+        let google = ["gemini", "vertex_ai"].contains(&provider) && self.chat;
+        if google && self.prompt + self.completion > 0 {
+            self.output[0] = said.max(beside);
+            self.completion += beside;
+        } else if provider == "xai" || beside == said {
+            self.completion += beside.min(said);
+        }
+        if self.prompt == 0 {
+            self.prompt = self.total.saturating_sub(self.completion);
+        }
     }
 }
 
@@ -227,11 +242,9 @@ fn read_openai(usage: &Object) -> Report {
     let cached = input.object("cached_tokens_details");
     let total = count(usage, "total_tokens");
     let completion = first(usage, &["completion_tokens", "output_tokens"]);
-    let mut prompt = first(usage, &["prompt_tokens", "input_tokens"]);
-    if prompt == 0 {
-        prompt = total.saturating_sub(completion);
-    }
+    let prompt = first(usage, &["prompt_tokens", "input_tokens"]);
     Report {
+        chat: true,
         prompt,
         completion,
         total,
@@ -252,7 +265,7 @@ fn read_openai(usage: &Object) -> Report {
             "video_tokens",
         ]
         .map(|name| count(output, name)),
-        detailed: said.is_some_and(|said| said.values().any(|value| *value != Json::Plain)),
+        detailed: out.is_some(),
     }
 }
 
