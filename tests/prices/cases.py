@@ -9,8 +9,11 @@ import random
 import re
 
 TIERS = ["flex", "priority", "balanced", "ultrafast"]
+# litellm takes the second prefix of these names for a repetition of the first, and prices another entry.
+TWICE = re.compile(r"^(perplexity)/\1/")
 # Providers that share their entries.
 FAMILIES = ("vertex_ai", "fireworks_ai", "bedrock")
+QUALITIES = ["hd", "standard", "low", "medium", "high"]
 IMAGE_SIZES = ["1024x1024", "512x512", "1792x1024", "1024x1536", "256x256"]
 
 
@@ -153,7 +156,9 @@ class Case:
         if self.mode == "embedding":
             usage["completion_tokens"] = 0
             usage["total_tokens"] = usage["prompt_tokens"]
+        # litellm asks GitHub for a token before it prices a batch of Copilot.
         batch = self.chance(12) and self.mode in ("chat", "responses", "embedding")
+        batch = batch and self.provider != "github_copilot"
         if batch:
             self.ask["call_type"] = "aretrieve_batch"
         if self.mode == "moderation":
@@ -167,7 +172,7 @@ class Case:
             self.line["at"] = f"2026-11-{self.random.randrange(1, 29):02}T{hour:02}:{minute}Z"
         if self.has("cost_per_second", "input_cost_per_second", "output_cost_per_second"):
             self.line["response_seconds"] = str(self.random.randrange(1, 100_000) / 1000)
-        if self.provider in ("xai", "perplexity") and self.chance(10):
+        if self.provider in ("xai", "perplexity") and self.chance(10) and not batch:
             usage["cost"] = 0.0123
         if not batch:
             self.tools(usage)
@@ -202,20 +207,39 @@ class Case:
 
     def image(self):
         count = self.random.randrange(1, 5)
+        self.named_image()
         self.line |= {"images": count, "call_type": self.mode}
         self.ask = {"function": "image"}
         if self.has("input_cost_per_pixel", "output_cost_per_pixel") or self.chance(50):
-            self.line["size"] = self.random.choice(IMAGE_SIZES)
-        if self.chance(40):
-            self.line["quality"] = self.random.choice(["hd", "standard", "low", "medium", "high"])
+            self.line.setdefault("size", self.random.choice(IMAGE_SIZES))
+        if self.chance(40) and "size" not in self.line:
+            self.line["quality"] = self.random.choice(QUALITIES)
         by_token = self.has("output_cost_per_image_token", "output_cost_per_token", "input_cost_per_image_token")
-        if by_token and self.chance(80):
+        by_usage = self.provider in ("openai", "azure", "gemini", "vertex_ai", "tencent")
+        if by_token and by_usage and self.chance(80):
             usage = self.usage(plain=True)
             text = self.random.randrange(usage["prompt_tokens"] + 1)
             image = usage["prompt_tokens"] - text
             usage["prompt_tokens_details"] = {"text_tokens": text, "image_tokens": image}
             usage["completion_tokens_details"] = {"image_tokens": usage["completion_tokens"]}
             self.line["usage"] = usage
+
+    def named_image(self):
+        """An entry of one size and quality is asked for by its model, size and quality."""
+        parts = self.name.split("/")
+        at = next((n for n, part in enumerate(parts) if re.fullmatch(r"\d+-x-\d+", part)), None)
+        if at is None:
+            return
+        self.line["size"] = parts.pop(at).replace("-x-", "x")
+        for near in (at - 1, at):
+            if 0 <= near < len(parts) - 1 and parts[near] in QUALITIES:
+                self.line["quality"] = parts.pop(near)
+                break
+            if 0 <= near < len(parts) - 1 and parts[near].endswith("-steps"):
+                steps = parts.pop(near)
+                self.line["steps"] = 51 if steps.startswith("max") else 50
+                break
+        self.line["model"] = "/".join(parts)
 
     def video(self):
         self.line["call_type"] = "create_video"

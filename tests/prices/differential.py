@@ -19,18 +19,22 @@ from decimal import Decimal
 
 import explanations
 import peer
-from cases import Case
+from cases import TWICE, Case
 
 HERE = pathlib.Path(__file__).resolve().parent
 COST_MAP = HERE.parent.parent / "cost-map"
 # Floats against exact decimals: what may be lost on the way.
 TOLERANCE = Decimal("1e-12")
 CHUNK = 20_000
+# Not 0, which would make free what the price stands in for, too; and so small that it does not show.
+NEARLY_FREE = "0.0000000000000000000000001"
+TOKEN_KEYS = ("input_cost_per_token", "output_cost_per_token")
 TOGETHER_MAX = 3
 
 
 def main():
     arguments = read_arguments()
+    explanations.check()
     text = (COST_MAP / "prices.json").read_text(encoding="utf-8")
     prices = json.loads(text)
     peer.load(prices)
@@ -38,7 +42,7 @@ def main():
     exact = json.loads(text, parse_float=Decimal, parse_int=Decimal)
     table = collections.defaultdict(collections.Counter)
     unexplained = []
-    names = sorted(prices)
+    names = sorted(name for name in prices if not TWICE.match(name))
     for start in range(0, arguments.cases, CHUNK):
         numbers = range(start, min(start + CHUNK, arguments.cases))
         cases = []
@@ -46,10 +50,11 @@ def main():
             name = names[number % len(names)]
             cases.append(Case(name, prices[name], f"{arguments.seed}:{number}"))
         answers = ask_calculator(arguments.calculator, cases)
+        free = ask_again(arguments.calculator, cases, answers)
         for case, answer in zip(cases, answers, strict=True):
-            case.entry = exact[case.name]
+            case.entry = exact.get(answer.get("map_entry")) or exact[case.name]
             theirs = peer.cost(case)
-            verdict = judge(case, answer, theirs)
+            verdict = judge(case, answer, theirs, free.get(id(case)))
             row = table[case.mode]
             row["cases"] += 1
             if verdict is None:
@@ -85,29 +90,50 @@ def check_version():
 
 
 def ask_calculator(program, cases):
-    lines = "".join(json.dumps(case.line) + "\n" for case in cases)
-    done = subprocess.run([program], input=lines, capture_output=True, text=True, check=True, timeout=600)
+    return ask_lines(program, [case.line for case in cases])
+
+
+def ask_lines(program, lines):
+    lines = "".join(json.dumps(line) + "\n" for line in lines)
+    done = subprocess.run([program], input=lines, capture_output=True, text=True, timeout=600)
     return [json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines()]
 
 
 def close(ours, theirs):
-    return abs(ours - theirs) <= TOLERANCE * max(abs(ours), abs(theirs))
+    return abs(ours - theirs) <= max(TOLERANCE * max(abs(ours), abs(theirs)), Decimal("1e-17"))
 
 
-def judge(case, answer, theirs):
+def ask_again(program, cases, answers):
+    """What unpriced calls cost if the token prices that are missing were next to nothing, by case."""
+    again, lines = [], []
+    for case, answer in zip(cases, answers, strict=True):
+        if answer.get("status") != "unpriced":
+            continue
+        missing = [key for key in TOKEN_KEYS if key not in case.entry]
+        if case.mode not in explanations.UNIT_MODES and missing:
+            again.append(case)
+            lines.append(case.line | {"prices": dict.fromkeys(missing, NEARLY_FREE)})
+    found = ask_lines(program, lines)
+    return {id(case): answer for case, answer in zip(again, found, strict=True)}
+
+
+def judge(case, answer, theirs, free):
     """`("equal",)`, the ids that explain the difference, or `None`."""
     if "error" in answer:
         return None
     unpriced, raised = answer["status"] == "unpriced", isinstance(theirs, Exception)
     if unpriced and raised:
         return ("equal",)
-    if unpriced or raised:
-        return explanations.of_status(case, answer, theirs)
+    if raised:
+        return explanations.of_error(case, theirs)
     theirs = Decimal(theirs)
-    bill = explanations.read(answer["line_items"])
+    if unpriced and free is None:
+        return explanations.of_unpriced(case, theirs)
+    bill = explanations.read((free or answer)["line_items"])
     if close(explanations.total(bill), theirs):
-        return ("equal",)
-    return explain(case, bill, theirs)
+        return ("no-price-is-free",) if unpriced else ("equal",)
+    ids = explain(case, bill, theirs)
+    return ("no-price-is-free", *ids) if unpriced and ids else ids
 
 
 def explain(case, bill, theirs):

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+import peer
+
 HALF = Decimal("-0.5")
 SUFFIX = re.compile(r"_(flex|balanced|priority|ultrafast)$")
 THRESHOLD = re.compile(r"_above_\d+k_tokens")
@@ -115,7 +117,7 @@ def shortfall_unbilled(case, lines):
 
     def change(group):
         line = group[0]
-        if left and line.key.startswith("input_cost_per_token") and line.quantity == text and text > said:
+        if left and base(line).startswith("input_cost_per_token") and line.quantity == text and text > said:
             left.clear()
             return [replace(line, quantity=Decimal(said)), *group[1:]]
         return None
@@ -187,8 +189,10 @@ def provider_without_tiers(case, lines):
 
     def change(group):
         line = group[0]
-        unit_price = price(case, SUFFIX.sub("", line.key)) if SUFFIX.search(line.key) else None
-        return None if unit_price is None else [replace(line, key=SUFFIX.sub("", line.key), unit_price=unit_price)]
+        standard = SUFFIX.sub("", line.key)
+        if standard == line.key:
+            return None
+        return [replace(line, key=standard, unit_price=price(case, standard) or Decimal(0))]
 
     return each(lines, change)
 
@@ -211,6 +215,11 @@ def fireworks_cache_default(case, lines):
         return None
 
     return each(lines, change)
+
+
+def base(line):
+    """The key without the bracket or block that it was read in."""
+    return line.key.rsplit("].", 1)[-1].removeprefix("off_peak_pricing.")
 
 
 def dropped(group, start):
@@ -311,8 +320,9 @@ def batch_write_lives_ignored(case, lines):
             return None
         if price(case, "input_cost_per_token_batches") is None:
             return [at(line, price(case, "cache_creation_input_token_cost", "input_cost_per_token")), *group[1:]]
-        batch = price(case, "cache_creation_input_token_cost_batches", "input_cost_per_token_batches")
-        return [at(line, batch)]
+        short = re.sub(r"_above_1\d?hr", "", line.key)
+        keys = (short, THRESHOLD.sub("", short), "input_cost_per_token")
+        return [at(line, price(case, *(f"{key}_batches" for key in keys)))]
 
     return each(lines, change)
 
@@ -326,16 +336,103 @@ def batch_multipliers_ignored(case, lines):
 
 
 @explains
-def batch_of_brackets_or_seconds_free(case, lines):
-    """A batch of an entry that is priced by brackets or by the second costs nothing."""
-    seconds = any(line.key.endswith("cost_per_second") for line in lines)
-    brackets = "tiered_pricing" in case.entry
-    if not in_batch(case) or not (seconds or (brackets and price(case, "input_cost_per_token") is None)):
+def batch_of_seconds_free(case, lines):
+    seconds = [line for line in lines if line.key.endswith("cost_per_second")]
+    return [line for line in lines if line not in seconds] if in_batch(case) and seconds else None
+
+
+@explains
+def batch_brackets_ignored(case, lines):
+    """A batch of an entry with brackets costs half its flat prices; those it does not have are 0."""
+
+    def change(group):
+        line = group[0]
+        if not line.key.startswith("tiered_pricing["):
+            return None
+        base = line.key.split(".", 1)[1]
+        flat = price(case, base, "input_cost_per_token" if base.startswith("cache_creation") else base)
+        return [replace(line, key=base, unit_price=flat or Decimal(0)), *group[1:]]
+
+    return each(lines, change) if in_batch(case) else None
+
+
+@explains
+def batch_name_unmapped(case, lines):
+    """litellm's batch calculator bills 0 for a name that its look-up does not find."""
+    return [] if in_batch(case) and peer.unmapped(case) else None
+
+
+@explains
+def long_write_tier_at_short_length(case, lines):
+    """At a tier without own prices for writes of one or twelve hours, their thresholds do not count."""
+    if case.line.get("service_tier") not in ("flex", "balanced", "priority", "ultrafast", "fast"):
         return None
-    return []
+
+    def change(group):
+        line = group[0]
+        base = THRESHOLD.sub("", line.key)
+        if base == line.key or not re.search(r"_above_1\d?hr", base) or SUFFIX.search(base):
+            return None
+        return [at(line, price(case, base))]
+
+    return each(lines, change)
 
 
 # Units and tools.
+
+
+@explains
+def rerank_by_token_free(case, lines):
+    """Only Jina's and Voyage's rerank is billed by tokens."""
+    kept = [line for line in lines if not line.key.startswith(("input_cost_per_token", "output_cost_per_token"))]
+    return kept if case.mode == "rerank" and len(kept) < len(lines) else None
+
+
+@explains
+def rerank_without_units_free(case, lines):
+    return [] if case.mode == "rerank" and "search_units" not in case.line else None
+
+
+@explains
+def parallel_search_by_mode(case, lines):
+    """litellm charges Parallel's searches once, by the mode in the request's options, which has no field here."""
+    if case.provider != "parallel_ai":
+        return None
+    return [replace(line, quantity=Decimal(1), unit_price=Decimal("0.005")) for line in lines]
+
+
+@explains
+def fal_nearest_size(case, lines):
+    """Where fal.ai has prices by quality and size, litellm takes quality `high` and size 1024x768 if none is asked for, and the
+    size of the closest number of pixels if there is no price for the one that is."""
+    if case.provider != "fal_ai" or case.mode != "image_generation":
+        return None
+    model = case.line["model"].removeprefix("fal_ai/")
+    named = re.compile(rf"fal_ai/{case.line.get('quality', 'high')}/(\d+)-x-(\d+)/{re.escape(model)}")
+    rows = {name: named.fullmatch(name) for name in peer.names()}
+    rows = {int(hit[1]) * int(hit[2]): name for name, hit in sorted(rows.items()) if hit}
+    if not rows:
+        return None
+    width, height = case.line.get("size", "1024x768").split("x")
+    wanted = int(width) * int(height)
+    nearest = min(rows, key=lambda pixels: (abs(pixels - wanted), pixels))
+    return [at(line, Decimal(str(peer.entry(rows[nearest])["output_cost_per_image"]))) for line in lines]
+
+
+@explains
+def image_without_usage_free(case, lines):
+    """The images of OpenAI's token-priced models are free where no usage was reported."""
+    flat = case.mode == "image_generation" and "usage" not in case.line and "gpt-image" in case.name
+    return [] if flat and case.provider in ("openai", "azure") else None
+
+
+@explains
+def free_token_prices_win(case, lines):
+    """An image model whose token prices are 0 is free once tokens were reported, whatever an image costs."""
+    keys = ("output_cost_per_token", "input_cost_per_token")
+    if case.mode != "image_generation" or "usage" not in case.line or any(price(case, key) for key in keys):
+        return None
+    return [line for line in lines if not line.key.startswith("output_cost_per_image")]
 
 
 @explains
@@ -344,12 +441,51 @@ def request_fee_unbilled(case, lines):
     return kept if len(kept) < len(lines) else None
 
 
-def load():
-    """The checked-in differences by id, each with its function."""
+def check():
+    """Every difference is checked in, and every one that is checked in can be found."""
     path = pathlib.Path(__file__).resolve().parent / "differences.json"
-    known = {row["id"]: row for row in json.loads(path.read_text(encoding="utf-8"))}
-    if set(known) != set(FUNCTIONS):
-        raise SystemExit(f"differences.json and explanations.py differ: {sorted(set(known) ^ set(FUNCTIONS))}")
-    return FUNCTIONS
-def of_status(case, answer, theirs):
+    known = {row["id"] for row in json.loads(path.read_text(encoding="utf-8"))}
+    found = set(FUNCTIONS) | OF_STATUS
+    if known != found:
+        raise SystemExit(f"differences.json and explanations.py differ: {sorted(known ^ found)}")
+
+
+# Differences between a price and none: found by `of_unpriced`, `of_error` and differential.py itself.
+OF_STATUS = {
+    "no-price-is-free",
+    "unknown-duration-free",
+    "router-fee-alone",
+    "bedrock-image-names",
+    "image-provider-without-tokens",
+}
+UNIT_MODES = {"audio_speech", "image_edit", "ocr", "rerank", "search", "video_generation"}
+
+
+def of_unpriced(case, theirs):
+    """A call that has no price by the rules and costs something, or nothing, for litellm."""
+    if case.mode == "video_generation" and "duration_seconds" not in case.line and theirs == 0:
+        return ("unknown-duration-free",)
+    if case.mode in ("image_generation", "audio_transcription") and "usage" not in case.line and theirs == 0:
+        return ("no-price-is-free",)
+    if "model_router" in case.name or "model-router" in case.name:
+        # litellm's usual ways with what is short, and with cached tokens in a batch.
+        usage = case.line["usage"]
+        parts = details(case)
+        tokens = Decimal(usage["prompt_tokens"])
+        if in_batch(case):
+            tokens = (tokens - parts.get("cached_tokens", 0)) / 2
+        elif "text_tokens" in parts and "cached_tokens_details" not in parts:
+            kinds = ("text", "cached", "cache_write", "audio", "image", "video")
+            tokens = min(tokens, Decimal(sum(parts.get(f"{kind}_tokens", 0) for kind in kinds)))
+        fee = Decimal("0.00000014") * tokens
+        return ("router-fee-alone",) if abs(fee - theirs) <= Decimal("1e-12") * fee else None
+    return None
+
+
+def of_error(case, error):
+    """A call that is priced by the rules and for which litellm raised."""
+    if case.mode in ("image_edit", "image_generation") and case.provider == "bedrock" and "mapped" in str(error):
+        return ("bedrock-image-names",)
+    if case.mode == "image_generation" and "No pricing information found" in str(error):
+        return ("image-provider-without-tokens",)
     return None

@@ -116,8 +116,17 @@ def of_image(case):
         size=line.get("size"),
         quality=line.get("quality"),
         n=line["images"],
-        optional_params={},
+        optional_params=image_options(line),
     )
+
+
+def image_options(line):
+    """Size and quality where the calculators of single providers look for them."""
+    options = {name: line[name] for name in ("steps", "quality") if name in line}
+    if "size" in line:
+        width, height = line["size"].split("x")
+        options["image_size"] = {"width": int(width), "height": int(height)}
+    return options
 
 
 def of_video(case):
@@ -188,6 +197,27 @@ def of_search(case):
             response=Response(options),
         )
     )
+
+
+def unmapped(case):
+    """Whether litellm's look-up of a model, which its batch calculator uses, does not find the entry."""
+    try:
+        model, provider = case.line["model"], case.line["custom_llm_provider"]
+        _, provider, _, _ = litellm.get_llm_provider(model=model, custom_llm_provider=provider)
+        litellm.get_model_info(model=model, custom_llm_provider=provider)
+    except Exception:  # any error is a miss
+        return True
+    return False
+
+
+def names():
+    """The names of all entries."""
+    return list(litellm.model_cost)
+
+
+def entry(name):
+    """One entry."""
+    return litellm.model_cost[name]
 
 
 FUNCTIONS = {

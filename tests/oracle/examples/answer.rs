@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let map = calculator::map()?;
     for line in io::stdin().lock().lines() {
         let answer = match price::priced(&map, &line?) {
-            Ok((bill, entry)) => show(&bill, entry),
+            Ok((bill, entry)) => show(&bill, entry.as_deref()),
             Err(error) => json!({ "error": error }),
         };
         println!("{answer}");
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn show(bill: &Bill, entry: Option<String>) -> Value {
+fn show(bill: &Bill, entry: Option<&str>) -> Value {
     let (status, cost, lines, unpriced) = match bill {
         Bill::Priced(lines) => ("priced", Some(sum(lines)), lines.as_slice(), None),
         Bill::Unpriced(key) => ("unpriced", None, &[][..], Some(key)),

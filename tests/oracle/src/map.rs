@@ -178,6 +178,9 @@ fn image_names(call: &Object, model: &str) -> Vec<String> {
         names.push(format!("{quality}/{size}/{model}"));
         names.push(format!("{size}/{quality}/{model}"));
     }
+    if size.is_none() {
+        names.extend(quality.map(|quality| format!("{quality}/1024-x-1024/{model}")));
+    }
     names.extend(size.map(|size| format!("{size}/{model}")));
     names.extend(quality.map(|quality| format!("{quality}/{model}")));
     names

@@ -47,41 +47,7 @@ fn parts(generator: &mut Generator<'_>, whole: u64, names: &[(&str, u64)]) -> Ma
 fn openai(generator: &mut Generator<'_>, [into, out]: [&str; 2]) -> Value {
     let prompt = generator.prompt();
     let completion = generator.random.size();
-    let details = [
-        ("cached_tokens", 45),
-        ("text_tokens", 15),
-        ("audio_tokens", 15),
-        ("image_tokens", 15),
-        ("video_tokens", 8),
-        ("cache_write_tokens", 15),
-        ("cache_creation_tokens", 8),
-    ];
-    let mut input = parts(generator, prompt, &details);
-    if generator.random.chance(12) {
-        let lives = [
-            ("ephemeral_5m_input_tokens", 70),
-            ("ephemeral_30m_input_tokens", 10),
-            ("ephemeral_1h_input_tokens", 60),
-            ("ephemeral_12h_input_tokens", 30),
-        ];
-        let lives = parts(generator, prompt, &lives);
-        input.insert(
-            "cache_creation_token_details".to_owned(),
-            Value::Object(lives),
-        );
-    }
-    if generator.random.chance(12) {
-        let kinds = [
-            ("audio_tokens", 60),
-            ("image_tokens", 60),
-            ("text_tokens", 60),
-        ];
-        let kinds = parts(generator, prompt, &kinds);
-        input.insert("cached_tokens_details".to_owned(), Value::Object(kinds));
-    }
-    if generator.has("explicit_cache_read_input_token_cost") && generator.random.chance(50) {
-        input.insert("cache_type".to_owned(), json!("ephemeral"));
-    }
+    let input = openai_input(generator, prompt);
     let details = [
         ("reasoning_tokens", 35),
         ("text_tokens", 15),
@@ -120,14 +86,50 @@ fn openai(generator: &mut Generator<'_>, [into, out]: [&str; 2]) -> Value {
         usage.extend(parts(generator, prompt, &twins));
     }
     if ["xai", "perplexity"].contains(&generator.provider) && generator.random.chance(15) {
-        let cost = if generator.random.chance(50) {
-            json!("0.0123456789")
-        } else {
-            json!({"total_cost": "0.006"})
-        };
-        usage.insert("cost".to_owned(), cost);
+        let costs = [json!("0.0123456789"), json!({"total_cost": "0.006"})];
+        usage.insert("cost".to_owned(), generator.random.pick(&costs).clone());
     }
     Value::Object(usage)
+}
+
+/// The details of the input, which may claim more or less than there is.
+fn openai_input(generator: &mut Generator<'_>, prompt: u64) -> Map<String, Value> {
+    let details = [
+        ("cached_tokens", 45),
+        ("text_tokens", 15),
+        ("audio_tokens", 15),
+        ("image_tokens", 15),
+        ("video_tokens", 8),
+        ("cache_write_tokens", 15),
+        ("cache_creation_tokens", 8),
+    ];
+    let mut input = parts(generator, prompt, &details);
+    if generator.random.chance(12) {
+        let lives = [
+            ("ephemeral_5m_input_tokens", 70),
+            ("ephemeral_30m_input_tokens", 10),
+            ("ephemeral_1h_input_tokens", 60),
+            ("ephemeral_12h_input_tokens", 30),
+        ];
+        let lives = parts(generator, prompt, &lives);
+        input.insert(
+            "cache_creation_token_details".to_owned(),
+            Value::Object(lives),
+        );
+    }
+    if generator.random.chance(12) {
+        let kinds = [
+            ("audio_tokens", 60),
+            ("image_tokens", 60),
+            ("text_tokens", 60),
+        ];
+        let kinds = parts(generator, prompt, &kinds);
+        input.insert("cached_tokens_details".to_owned(), Value::Object(kinds));
+    }
+    if generator.has("explicit_cache_read_input_token_cost") && generator.random.chance(50) {
+        input.insert("cache_type".to_owned(), json!("ephemeral"));
+    }
+    input
 }
 
 fn anthropic(generator: &mut Generator<'_>) -> Value {

@@ -65,7 +65,7 @@ impl Units<'_> {
         }
         let resolution = self.resolution();
         let exact = resolution.and_then(|at| {
-            let key = format!("output_cost_per_image_{}", at);
+            let key = format!("output_cost_per_image_{at}");
             let mut keys = self.shelf.entry.keys();
             self.unit(keys.find(|name| name.to_lowercase() == key)?)
         });
@@ -160,7 +160,7 @@ impl Units<'_> {
     /// R6.5; `None` where the entry has no price of videos.
     pub(crate) fn video(&self) -> Option<Lines> {
         let resolution = self.resolution();
-        let exact = resolution.map(|at| format!("output_cost_per_second_{}", at));
+        let exact = resolution.map(|at| format!("output_cost_per_second_{at}"));
         let price = self
             .unit("output_cost_per_video_per_second")
             .or_else(|| self.unit(&exact?))
