@@ -28,6 +28,8 @@ pub(crate) struct Case<'a> {
     pub(crate) sheet: Sheet<'a>,
     pub(crate) tier: Tier,
     pub(crate) kind: Kind,
+    /// The name of the entry, or where there is none of the model.
+    pub(crate) name: &'a str,
     /// Whether the call itself says of what kind it is.
     pub(crate) kind_is_stated: bool,
     /// Whether the model's images are priced by the token.
@@ -35,12 +37,10 @@ pub(crate) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The seconds that a model which is priced by time is billed for.
-    pub(crate) fn seconds(&self) -> Option<Decimal> {
+    /// Whether the call is a stream, which takes as long as it says and not until it is answered.
+    pub(crate) fn is_stream(&self) -> bool {
         let mut entries = self.sheet.entries();
-        let is_stream = entries.any(|entry| entry.mode() == Some("realtime"));
-        let of_stream = self.units.duration_seconds.filter(|_| is_stream);
-        of_stream.or(self.call.response_seconds)
+        entries.any(|entry| entry.mode() == Some("realtime"))
     }
 }
 
@@ -65,21 +65,21 @@ pub fn price(map: &PriceMap, call: &Call<'_>) -> Cost {
     if !is_any_consumed(call, &quantities, units, stated) {
         return Cost::nothing(map.version());
     }
-    if let Some(key) = free(call, provider, stated) {
-        let mut bill = Bill::default();
-        bill.line(Class::Requests, Decimal::ONE, Decimal::ZERO, key);
-        let why = "free, as the provider says".to_owned();
-        return finish(map, call, provider, (bill, None, why));
+    if let Some(bill) = free(call, provider, stated) {
+        return finish(map, call, provider, (bill, None, FREE.to_owned()));
     }
     match case(map, call, provider, (&quantities, units, stated)) {
         Ok((case, choice)) => {
+            if let Some(bill) = free(call, case.provider, Some(case.kind)) {
+                return finish(map, call, provider, (bill, None, FREE.to_owned()));
+            }
             let entry = choice.found.map(|found| found.name);
             let mut bill = Bill::default();
             if units::charge(&case, &mut bill) {
                 multipliers::apply(&case, &mut bill);
             }
             tools::charge(&case, &mut bill);
-            let fee = router(map, provider, call.model);
+            let fee = router(map, call);
             let fee = fee.and_then(|entry| entry.at(call.at).prices.get("input_cost_per_token"));
             if let Some(fee) = fee.filter(|_| quantities.prompt > 0) {
                 let key = format!("azure_ai/model_router.{}", fee.key);
@@ -98,20 +98,26 @@ fn reported(call: &Call<'_>, provider: Option<&str>) -> Option<Exact> {
     call.usage.cost.filter(|_| bills_so && own.is_none())
 }
 
-/// The key of a line of nothing, where OpenAI charges nothing.
-fn free(call: &Call<'_>, provider: Option<&str>, kind: Option<Kind>) -> Option<&'static str> {
+const FREE: &str = "free, as the provider says";
+
+/// A line of nothing, where OpenAI charges nothing.
+fn free(call: &Call<'_>, provider: Option<&str>, kind: Option<Kind>) -> Option<Bill> {
     let is_openai = provider == Some("openai");
     let is_own = || {
         let names = ["omni-moderation", "text-moderation"];
         provider.is_none() && names.iter().any(|name| call.model.starts_with(name))
     };
+    let key = match kind {
+        Some(Kind::Moderation) if is_openai || is_own() => "default.openai.moderation",
+        Some(Kind::VectorStore) if is_openai => "default.openai.vector_store_search",
+        _ => return None,
+    };
     let own = call.overrides.and_then(Overrides::prices);
-    match kind {
-        _ if own.is_some() => None,
-        Some(Kind::Moderation) if is_openai || is_own() => Some("default.openai.moderation"),
-        Some(Kind::VectorStore) if is_openai => Some("default.openai.vector_store_search"),
-        _ => None,
-    }
+    own.is_none().then(|| {
+        let mut bill = Bill::default();
+        bill.line(Class::Requests, Decimal::ONE, Decimal::ZERO, key);
+        bill
+    })
 }
 
 fn is_any_consumed(
@@ -145,7 +151,7 @@ fn is_any_consumed(
             || counts.into_iter().flatten().any(|count| count > 0)
     });
     quantities.consumed().next().is_some()
-        || kind.is_some_and(Kind::has_default)
+        || kind.is_some_and(|kind| kind.consumes_by_default(units, usage))
         || details == Some(true)
         || counts.into_iter().flatten().any(|count| count > 0)
         || usage
@@ -204,6 +210,7 @@ fn case<'a>(
         sheet,
         tier,
         kind,
+        name: choice.found.map_or(call.model, |found| found.name),
         kind_is_stated: stated.is_some(),
         tokens_of_images,
     };

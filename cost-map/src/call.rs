@@ -292,12 +292,15 @@ impl Kind {
         }
     }
 
-    /// Whether a call of this kind consumes one unit without saying so.
-    pub(crate) const fn has_default(self) -> bool {
-        matches!(
-            self,
-            Self::Rerank | Self::Images | Self::Search | Self::VectorStore
-        )
+    /// Whether a call of this kind that says nothing consumes one unit all the same.
+    pub(crate) fn consumes_by_default(self, units: &Units, usage: &Usage) -> bool {
+        match self {
+            Self::Rerank => units.search_units.is_none() && usage.search_units.is_none(),
+            Self::Images => units.images.is_none(),
+            Self::Video => units.videos.is_none(),
+            Self::Search | Self::VectorStore => units.queries.is_none(),
+            _ => false,
+        }
     }
 }
 

@@ -71,16 +71,22 @@ pub(crate) fn choose_image<'a>(
 }
 
 /// The fee entry, if the model is a router that finds another one.
-pub(crate) fn router<'a>(
-    map: &'a PriceMap,
-    provider: Option<&str>,
-    model: &str,
-) -> Option<&'a Entry> {
-    let is_router = provider == Some("azure_ai") && ROUTER_NAMES.iter().any(|n| model.contains(n));
+pub(crate) fn router<'a>(map: &'a PriceMap, call: &Call<'_>) -> Option<&'a Entry> {
+    let model = call.base_model.unwrap_or(call.model);
+    let is_azure = call.provider == Some("azure_ai") || model.starts_with("azure_ai/");
+    let is_router = is_azure && ROUTER_NAMES.iter().any(|name| model.contains(name));
     is_router.then(|| map.entry(ROUTER)).flatten()
 }
 
 fn find<'a>(map: &'a PriceMap, call: &Call<'_>) -> Result<(Resolved<'a>, String), String> {
+    if router(map, call).is_some() {
+        let answered = call.response_model.unwrap_or(call.model);
+        let found = map.resolve(call.provider, answered);
+        let found = found.filter(|_| call.response_model.is_some());
+        let found = found.ok_or_else(|| unknown(map, "model", call.provider, answered))?;
+        let path = path(&found, answered);
+        return Ok((found, format!("by the response's model, {path}")));
+    }
     if let Some(base) = call.base_model {
         // Naming a base model of another provider is deliberate.
         let found = map
@@ -88,16 +94,6 @@ fn find<'a>(map: &'a PriceMap, call: &Call<'_>) -> Result<(Resolved<'a>, String)
             .or_else(|| map.resolve(None, base));
         let found = found.ok_or_else(|| unknown(map, "base_model", None, base))?;
         return Ok((found, format!("base_model, {}", path(&found, base))));
-    }
-    if router(map, call.provider, call.model).is_some() {
-        let answered = call.response_model.unwrap_or(call.model);
-        let found = map.resolve(call.provider, answered);
-        let found = found.filter(|_| call.response_model.is_some());
-        let found = found.ok_or_else(|| unknown(map, "model", call.provider, answered))?;
-        return Ok((
-            found,
-            format!("by the response's model, {}", path(&found, answered)),
-        ));
     }
     let found = map
         .resolve_in(call.provider, call.place.region, call.model)

@@ -111,6 +111,8 @@ pub(crate) struct Prices {
     all: Box<[Price]>,
     /// What those of tokens are for, and where they stand in `all`.
     rates: Box<[(Rate, usize)]>,
+    /// Where the flat fee of every call stands in `all`.
+    fee: Option<usize>,
     /// The length of what stands before every key: `tiered_pricing[0].`.
     prefix: usize,
 }
@@ -150,7 +152,9 @@ impl Prices {
         let rates = rates.filter_map(|(at, price)| Some((name(price)?, at)));
         let mut rates: Vec<_> = rates.collect();
         rates.sort_unstable();
+        let is_fee = |price: &Price| price.key.get(prefix..) == Some("input_cost_per_request");
         Self {
+            fee: prices.iter().position(is_fee),
             rates: rates.into(),
             all: prices.into(),
             prefix,
@@ -168,6 +172,11 @@ impl Prices {
             .binary_search_by(|price| price.key.get(self.prefix..).unwrap_or_default().cmp(name))
             .ok()?;
         self.all.get(at)
+    }
+
+    /// The flat fee of every call, found without a search because every call asks for it.
+    pub(crate) fn fee(&self) -> Option<&Price> {
+        self.all.get(self.fee?)
     }
 
     /// The prices of a base, those for the shortest prompts first.

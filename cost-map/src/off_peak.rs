@@ -126,8 +126,8 @@ impl Day {
             Self::Number(_) => None,
             Self::Name(name) => {
                 let name = name.to_ascii_lowercase();
-                let is = |day: &&str| **day == name || day.get(..3) == Some(&*name);
-                DAYS.iter().position(|day| is(&day))
+                DAYS.iter()
+                    .position(|day| *day == name || day.get(..3) == Some(&*name))
             }
         }
     }

@@ -112,6 +112,12 @@ impl<'a> Sheet<'a> {
         prices.next()
     }
 
+    /// The flat fee of every call.
+    pub(crate) fn fee(&self) -> Option<&'a Price> {
+        let mut fees = self.entries().filter_map(|entry| entry.prices.fee());
+        fees.next()
+    }
+
     /// The price of the first of `keys` that is there.
     pub(crate) fn first_unit(&self, keys: &[&str]) -> Option<&'a Price> {
         keys.iter().find_map(|key| self.unit(key))
@@ -168,6 +174,11 @@ impl<'a> Sheet<'a> {
                 Base::CacheHit,
                 Base::Input,
             ];
+        }
+        let mut layers = [self.own, self.map].into_iter().flatten();
+        if class == Class::CacheReadAudio && layers.any(|layer| layer.batch_is_priced) {
+            // In a batch, what is cached and has no price of its own is billed as text.
+            return &[Base::CacheReadAudio, Base::CacheRead, Base::Input];
         }
         choices(class)
     }

@@ -48,15 +48,14 @@ pub(crate) fn charge(case: &Case<'_>, bill: &mut Bill) {
     }
     let reported = || case.call.usage.citation_tokens.map(Decimal::from);
     let citations = case.units.citation_tokens.or_else(reported);
-    if let (Some(tokens), Some(price)) =
-        (some(citations), case.sheet.unit("citation_cost_per_token"))
-    {
+    let price = some(citations).and_then(|_| case.sheet.unit("citation_cost_per_token"));
+    if let (Some(tokens), Some(price)) = (citations, price) {
         line(bill, Class::Citations, tokens, price);
     }
 }
 
 /// Web searches, where the usage says them.
-pub(crate) fn searches(case: &Case<'_>) -> Option<Decimal> {
+fn searches(case: &Case<'_>) -> Option<Decimal> {
     let usage = case.call.usage;
     let tools = usage.server_tool_use.as_ref();
     let details = usage.prompt_tokens_details.as_ref();
@@ -197,7 +196,7 @@ fn is_gemini(case: &Case<'_>) -> bool {
         case.provider
             .is_some_and(|name| name.starts_with("vertex_ai"))
     };
-    case.provider == Some("gemini") || (is_vertex() && case.call.model.contains("gemini"))
+    case.provider == Some("gemini") || (is_vertex() && case.name.contains("gemini"))
 }
 
 fn some(count: Option<Decimal>) -> Option<Decimal> {

@@ -22,6 +22,7 @@ use crate::{
 /// Adds the lines; says whether they were made from tokens, so that multipliers apply.
 pub(crate) fn charge(case: &Case<'_>, bill: &mut Bill) -> bool {
     let by_tokens = match case.kind {
+        Kind::Tokens if audio::is_by_clip(case) => audio::clips(case, bill),
         Kind::Tokens | Kind::Moderation => tokens::charge(case, bill),
         Kind::Embedding => {
             let by_tokens = tokens::charge(case, bill);
@@ -48,13 +49,12 @@ pub(crate) fn charge(case: &Case<'_>, bill: &mut Bill) -> bool {
 
 /// Fees by the request, by the message and by the unit of a guardrail.
 fn flat(case: &Case<'_>, bill: &mut Bill) {
-    if let Some(price) = case.sheet.unit("input_cost_per_request") {
+    if let Some(price) = case.sheet.fee() {
         line(bill, Class::Requests, Decimal::ONE, price);
     }
-    if let (Some(count), Some(price)) = (
-        some(case.units.text_messages),
-        case.sheet.unit("input_cost_per_text_message"),
-    ) {
+    if let Some(count) = some(case.units.text_messages)
+        && let Some(price) = case.sheet.unit("input_cost_per_text_message")
+    {
         line(bill, Class::Messages, count, price);
     }
     for (name, count) in &case.units.guardrail_units {

@@ -39,6 +39,7 @@ fn tier() -> impl Strategy<Value = Option<&'static str>> {
         Some("flex"),
         Some("priority"),
         Some("balanced"),
+        Some("batch"),
         Some("auto"),
     ])
 }
@@ -93,7 +94,7 @@ proptest! {
             CostStatus::Priced => {
                 for item in &cost.items {
                     prop_assert_eq!(item.quantity.0 * item.unit_price.0, item.amount.0);
-                    prop_assert!(item.quantity.0 > Decimal::ZERO);
+                    prop_assert!(!item.quantity.0.is_zero());
                 }
                 let sum: Decimal = cost.items.iter().map(|item| item.amount.0).sum();
                 prop_assert_eq!(cost.total, Some(Usd::round(sum).unwrap()));
@@ -101,7 +102,7 @@ proptest! {
                     .filter(|item| item.class.is_input())
                     .map(|item| item.quantity.0)
                     .sum();
-                let by_time = cost.items[0].class == Class::Seconds;
+                let by_time = matches!(cost.items[0].class, Class::Seconds | Class::Images);
                 if usage.prompt_tokens > 0 && !by_time {
                     prop_assert_eq!(billed, Decimal::from(usage.prompt_tokens));
                 }

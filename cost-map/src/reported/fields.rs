@@ -88,7 +88,7 @@ impl<'a> Fields<'a> {
         let value = self.get(name)?;
         let parts = Self::read("cost", value).ok();
         let total = parts.map_or(Some(value), |parts| parts.get("total_cost"));
-        let cost: Exact = total?.get().parse().ok()?;
+        let cost: Exact = serde_json::from_str(total?.get()).ok()?;
         Some(cost).filter(|cost| *cost >= Exact::default())
     }
 

@@ -27,6 +27,10 @@ pub(super) fn amend(
         let details = usage.completion_tokens_details.as_ref();
         let reasoning = details.and_then(|details| details.reasoning_tokens);
         usage.completion_tokens += reasoning.unwrap_or_default().min(beyond(usage));
+        // What the total still has beyond is nobody's, and must not be taken for reasoning again.
+        if reasoning.is_some() {
+            usage.total_tokens = usage.prompt_tokens + usage.completion_tokens;
+        }
     }
     Ok(())
 }

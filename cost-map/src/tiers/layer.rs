@@ -16,7 +16,7 @@ pub(crate) struct Layer<'a> {
     pub(crate) bracket: Option<&'a Prices>,
     off_peak: Option<&'a Prices>,
     /// In a batch: whether there is a price of input for batches.
-    batch_is_priced: bool,
+    pub(super) batch_is_priced: bool,
 }
 
 impl<'a> Layer<'a> {
@@ -87,10 +87,12 @@ impl<'a> Layer<'a> {
         if base != Base::Reasoning || at.tier == Tier::Standard {
             return found.map(|(found, _)| found);
         }
-        // At a tier, its price of output comes before the standard one of reasoning.
-        let own = found.filter(|(_, is_of_tier)| *is_of_tier);
-        let output = || self.best(Base::Output, at).filter(|(_, of_tier)| *of_tier);
-        own.or_else(output).or(found).map(|(found, _)| found)
+        // At a tier, its price of output comes before the standard one of reasoning: then there is
+        // none here, and output stands in.
+        let output = || self.best(Base::Output, at);
+        found
+            .filter(|(_, is_of_tier)| *is_of_tier || !output().is_some_and(|(_, of_tier)| of_tier))
+            .map(|(found, _)| found)
     }
 
     fn off_peak(self, base: Base) -> Option<Found<'a>> {

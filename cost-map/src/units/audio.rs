@@ -4,7 +4,11 @@ use event::{Class, Exact};
 use rust_decimal::Decimal;
 
 use super::{line, some, tokens};
-use crate::{bill::Bill, calculate::Case, entry::Price};
+use crate::{
+    bill::Bill,
+    calculate::Case,
+    entry::{Entry, Price},
+};
 
 /// By characters alone, else by tokens, else by the second, else by the clip.
 pub(super) fn speech(case: &Case<'_>, bill: &mut Bill) -> bool {
@@ -38,6 +42,22 @@ pub(super) fn speech(case: &Case<'_>, bill: &mut Bill) -> bool {
         seconds(case, bill, price);
         return false;
     }
+    clips(case, bill)
+}
+
+/// Whether music is priced by the clip: its tokens are said to cost nothing.
+pub(super) fn is_by_clip(case: &Case<'_>) -> bool {
+    let says_free = |entry: &Entry| entry.prices.price_tokens();
+    !case.sheet.charges_tokens()
+        && case.sheet.entries().any(says_free)
+        && case
+            .sheet
+            .unit("output_cost_per_image")
+            .is_some_and(|price| !price.amount.is_zero())
+}
+
+/// By the clip, else by tokens.
+pub(super) fn clips(case: &Case<'_>, bill: &mut Bill) -> bool {
     if let Some(price) = case.sheet.unit("output_cost_per_image") {
         let clips = some(case.units.images).unwrap_or(Decimal::ONE);
         line(bill, Class::Images, clips, price);
@@ -46,13 +66,9 @@ pub(super) fn speech(case: &Case<'_>, bill: &mut Bill) -> bool {
     tokens::charge(case, bill)
 }
 
-/// By tokens if they are told apart, else by the second, else by tokens all the same.
+/// By tokens where they have a price, else by the second, else by tokens all the same.
 pub(super) fn transcription(case: &Case<'_>, bill: &mut Bill) -> bool {
-    let details = case.call.usage.prompt_tokens_details.as_ref();
-    let has_details = details
-        .is_some_and(|details| details.audio_tokens.is_some() || details.text_tokens.is_some());
-    let by_tokens = tokens::are_priced(case);
-    if has_details && by_tokens {
+    if tokens::are_priced(case) {
         return tokens::charge(case, bill);
     }
     let sheet = &case.sheet;
@@ -62,11 +78,11 @@ pub(super) fn transcription(case: &Case<'_>, bill: &mut Bill) -> bool {
         .or_else(|| sheet.first_unit(&["input_cost_per_second", "cost_per_second"]))
         .or(output);
     match price {
-        Some(price) if case.audio_seconds().is_some() || !by_tokens => seconds(case, bill, price),
-        None if !by_tokens && case.quantities.consumed().next().is_none() => {
+        Some(price) => seconds(case, bill, price),
+        None if case.quantities.consumed().next().is_none() => {
             bill.missing("input_cost_per_second");
         }
-        _ => return tokens::charge(case, bill),
+        None => return tokens::charge(case, bill),
     }
     false
 }

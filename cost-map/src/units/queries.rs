@@ -23,18 +23,20 @@ pub(super) fn embedded(case: &Case<'_>, bill: &mut Bill) {
 pub(super) fn rerank(case: &Case<'_>, bill: &mut Bill) -> bool {
     let has_tokens = case.quantities.consumed().next().is_some();
     let reported = || case.call.usage.search_units.map(Decimal::from);
+    let default = || case.kind_is_stated.then_some(Decimal::ONE);
+    let stated = case.units.search_units.or_else(reported);
+    let count = some(stated.or_else(default));
     let price = case.sheet.unit(KEY);
-    match price.filter(|price| !price.amount.is_zero() || !has_tokens) {
-        Some(price) => {
-            let units = case.units.search_units.or_else(reported);
-            charge(case, bill, units, Some(price));
+    match (count, price) {
+        (Some(count), Some(price)) if !price.amount.is_zero() || !has_tokens => {
+            line(bill, Class::Queries, count, price);
             false
         }
-        None if has_tokens => tokens::charge(case, bill),
-        None => {
+        (Some(_), None) if !has_tokens => {
             bill.missing(KEY);
             false
         }
+        _ => tokens::charge(case, bill),
     }
 }
 

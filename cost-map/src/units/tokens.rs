@@ -21,8 +21,16 @@ const LONG: u64 = 128_000;
 pub(super) fn charge(case: &Case<'_>, bill: &mut Bill) -> bool {
     let is_timed = matches!(case.kind, Kind::Tokens | Kind::Embedding);
     if let Some(price) = case.sheet.price_of_second().filter(|_| is_timed) {
-        match case.seconds().filter(|seconds| !seconds.is_zero()) {
+        let (units, call) = (case.units, case.call);
+        let is_stream = case.is_stream();
+        let seconds = if is_stream {
+            units.duration_seconds
+        } else {
+            call.response_seconds
+        };
+        match some(seconds) {
             Some(seconds) => line(bill, Class::Seconds, seconds, price),
+            None if is_stream && case.quantities.consumed().next().is_none() => {}
             None => bill.duration_missing(),
         }
         return false;
