@@ -148,16 +148,6 @@ def cached_image_as_text(case, lines):
 
 
 @explains
-def cache_hit_keys_unread(case, lines):
-    def change(group):
-        if group[0].key not in ("input_cost_per_token_cache_hit", "explicit_cache_read_input_token_cost"):
-            return None
-        return [at(group[0], price(case, "input_cost_per_token")), *group[1:]]
-
-    return each(lines, change)
-
-
-@explains
 def cached_audio_as_text(case, lines):
     if case.entry.get("cache_read_input_token_cost") is not None:
         return None
@@ -169,17 +159,6 @@ def cached_audio_as_text(case, lines):
         return [at(line, price(case, "input_cost_per_token"))] if audio else None
 
     return each(lines, change) if cached else None
-
-
-@explains
-def modality_tier_ignored(case, lines):
-    def change(group):
-        line = group[0]
-        if not re.fullmatch(r"input_cost_per_(audio|image|video)_token_\w+", line.key):
-            return None
-        return [at(line, price(case, SUFFIX.sub("", line.key)))]
-
-    return each(lines, change)
 
 
 @explains
@@ -245,18 +224,6 @@ def perplexity_caches_and_lengths_ignored(case, lines):
         Line("output_cost_per_reasoning_token", Decimal(apart), price(case, "output_cost_per_reasoning_token") or Decimal(0)),
         *others,
     ]
-
-
-@explains
-def dashscope_modalities_as_text(case, lines):
-    if case.provider not in ("dashscope", "qwencloud", "qwen_ai_platform"):
-        return None
-
-    def change(group):
-        side = re.fullmatch(r"(input|output)_cost_per_(audio|image|video)_token", group[0].key)
-        return [at(group[0], price(case, f"{side[1]}_cost_per_token"))] if side else None
-
-    return each(lines, change)
 
 
 # Batches.
@@ -417,6 +384,14 @@ def fal_nearest_size(case, lines):
     wanted = int(width) * int(height)
     nearest = min(rows, key=lambda pixels: (abs(pixels - wanted), pixels))
     return [at(line, Decimal(str(peer.entry(rows[nearest])["output_cost_per_image"]))) for line in lines]
+
+
+@explains
+def clip_in_chat_free(case, lines):
+    """Music models whose token prices are 0 are free for litellm in a chat; a clip has a price."""
+    free = not price(case, "input_cost_per_token") and not price(case, "output_cost_per_token")
+    kept = [line for line in lines if line.key != "output_cost_per_image"]
+    return kept if free and case.mode == "chat" and len(kept) < len(lines) else None
 
 
 @explains

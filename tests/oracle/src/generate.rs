@@ -200,6 +200,10 @@ impl<'a> Generator<'a> {
             let seconds = self.seconds();
             self.set("response_seconds", seconds);
         }
+        if by_second && self.entry.text("mode") == Some("realtime") && self.random.chance(60) {
+            let seconds = self.seconds();
+            self.set("duration_seconds", seconds);
+        }
         for (key, name) in [
             ("input_cost_per_character", "prompt_characters"),
             ("output_cost_per_character", "completion_characters"),

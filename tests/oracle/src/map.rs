@@ -161,25 +161,29 @@ fn by_image_token(entry: &Object, call: &Object, provider: &str) -> bool {
 
 /// The names of R6.3, the most exact first.
 fn image_names(call: &Object, model: &str) -> Vec<String> {
+    let provider = call.text("custom_llm_provider").unwrap_or("");
+    let fal = provider == "fal_ai";
     let size = call.text("size").map(|size| size.replace('x', "-x-"));
     let quality = call.text("quality");
     let mut names = Vec::new();
-    if let (Some(size), Some(steps)) = (&size, call.count("steps")) {
-        let most = if steps > 50 {
-            "max-steps".to_owned()
-        } else {
-            "50-steps".to_owned()
-        };
-        names.push(format!("{size}/{most}/{model}"));
-        let provider = call.text("custom_llm_provider").unwrap_or("");
-        names.push(format!("{size}/50-steps/{provider}/{model}"));
+    if let Some(size) = &size {
+        let many = call.count("steps") > Some(50);
+        let steps = if many { "max-steps" } else { "50-steps" };
+        names.push(format!("{size}/{steps}/{model}"));
+        if !many {
+            names.push(format!("{size}/50-steps/{provider}/{model}"));
+        }
     }
-    if let (Some(size), Some(quality)) = (&size, quality) {
+    // What is missing is what the provider takes for it.
+    let usual = if fal { "1024-x-768" } else { "1024-x-1024" };
+    let full = match (size.as_deref(), quality) {
+        (Some(size), None) if fal => Some((size, "high")),
+        (size, Some(quality)) => Some((size.unwrap_or(usual), quality)),
+        _ => None,
+    };
+    if let Some((size, quality)) = full {
         names.push(format!("{quality}/{size}/{model}"));
         names.push(format!("{size}/{quality}/{model}"));
-    }
-    if size.is_none() {
-        names.extend(quality.map(|quality| format!("{quality}/1024-x-1024/{model}")));
     }
     names.extend(size.map(|size| format!("{size}/{model}")));
     names.extend(quality.map(|quality| format!("{quality}/{model}")));

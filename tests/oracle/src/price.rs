@@ -207,7 +207,7 @@ impl Case<'_> {
                 line.unwrap_or_else(|| self.by_tokens(kind))
             }
             Kind::Search | Kind::VectorStore => units.search(kind == Kind::VectorStore),
-            Kind::Moderation if self.shelf.provider == "openai" => {
+            Kind::Moderation if self.shelf.provider == "openai" && self.shelf.own.is_empty() => {
                 let line = || Line::new("default.openai.moderation", Q::one(), Q::zero());
                 Ok(if self.any_tokens() {
                     vec![line()]
@@ -264,6 +264,10 @@ impl Case<'_> {
         Ok(lines)
     }
 
+    fn mode(&self) -> &str {
+        self.shelf.entry.text("mode").unwrap_or("")
+    }
+
     fn any_tokens(&self) -> bool {
         self.tokens.prompt > 0 || self.tokens.completion > 0
     }
@@ -309,6 +313,9 @@ impl Case<'_> {
         if let Some(lines) = self.by_the_second() {
             return lines;
         }
+        if let Some(line) = self.clip(kind) {
+            return Ok(vec![line]);
+        }
         let mut lines = self.token_lines(kind)?;
         lines.extend(self.multipliers(&lines));
         Ok(lines)
@@ -330,16 +337,17 @@ impl Case<'_> {
 
     /// R3.11.
     fn by_the_second(&self) -> Option<Lines> {
-        const MODES: [&str; 6] = [
+        const MODES: [&str; 7] = [
             "",
             "chat",
             "completion",
             "embedding",
             "responses",
             "audio_transcription",
+            "realtime",
         ];
         let entry = self.shelf.entry;
-        let mode = entry.text("mode").unwrap_or("");
+        let mode = self.mode();
         let per_token = ["input_cost_per_token", "output_cost_per_token"];
         let above = |key: &&str| entry.number(key).is_some_and(Signed::is_positive);
         if !MODES.contains(&mode)
@@ -355,7 +363,7 @@ impl Case<'_> {
             "output_cost_per_second",
         ];
         let price = keys.iter().find_map(|key| self.shelf.unit(key))?;
-        let audio = mode == "audio_transcription";
+        let audio = ["audio_transcription", "realtime"].contains(&mode);
         let name = if audio {
             "duration_seconds"
         } else {
@@ -372,6 +380,31 @@ impl Case<'_> {
             None if self.any_tokens() => Err(price.key),
             None => Ok(Vec::new()),
         })
+    }
+
+    /// R6.4: music by the clip, where tokens are free.
+    fn clip(&self, kind: Kind) -> Option<Line> {
+        let entry = self.shelf.entry;
+        let zero = |key: &str| {
+            self.shelf
+                .unit(key)
+                .is_some_and(|price| price.value.is_zero())
+        };
+        let free = ["input_cost_per_token", "output_cost_per_token"]
+            .iter()
+            .any(|key| zero(key));
+        let used = self.any_tokens()
+            || self
+                .call
+                .number("web_search_requests")
+                .is_some_and(Signed::is_positive);
+        if kind != Kind::Tokens || !free || !used || self.prices_tokens() {
+            return None;
+        }
+        let price = entry
+            .number("output_cost_per_image")
+            .filter(|price| price.is_positive())?;
+        Some(Line::new("output_cost_per_image", Q::one(), price.clone()))
     }
 
     fn token_lines(&self, kind: Kind) -> Lines {
@@ -426,8 +459,10 @@ impl Case<'_> {
             ("images_in", "input_cost_per_image"),
             ("audio_in_seconds", "input_cost_per_audio_per_second"),
             ("video_in_seconds", "input_cost_per_video_per_second"),
+            ("duration_seconds", "input_cost_per_second"),
         ] {
-            if self.call.number(name).is_some_and(Signed::is_positive) {
+            let lasting = name == "duration_seconds" && self.mode() != "realtime";
+            if !lasting && self.call.number(name).is_some_and(Signed::is_positive) {
                 return Err(key.to_owned());
             }
         }

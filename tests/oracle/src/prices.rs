@@ -188,28 +188,33 @@ impl Shelf<'_> {
         Some(price)
     }
 
-    /// R3.6: where the output price is one of the tier and reasoning has none, that comes first.
+    /// R3.6: where the map's output price is one of the tier and reasoning has none, output stands in.
     fn reasoning_at_tier(&self) -> Option<Price> {
         let end = format!("_{}", self.tier?);
-        let reasoning = self.base(REASONING);
-        let own = |base: &str| {
-            let block = self.off_peak.and_then(|block| block.number(base));
-            self.own.number(base).or(block).is_some()
+        let of_tier = |price: &Price| {
+            let derived = price.factors.iter().any(|(key, _)| key.ends_with(&end));
+            derived || price.key.ends_with(&end)
         };
-        if own(REASONING) || own(OUTPUT) || reasoning.is_some_and(|price| price.key.ends_with(&end))
-        {
+        let settled = self
+            .at_once(REASONING)
+            .or_else(|| self.in_map(REASONING).filter(&of_tier));
+        let off_peak = self
+            .off_peak
+            .is_some_and(|block| block.contains_key(OUTPUT));
+        if settled.is_some() || off_peak {
             return None;
         }
-        let output = self.base(OUTPUT)?;
-        let derived = output.factors.iter().any(|(key, _)| key.ends_with(&end));
-        (derived || output.key.ends_with(&end)).then_some(output)
+        self.in_map(OUTPUT).filter(of_tier)?;
+        self.base(OUTPUT)
     }
 
     /// R3.1, R3.2, R3.3 and R3.9: the price of one base.
     fn base(&self, base: &str) -> Option<Price> {
-        if let Some(price) = self.at_once(base) {
-            return Some(price);
-        }
+        self.at_once(base).or_else(|| self.in_map(base))
+    }
+
+    /// R3.1 to R3.3.
+    fn in_map(&self, base: &str) -> Option<Price> {
         let suffix = self.tier.map(|tier| format!("_{tier}"));
         let suffix = suffix.as_deref().unwrap_or("");
         let in_tier = self.plain(&format!("{base}{suffix}"));

@@ -213,7 +213,7 @@ impl Units<'_> {
     /// R6.7; `None` where the call is priced by its tokens.
     pub(crate) fn rerank(&self, any_tokens: bool) -> Option<Lines> {
         let Some(price) = self.unit("input_cost_per_query") else {
-            let counted = self.some("search_units").is_some() && !any_tokens;
+            let counted = self.counted("search_units").is_some() && !any_tokens;
             return counted.then(|| Err("input_cost_per_query".to_owned()));
         };
         if price.value.is_zero() && any_tokens {

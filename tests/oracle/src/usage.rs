@@ -74,6 +74,8 @@ struct Report {
     detailed: bool,
     /// Whether the report is in the dialect of OpenAI.
     chat: bool,
+    /// Whether it says more than a total.
+    apart: bool,
 }
 
 /// Sorts the tokens of a usage object into classes.
@@ -103,7 +105,7 @@ impl Report {
         let beside = self.total.saturating_sub(self.prompt + self.completion);
         let said = self.output[0];
         let google = ["gemini", "vertex_ai"].contains(&provider) && self.chat;
-        if google && self.prompt + self.completion > 0 {
+        if google && self.apart {
             self.output[0] = said.max(beside);
             self.completion += beside;
         } else if provider == "xai" || beside == said {
@@ -208,22 +210,28 @@ fn first(fields: &Object, names: &[&str]) -> u64 {
 }
 
 fn read_openai(usage: &Object) -> Report {
-    let none = Object::new();
-    let details = |names: [&str; 3]| {
-        let mut found = names.iter().filter_map(|name| usage.object(name));
-        found.next()
-    };
-    let said = details([
+    const SIDES: [&str; 4] = [
+        "prompt_tokens",
+        "input_tokens",
+        "completion_tokens",
+        "output_tokens",
+    ];
+    const INPUT: [&str; 3] = [
         "prompt_tokens_details",
         "input_tokens_details",
         "input_token_details",
-    ]);
-    let out = details([
+    ];
+    const OUTPUT: [&str; 3] = [
         "completion_tokens_details",
         "output_tokens_details",
         "output_token_details",
-    ]);
-    let (input, output) = (said.unwrap_or(&none), out.unwrap_or(&none));
+    ];
+    let none = Object::new();
+    let details = |names: [&str; 3]| names.iter().find_map(|name| usage.object(name));
+    let (input, output) = (
+        details(INPUT).unwrap_or(&none),
+        details(OUTPUT).unwrap_or(&none),
+    );
     let lives = input
         .object("cache_creation_token_details")
         .unwrap_or(&none);
@@ -233,21 +241,21 @@ fn read_openai(usage: &Object) -> Report {
     let short = ["ephemeral_5m_input_tokens", "ephemeral_30m_input_tokens"];
     let short: u64 = short.iter().map(|name| count(lives, name)).sum();
     let written = first(input, &["cache_write_tokens", "cache_creation_tokens"]);
-    let names = ["cache_read_input_tokens", "prompt_cache_hit_tokens"];
-    let read = names
+    let read = ["cache_read_input_tokens", "prompt_cache_hit_tokens"];
+    let read = read
+        .iter()
         .map(|name| count(usage, name))
-        .into_iter()
         .max()
         .unwrap_or(0);
     let cached = input.object("cached_tokens_details");
-    let total = count(usage, "total_tokens");
-    let completion = first(usage, &["completion_tokens", "output_tokens"]);
-    let prompt = first(usage, &["prompt_tokens", "input_tokens"]);
+    let kinds = ["audio_tokens", "image_tokens", "video_tokens"];
+    let [audio, image, video] = kinds.map(|name| count(output, name));
     Report {
         chat: true,
-        prompt,
-        completion,
-        total,
+        apart: SIDES.iter().any(|name| usage.contains_key(*name)),
+        prompt: first(usage, &["prompt_tokens", "input_tokens"]),
+        completion: first(usage, &["completion_tokens", "output_tokens"]),
+        total: count(usage, "total_tokens"),
         read: read.max(count(input, "cached_tokens")),
         write: written
             .max(count(usage, "cache_creation_input_tokens"))
@@ -255,17 +263,10 @@ fn read_openai(usage: &Object) -> Report {
         write_hour: hour,
         write_long: long,
         explicit_cache: input.text("cache_type") == Some("ephemeral"),
-        cached: cached
-            .map(|cached| ["audio_tokens", "image_tokens"].map(|name| count(cached, name))),
-        input: ["audio_tokens", "image_tokens", "video_tokens"].map(|name| count(input, name)),
-        output: [
-            "reasoning_tokens",
-            "audio_tokens",
-            "image_tokens",
-            "video_tokens",
-        ]
-        .map(|name| count(output, name)),
-        detailed: out.is_some(),
+        cached: cached.map(|cached| [kinds[0], kinds[1]].map(|name| count(cached, name))),
+        input: kinds.map(|name| count(input, name)),
+        output: [count(output, "reasoning_tokens"), audio, image, video],
+        detailed: details(OUTPUT).is_some(),
     }
 }
 
