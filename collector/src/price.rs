@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
-use cost_map::{Call, Overrides, PriceMap};
+use cost_map::{Call, Overrides, PriceMap, Units};
 use event::{Cost, Json, StandardLoggingPayload, Status, Usage};
 use rust_decimal::Decimal;
 use tokio::sync::watch;
@@ -170,7 +170,9 @@ impl Pricer {
                 .or(ours.requested_service_tier.as_deref())
         });
         let took = payload.end_time.since(payload.start_time).micros();
+        let units = Units::asked(&payload.call_type, payload.model_parameters.text());
         let call = Call {
+            units: units.as_ref(),
             provider: payload.custom_llm_provider.as_deref(),
             base_model: ours.and_then(|ours| ours.base_model.as_deref()),
             response_model: ours.and_then(|ours| ours.response_model.as_deref()),

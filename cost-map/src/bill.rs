@@ -39,6 +39,14 @@ impl Gap {
 }
 
 impl Bill {
+    /// With room for some lines.
+    pub(crate) fn of_lines(count: usize) -> Self {
+        Self {
+            items: Vec::with_capacity(count),
+            ..Self::default()
+        }
+    }
+
     /// Adds quantity × unit price.
     pub(crate) fn line(
         &mut self,

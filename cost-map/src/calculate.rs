@@ -74,7 +74,7 @@ pub fn price(map: &PriceMap, call: &Call<'_>) -> Cost {
                 return finish(map, call, provider, (bill, None, FREE.to_owned()));
             }
             let entry = choice.found.map(|found| found.name);
-            let mut bill = Bill::default();
+            let mut bill = Bill::of_lines(quantities.count());
             if units::charge(&case, &mut bill) {
                 multipliers::apply(&case, &mut bill);
             }
@@ -177,7 +177,7 @@ fn case<'a>(
         // xAI's thresholds are reached, not passed.
         inclusive: provider == Some("xai"),
         explicit_cache: cache_type == Some("ephemeral"),
-        half_for_cached: provider.map(family) == Some("fireworks_ai"),
+        half_for_cached: provider.is_some_and(|name| name.starts_with("fireworks_ai")),
         instant: call.at,
     };
     let sheet = |choice: &Choice<'a>| {

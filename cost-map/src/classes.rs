@@ -47,6 +47,11 @@ impl Quantities {
         }
     }
 
+    /// How many classes something was consumed of.
+    pub(crate) fn count(&self) -> usize {
+        self.classes.iter().filter(|(_, count)| *count > 0).count()
+    }
+
     /// The classes of which something was consumed.
     pub(crate) fn consumed(&self) -> impl Iterator<Item = (Class, u64)> + use<> {
         self.classes

@@ -3,6 +3,7 @@
 //! rules stand in `RULES.md`.
 
 mod adjustments;
+mod asked;
 mod bill;
 mod calculate;
 mod call;

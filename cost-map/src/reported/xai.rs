@@ -23,7 +23,8 @@ pub(super) fn amend(
         let details = usage.prompt_tokens_details.get_or_insert_default();
         details.web_search_requests = details.web_search_requests.or(Some(searches));
     }
-    if provider == Some("xai") {
+    // Without a prompt, what the total has beyond the completion is the prompt.
+    if provider == Some("xai") && usage.prompt_tokens > 0 {
         let details = usage.completion_tokens_details.as_ref();
         let reasoning = details.and_then(|details| details.reasoning_tokens);
         usage.completion_tokens += reasoning.unwrap_or_default().min(beyond(usage));

@@ -28,8 +28,8 @@ pub struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// The entry of the model as this picture, else of the model, else of the model as the usual
-    /// picture.
+    /// The entry of the model as this picture, of the usual size if there is only a quality, else of
+    /// the model, else of the model as the usual picture.
     pub(crate) fn resolve<'a>(
         self,
         map: &'a PriceMap,
@@ -43,8 +43,17 @@ impl Picture<'_> {
             size: self.size.or(USUAL.size),
             steps: self.steps,
         };
+        let of_quality = || {
+            let of_usual_size = Picture {
+                size: usual.size,
+                ..self
+            };
+            self.quality
+                .and_then(|_| of_usual_size.variant(&search, bare))
+        };
         self.variant(&search, bare)
             .or_else(|| self.variant(&search, spelling::without_date(bare)?))
+            .or_else(of_quality)
             .or_else(|| map.resolve(provider, model))
             .or_else(|| usual.variant(&search, bare))
     }
