@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let map = calculator::map()?;
     for line in io::stdin().lock().lines() {
-        let answer = match price::priced(&map, &line?) {
+        let answer = match price::priced(&map, &line?, false) {
             Ok((bill, entry)) => show(&bill, entry.as_deref()),
             Err(error) => json!({ "error": error }),
         };

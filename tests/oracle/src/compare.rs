@@ -14,8 +14,11 @@ use crate::{
     price, shrink,
 };
 
-/// A calculator: a line of RULES, section 10, in, its answer out.
-pub type Calculator<'a> = &'a dyn Fn(&str) -> String;
+/// A calculator: a line of RULES, section 10, in, and whether discounts and margins apply; its answer out.
+pub type Calculator<'a> = &'a dyn Fn(&str, bool) -> String;
+
+/// Every third case has discounts and margins.
+const ADJUSTED: u64 = 3;
 
 /// Which cases are made.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +47,8 @@ pub struct Row {
 pub struct Disagreement {
     /// How many cases are of this kind.
     pub cases: u64,
+    /// Whether the first of them is with discounts and margins.
+    pub adjusted: bool,
     /// The first of them.
     pub first: Value,
 }
@@ -64,7 +69,8 @@ pub fn run(map: &Map, calculator: Calculator<'_>, run: Run) -> Outcome {
     let mut outcome = Outcome::default();
     for case in 0..run.cases {
         let (mode, call) = generate::call(&entries, run, case);
-        let (ours, theirs) = both(map, calculator, &call);
+        let adjusted = case % ADJUSTED == 0;
+        let (ours, theirs) = both(map, calculator, &call, adjusted);
         let row = outcome.rows.entry(mode.clone()).or_default();
         row.cases += 1;
         let Some(kind) = difference(&ours, &theirs) else {
@@ -74,6 +80,7 @@ pub fn run(map: &Map, calculator: Calculator<'_>, run: Run) -> Outcome {
         };
         let first = || Disagreement {
             cases: 0,
+            adjusted,
             first: call,
         };
         outcome
@@ -87,9 +94,12 @@ pub fn run(map: &Map, calculator: Calculator<'_>, run: Run) -> Outcome {
 
 type Both = (Result<Answer, String>, Result<Answer, String>);
 
-fn both(map: &Map, calculator: Calculator<'_>, call: &Value) -> Both {
+fn both(map: &Map, calculator: Calculator<'_>, call: &Value, adjusted: bool) -> Both {
     let line = call.to_string();
-    (price::answer(map, &line), read(&calculator(&line)))
+    (
+        price::answer(map, &line, adjusted),
+        read(&calculator(&line, adjusted)),
+    )
 }
 
 /// The calculator's answer. Its amounts and its total must be what its own lines say.
@@ -194,14 +204,14 @@ fn difference(ours: &Result<Answer, String>, theirs: &Result<Answer, String>) ->
 
 /// The shortest call that still shows this kind of disagreement, and both answers to it.
 #[must_use]
-pub fn explain(map: &Map, calculator: Calculator<'_>, first: &Value) -> String {
+pub fn explain(map: &Map, calculator: Calculator<'_>, found: &Disagreement) -> String {
     let kind_of = |call: &Value| {
-        let (ours, theirs) = both(map, calculator, call);
+        let (ours, theirs) = both(map, calculator, call, found.adjusted);
         difference(&ours, &theirs)
     };
-    let kind = kind_of(first);
-    let shortest = shrink::shortest(first.clone(), &|call| kind_of(call) == kind);
-    let (ours, theirs) = both(map, calculator, &shortest);
+    let kind = kind_of(&found.first);
+    let shortest = shrink::shortest(found.first.clone(), &|call| kind_of(call) == kind);
+    let (ours, theirs) = both(map, calculator, &shortest, found.adjusted);
     let show = |answer: Result<Answer, String>| answer.map_or_else(|error| error, |a| a.show());
     format!(
         "  {shortest}\n    oracle:     {}\n    calculator: {}",

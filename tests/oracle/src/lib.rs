@@ -1,6 +1,7 @@
 //! An independent second opinion on every price: the rules of `cost-map/RULES.md` written once more,
 //! in exact fractions, and compared with the calculator on generated calls.
 
+pub mod adjust;
 pub mod bill;
 pub mod calculator;
 pub mod clock;

@@ -47,7 +47,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let mut kinds: Vec<_> = outcome.disagreements.iter().collect();
     kinds.sort_by_key(|(_, disagreement)| std::cmp::Reverse(disagreement.cases));
     for (kind, disagreement) in kinds.iter().take(usize::try_from(show)?) {
-        let said = compare::explain(&map, &calculator::answer, &disagreement.first);
+        let said = compare::explain(&map, &calculator::answer, disagreement);
         println!("\n{} cases: {kind}\n{said}", disagreement.cases);
     }
     if kinds.is_empty() {

@@ -10,6 +10,10 @@ use crate::json::{Fields, Json, Object};
 #[derive(Debug)]
 pub struct Map {
     entries: BTreeMap<String, Object>,
+    /// Parts of a bill that are taken off, by provider or model.
+    pub discounts: Object,
+    /// What is put on, by provider or model.
+    pub margins: Object,
 }
 
 /// What a call is priced by.
@@ -22,21 +26,26 @@ pub struct Found<'a> {
 }
 
 impl Map {
-    /// Reads a price map.
+    /// Reads a price map, discounts and margins.
     ///
     /// # Errors
-    /// If the text is not a JSON object.
-    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let entries = match Json::parse(text)? {
-            Json::Object(entries) => entries,
-            _ => Object::new(),
+    /// If one of the texts is not JSON.
+    pub fn parse(prices: &str, discounts: &str, margins: &str) -> Result<Self, serde_json::Error> {
+        let object = |text: &str| match Json::parse(text) {
+            Ok(Json::Object(object)) => Ok(object),
+            Ok(_) => Ok(Object::new()),
+            Err(error) => Err(error),
         };
-        let objects = entries.into_iter().filter_map(|(name, entry)| match entry {
-            Json::Object(entry) => Some((name, entry)),
-            _ => None,
-        });
+        let entries = object(prices)?
+            .into_iter()
+            .filter_map(|(name, entry)| match entry {
+                Json::Object(entry) => Some((name, entry)),
+                _ => None,
+            });
         Ok(Self {
-            entries: objects.collect(),
+            entries: entries.collect(),
+            discounts: object(discounts)?,
+            margins: object(margins)?,
         })
     }
 

@@ -3,6 +3,7 @@
 use num_traits::{One, Signed, Zero};
 
 use crate::{
+    adjust,
     bill::{Answer, Bill, Line, sum},
     clock,
     json::{Fields, Json, Object},
@@ -88,8 +89,8 @@ pub fn kind_of_mode(mode: &str) -> Kind {
 ///
 /// # Errors
 /// If the line is not a JSON object.
-pub fn answer(map: &Map, line: &str) -> Result<Answer, String> {
-    let (bill, entry) = priced(map, line)?;
+pub fn answer(map: &Map, line: &str, adjusted: bool) -> Result<Answer, String> {
+    let (bill, entry) = priced(map, line, adjusted)?;
     Ok(Answer::of(&bill, entry))
 }
 
@@ -97,14 +98,14 @@ pub fn answer(map: &Map, line: &str) -> Result<Answer, String> {
 ///
 /// # Errors
 /// If the line is not a JSON object.
-pub fn priced(map: &Map, line: &str) -> Result<(Bill, Option<String>), String> {
+pub fn priced(map: &Map, line: &str, adjusted: bool) -> Result<(Bill, Option<String>), String> {
     let call = match Json::parse(line) {
         Ok(Json::Object(call)) => call,
         Ok(_) => return Err("not an object".to_owned()),
         Err(error) => return Err(error.to_string()),
     };
     let found = map.find(&call);
-    let bill = bill(map, &call, found);
+    let mut bill = bill(map, &call, found);
     let by_entry = match &bill {
         Bill::Priced(lines) => lines
             .iter()
@@ -112,6 +113,16 @@ pub fn priced(map: &Map, line: &str) -> Result<(Bill, Option<String>), String> {
         Bill::Unpriced(_) => true,
         Bill::Nothing => false,
     };
+    if adjusted {
+        let text = |name: &str| call.text(name);
+        let provider = text("custom_llm_provider").map(map::family);
+        let entry = found.map(|found| found.name);
+        let names: Vec<&str> = [text("model"), entry, provider]
+            .into_iter()
+            .flatten()
+            .collect();
+        bill = adjust::adjust(bill, &map.discounts, &map.margins, &names);
+    }
     let entry = found
         .filter(|_| by_entry)
         .map(|found| found.name.to_owned());

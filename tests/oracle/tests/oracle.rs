@@ -23,7 +23,7 @@ fn the_calculator_keeps_the_rules() {
         .iter()
         .take(5)
         .map(|(kind, disagreement)| {
-            let said = compare::explain(&map, &calculator::answer, &disagreement.first);
+            let said = compare::explain(&map, &calculator::answer, disagreement);
             format!("{} cases: {kind}\n{said}\n", disagreement.cases)
         });
     let shown: String = shown.collect();
