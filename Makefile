@@ -44,7 +44,7 @@ bench: setup ## Measure, and print tables; PART=gateway, journal, collector, cos
 
 fuzz: setup ## Fuzz what parses outside bytes, a minute each; needs a nightly toolchain
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	cd tests/fuzz && for target in chat_request event_codec journal_recovery openai_stream price_map; do \
+	cd tests/fuzz && for target in chat_request event_codec journal_recovery openai_stream price_map question; do \
 		cargo +nightly fuzz run --fuzz-dir . $$target -- -max_total_time=60 || exit 1; done
 
 lint: setup ## Format, clippy, and cargo-deny where it is installed

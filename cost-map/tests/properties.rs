@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use cost_map::{Call, PriceMap, price};
+use cost_map::{Adjustments, Call, PriceMap, Question, price};
 use event::{Class, CompletionDetails, Cost, CostStatus, PromptDetails, Timestamp, Usage, Usd};
 use proptest::{prelude::*, sample::Index};
 use rust_decimal::Decimal;
@@ -41,6 +41,46 @@ fn tier() -> impl Strategy<Value = Option<&'static str>> {
         Some("balanced"),
         Some("batch"),
         Some("auto"),
+    ])
+}
+
+fn call_type() -> impl Strategy<Value = Option<&'static str>> {
+    prop::sample::select(vec![
+        None,
+        Some("acompletion"),
+        Some("aretrieve_batch"),
+        Some("embedding"),
+        Some("rerank"),
+        Some("moderation"),
+        Some("image_generation"),
+        Some("speech"),
+        Some("atranscription"),
+        Some("create_video"),
+        Some("ocr"),
+        Some("search"),
+        Some("vector_store_search"),
+    ])
+}
+
+fn count() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec![
+        "prompt_characters",
+        "completion_characters",
+        "duration_seconds",
+        "images",
+        "images_in",
+        "audio_in_seconds",
+        "video_in_seconds",
+        "videos",
+        "pages",
+        "annotated_pages",
+        "credits",
+        "queries",
+        "text_messages",
+        "web_search_requests",
+        "google_maps_queries",
+        "file_search_calls",
+        "citation_tokens",
     ])
 }
 
@@ -106,6 +146,13 @@ proptest! {
                 if usage.prompt_tokens > 0 && !by_time {
                     prop_assert_eq!(billed, Decimal::from(usage.prompt_tokens));
                 }
+                let billed: Decimal = cost.items.iter()
+                    .filter(|item| item.class.is_output())
+                    .map(|item| item.quantity.0)
+                    .sum();
+                if !by_time && !model.get::<&str>(&MODELS).starts_with("xai/") {
+                    prop_assert_eq!(billed, Decimal::from(usage.completion_tokens));
+                }
             }
             CostStatus::Unpriced => {
                 prop_assert_eq!(cost.total, None);
@@ -144,5 +191,46 @@ proptest! {
         let _ = map.resolve(None, &format!("{}{model}", known.get::<&str>(&MODELS)));
         let _ = map.resolve(Some("bedrock"), &format!("arn:aws:bedrock:{model}"));
         let _ = map.nearest(&model, 3);
+    }
+
+    #[test]
+    fn a_call_of_any_kind_adds_up(
+        model: Index,
+        (call_type, service_tier) in (call_type(), tier()),
+        usage in usage(),
+        counts in prop::collection::vec((count(), 0..100_000_u64), 0..6),
+        adjusted: bool,
+    ) {
+        let map = PriceMap::bundled();
+        let (name, _) = map.iter().nth(model.index(map.len())).unwrap();
+        let mut question = serde_json::json!({
+            "model": name, "usage": usage, "call_type": call_type, "service_tier": service_tier,
+            "response_seconds": 3, "data_residency": "eu", "vertex_location": "us-east5",
+        });
+        for (field, count) in counts {
+            question[field] = count.into();
+        }
+        let asked = Question::parse(question.to_string().as_bytes()).unwrap();
+        let adjustments = Adjustments::parse("null", r#"{"global": 0.125}"#).unwrap();
+        let adjustments = adjusted.then_some(&adjustments);
+        // Some reports contradict themselves beyond reading.
+        if let Ok(cost) = asked.price(map, adjustments, Timestamp::default()) {
+            let sum = cost.items.iter().fold(Decimal::ZERO, |sum, item| {
+                assert_eq!(item.quantity.0 * item.unit_price.0, item.amount.0, "{cost:?}");
+                sum + item.amount.0
+            });
+            match cost.status {
+                CostStatus::Priced => {
+                    prop_assert!(!cost.items.is_empty());
+                    prop_assert_eq!(cost.total, Some(Usd::round(sum).unwrap()));
+                }
+                CostStatus::Unpriced => prop_assert_eq!(cost.total, None),
+                CostStatus::NothingConsumed => prop_assert_eq!(cost.total, Some(Usd::ZERO)),
+            }
+            if let Some(parts) = cost.breakdown() {
+                let sides = parts.input_cost + parts.output_cost + parts.tool_usage_cost;
+                prop_assert_eq!(sides, parts.original_cost);
+            }
+        }
     }
 }
