@@ -175,7 +175,10 @@ fn image_names(call: &Object, model: &str) -> Vec<String> {
     let size = call.text("size").map(|size| size.replace('x', "-x-"));
     let quality = call.text("quality");
     let mut names = Vec::new();
-    if let Some(size) = &size {
+    // What is missing is what the provider takes for it.
+    let usual = if fal { "1024-x-768" } else { "1024-x-1024" };
+    let supplied = quality.map(|_| usual.to_owned());
+    if let Some(size) = size.clone().or(supplied) {
         let many = call.count("steps") > Some(50);
         let steps = if many { "max-steps" } else { "50-steps" };
         names.push(format!("{size}/{steps}/{model}"));
@@ -183,8 +186,6 @@ fn image_names(call: &Object, model: &str) -> Vec<String> {
             names.push(format!("{size}/50-steps/{provider}/{model}"));
         }
     }
-    // What is missing is what the provider takes for it.
-    let usual = if fal { "1024-x-768" } else { "1024-x-1024" };
     let full = match (size.as_deref(), quality) {
         (Some(size), None) if fal => Some((size, "high")),
         (size, Some(quality)) => Some((size.unwrap_or(usual), quality)),
@@ -194,7 +195,8 @@ fn image_names(call: &Object, model: &str) -> Vec<String> {
         names.push(format!("{quality}/{size}/{model}"));
         names.push(format!("{size}/{quality}/{model}"));
     }
-    names.extend(size.map(|size| format!("{size}/{model}")));
+    let supplied = quality.map(|_| usual.to_owned());
+    names.extend(size.or(supplied).map(|size| format!("{size}/{model}")));
     names.extend(quality.map(|quality| format!("{quality}/{model}")));
     names
 }

@@ -108,11 +108,15 @@ impl Report {
         if google && self.apart {
             self.output[0] = said.max(beside);
             self.completion += beside;
-        } else if provider == "xai" || beside == said {
-            self.completion += beside.min(said);
+        } else if beside == said {
+            self.completion += said;
         }
         if self.prompt == 0 {
             self.prompt = self.total.saturating_sub(self.completion);
+        }
+        if provider == "xai" {
+            let beside = self.total.saturating_sub(self.prompt + self.completion);
+            self.completion += beside.min(said);
         }
     }
 }
