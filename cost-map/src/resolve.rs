@@ -2,7 +2,8 @@
 //!
 //! The name is tried behind its provider, as it is, and then without what providers add to a name:
 //! routes and regions, revisions, dates, the owner of a fine-tuned model. Each is tried exactly and
-//! then in any case. An entry of another provider is never taken. Nothing is allocated.
+//! then in any case. An entry of another provider is never taken. Looking a model up allocates
+//! nothing.
 
 mod hash;
 mod picture;
@@ -103,17 +104,9 @@ pub(crate) fn resolve<'a>(
     if let Some(found) = region.and_then(|region| search.in_region(region, bare)) {
         return Some(found);
     }
-    if bare.len() < model.len() {
-        // `openrouter/auto` is `auto` of OpenRouter, or `openrouter/openrouter/auto`.
-        return search
-            .hit(model, How::Exact)
-            .or_else(|| search.hit(bare, How::WithoutProvider))
-            .or_else(|| search.behind_provider(model, How::Exact))
-            .or_else(|| search.shortened(bare));
-    }
     search
-        .behind_provider(bare, How::Exact)
-        .or_else(|| search.hit(bare, How::Exact))
+        .as_said(model, bare, Search::exact)
+        .or_else(|| search.as_said(model, bare, Search::in_any_case))
         .or_else(|| search.shortened(bare))
 }
 
@@ -188,6 +181,9 @@ pub(crate) fn with_lower<T>(name: &str, find: impl FnOnce(&str) -> Option<T>) ->
     find(str::from_utf8(bytes).ok()?)
 }
 
+/// One way of looking a name up.
+type Find<'a, 'n> = fn(&Search<'a, 'n>, &str, How) -> Option<Resolved<'a>>;
+
 #[derive(Clone, Copy)]
 struct Search<'a, 'n> {
     map: &'a PriceMap,
@@ -209,12 +205,26 @@ impl<'a, 'n> Search<'a, 'n> {
         }
     }
 
-    fn hit(&self, name: &str, how: How) -> Option<Resolved<'a>> {
-        let agrees = |(_, entry): &(&str, &Entry)| self.agrees(entry);
-        if let Some((name, entry)) = self.map.exact(name).filter(agrees) {
-            return Some(Resolved { name, entry, how });
+    /// Tries the name with the provider in front and without. `bare` is it without.
+    fn as_said(&self, model: &str, bare: &str, find: Find<'a, 'n>) -> Option<Resolved<'a>> {
+        if bare.len() < model.len() {
+            // `openrouter/auto` is `auto` of OpenRouter, or `openrouter/openrouter/auto`.
+            return find(self, model, How::Exact)
+                .or_else(|| find(self, bare, How::WithoutProvider))
+                .or_else(|| self.behind(model, How::Exact, find));
         }
-        let (name, entry) = self.map.in_any_case(name).filter(agrees)?;
+        self.behind(bare, How::Exact, find)
+            .or_else(|| find(self, bare, How::Exact))
+    }
+
+    fn exact(&self, name: &str, how: How) -> Option<Resolved<'a>> {
+        let (name, entry) = self.map.exact(name).filter(|found| self.agrees(found.1))?;
+        Some(Resolved { name, entry, how })
+    }
+
+    fn in_any_case(&self, name: &str, how: How) -> Option<Resolved<'a>> {
+        let found = self.map.in_any_case(name);
+        let (name, entry) = found.filter(|found| self.agrees(found.1))?;
         let how = if how == How::Exact {
             How::OtherCase
         } else {
@@ -223,10 +233,19 @@ impl<'a, 'n> Search<'a, 'n> {
         Some(Resolved { name, entry, how })
     }
 
-    /// Tries the name with the provider in front, and with the name that its variants share.
+    fn hit(&self, name: &str, how: How) -> Option<Resolved<'a>> {
+        self.exact(name, how)
+            .or_else(|| self.in_any_case(name, how))
+    }
+
     fn behind_provider(&self, name: &str, how: How) -> Option<Resolved<'a>> {
+        self.behind(name, how, Self::hit)
+    }
+
+    /// Tries the name with the provider in front, and with the name that its variants share.
+    fn behind(&self, name: &str, how: How, find: Find<'a, 'n>) -> Option<Resolved<'a>> {
         let (provider, family) = (self.provider?, self.family?);
-        let hit = |provider| joined(&[provider, "/", name], |name| self.hit(name, how));
+        let hit = |provider| joined(&[provider, "/", name], |name| find(self, name, how));
         // Bedrock's newer endpoint has entries and regions of its own.
         let shares = family != provider && provider != "bedrock_mantle";
         hit(provider).or_else(|| hit(Some(family).filter(|_| shares)?))
@@ -250,6 +269,9 @@ impl<'a, 'n> Search<'a, 'n> {
     }
 
     fn agrees(&self, entry: &Entry) -> bool {
+        if self.provider == entry.provider() {
+            return true;
+        }
         let (Some(wanted), Some(provider)) = (self.family, entry.provider()) else {
             return true;
         };

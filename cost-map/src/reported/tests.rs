@@ -487,7 +487,18 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_read_or_refused(json in r#"\{"(usage|response|billed_units|prompt_tokens|inputTokens|iterations|cache_creation|totalTokenCount|candidatesTokensDetails)": (null|-?[0-9]{1,19}|\[[0-9]?\]|\{\}|\{"(usage|tokens|cached_tokens|input_tokens)": [0-9.e]{0,4}\})\}"#) {
+    fn any_report_is_read_or_refused(
+        name in "usage|response|billed_units|prompt_tokens|inputTokens|iterations|\
+                 cache_creation|totalTokenCount|candidatesTokensDetails|cost|seconds",
+        inner in "usage|tokens|cached_tokens|input_tokens|total_cost",
+        value in r#"null|-?[0-9]{1,19}|[0-9.eE-]{1,6}|\[[0-9]?\]|\{\}|"x""#,
+        nested: bool,
+    ) {
+        let json = if nested {
+            format!(r#"{{"{name}": {{"{inner}": {value}}}}}"#)
+        } else {
+            format!(r#"{{"{name}": {value}}}"#)
+        };
         if let Ok(raw) = RawValue::from_string(json) {
             let _read_or_refused = usage(None, None, &raw);
         }
