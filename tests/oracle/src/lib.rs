@@ -15,6 +15,7 @@ pub mod prices;
 pub mod random;
 mod shapes;
 mod shrink;
+mod tokens;
 pub mod tools;
 pub mod units;
 pub mod usage;
