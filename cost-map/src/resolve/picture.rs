@@ -11,6 +11,12 @@ const USUAL: Picture<'static> = Picture {
     size: Some("1024x1024"),
     steps: None,
 };
+/// What fal.ai makes where nothing else was asked for.
+const USUAL_OF_FAL: Picture<'static> = Picture {
+    quality: Some("high"),
+    size: Some("1024x768"),
+    steps: None,
+};
 /// Stability's prices are for up to so many steps, or for more.
 const STEPS_USUAL: u64 = 50;
 /// The longest size that is one.
@@ -28,8 +34,9 @@ pub struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// The entry of the model as this picture, of the usual size if there is only a quality, else of
-    /// the model, else of the model as the usual picture.
+    /// The entry of the model as this picture, of the usual size if there is only a quality (fal.ai:
+    /// and the usual quality if there is only a size), else of the model, else of the model as the
+    /// usual picture.
     pub(crate) fn resolve<'a>(
         self,
         map: &'a PriceMap,
@@ -38,22 +45,22 @@ impl Picture<'_> {
     ) -> Option<Resolved<'a>> {
         let search = Search::new(map, provider, model);
         let bare = without_provider(model, search.provider);
+        let fal = search.provider == Some("fal_ai");
+        let supplied = if fal { USUAL_OF_FAL } else { USUAL };
         let usual = Picture {
-            quality: self.quality.or(USUAL.quality),
-            size: self.size.or(USUAL.size),
+            quality: self.quality.or(supplied.quality),
+            size: self.size.or(supplied.size),
             steps: self.steps,
         };
-        let of_quality = || {
-            let of_usual_size = Picture {
-                size: usual.size,
-                ..self
-            };
-            self.quality
-                .and_then(|_| of_usual_size.variant(&search, bare))
+        let completed = || {
+            let quality = if fal { usual.quality } else { self.quality };
+            let asked = self.quality.is_some() || (fal && self.size.is_some());
+            let completed = Picture { quality, ..usual };
+            asked.then(|| completed.variant(&search, bare)).flatten()
         };
         self.variant(&search, bare)
             .or_else(|| self.variant(&search, spelling::without_date(bare)?))
-            .or_else(of_quality)
+            .or_else(completed)
             .or_else(|| map.resolve(provider, model))
             .or_else(|| usual.variant(&search, bare))
     }
