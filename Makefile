@@ -1,9 +1,13 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash bench fuzz lint fmt lint-deny venv
+.PHONY: help setup run test test-crash test-prices bench fuzz lint fmt lint-deny venv venv-prices
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
+VENV_PRICES := $(CURDIR)/target/venv-prices
+# Of the comparison with litellm: how many calls, and which ones.
+CASES := 200000
+SEED := 1
 SOURCES = $$(git ls-files --cached --others --exclude-standard '*.rs')
 # The end-to-end tests start this program.
 DEBUG_BIN := TOLLKEEPER_BIN=$(TARGET)/debug/tollkeeper
@@ -24,11 +28,17 @@ test: setup lint venv ## Everything that CI checks
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
 	@# Twenty thousand calls priced again: the sums must hold at size as well.
 	$(TARGET)/debug/examples/reprice 20000
+	$(MAKE) test-prices CASES=5000
 
 test-crash: setup ## Twenty-five kills, and a collector away for half a minute
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) TOLLKEEPER_CRASH_ROUNDS=25 TOLLKEEPER_AWAY_S=30 cargo test --all-features --locked \
 		--workspace --test e2e -- --nocapture --test-threads 1 crash:: collector_away::
+
+test-prices: setup venv-prices ## Prices of random calls beside litellm's; CASES=5000 SEED=1 for other ones
+	cargo build --release --locked --package cost-map --example calculate
+	$(VENV_PRICES)/bin/python tests/prices/differential.py --calculator $(TARGET)/release/examples/calculate \
+		--cases $(CASES) --seed $(SEED)
 
 bench: setup ## Measure, and print tables; PART=gateway, journal, collector, cost or memory for one
 	cargo build --release --locked --package cli --package tests
@@ -58,4 +68,10 @@ venv: $(VENV)/.ready
 $(VENV)/.ready: tests/python/requirements.txt | setup
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+venv-prices: $(VENV_PRICES)/.ready
+$(VENV_PRICES)/.ready: tests/prices/requirements.txt | setup
+	python3 -m venv $(VENV_PRICES)
+	$(VENV_PRICES)/bin/pip install --quiet --no-deps --requirement $<
 	@touch $@
