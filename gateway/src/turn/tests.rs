@@ -44,6 +44,10 @@ impl Log for Limited {
     fn reader(&self, group: &str) -> Result<Box<dyn Reader>, BusError> {
         self.log.reader(group)
     }
+
+    fn forget(&self, group: &str) -> Result<(), BusError> {
+        self.log.forget(group)
+    }
 }
 
 fn places(log: &Limited, records: &[&[u8]]) -> (Vec<Option<u64>>, bool) {
