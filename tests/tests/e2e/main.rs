@@ -12,5 +12,6 @@ mod prices;
 mod proxying;
 mod readme;
 mod reprice;
+mod routing;
 mod secrets;
 mod shutdown;
