@@ -51,6 +51,10 @@ pub(crate) fn choose_image<'a>(
     provider: Option<&str>,
 ) -> Option<Choice<'a>> {
     let units = call.units?;
+    // A router makes no images itself.
+    if router(map, call).is_some() {
+        return None;
+    }
     let picture = Picture {
         quality: units.quality.as_deref(),
         size: units.size.as_deref(),
