@@ -184,7 +184,7 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         end_user: draft.end_user(),
         route: draft.route.to_owned(),
         tags: draft.tags(),
-        prompt_tokens: tokens::counted(prompt_bytes, 0).prompt_tokens,
+        prompt_tokens: tokens::estimated(prompt_bytes, 0).prompt_tokens,
         completion_tokens: bound.unwrap_or(shared.config.settings.reserve_output_tokens),
         ..Started::default()
     }

@@ -41,5 +41,5 @@ pub use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
     operation::{Content, Operation},
-    request::{ClientMetadata, ClientRequest, RequestError, UsageOption},
+    request::{ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
 };

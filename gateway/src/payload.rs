@@ -13,7 +13,7 @@ use crate::{
     draft::Draft,
     error::ApiError,
     gateway::Shared,
-    request::left_out,
+    request::{ClientRequest, left_out},
     tokens,
 };
 
@@ -44,7 +44,12 @@ pub(crate) fn of_call(
         ending.outcome = Outcome::ClientDisconnected;
     }
     let stream = draft.request.as_ref().is_some_and(|request| request.stream);
-    let (usage, usage_source) = usage(shared, &draft, !attempts.is_empty(), &mut ending);
+    let (usage, usage_source) = usage(
+        shared,
+        &draft,
+        (&deployment, !attempts.is_empty()),
+        &mut ending,
+    );
     if let Some(in_flight) = in_flight {
         in_flight.consumed(usage.total_tokens, now);
     }
@@ -100,7 +105,12 @@ pub(crate) fn of_rejected(
 }
 
 /// What was consumed, and who says so.
-fn usage(shared: &Shared, draft: &Draft, asked: bool, ending: &mut Ending) -> (Usage, UsageSource) {
+fn usage(
+    shared: &Shared,
+    draft: &Draft,
+    (deployment, asked): (&Deployment, bool),
+    ending: &mut Ending,
+) -> (Usage, UsageSource) {
     if let Some(mut usage) = ending.observed.usage.take() {
         if usage.total_tokens == 0 {
             usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
@@ -114,20 +124,27 @@ fn usage(shared: &Shared, draft: &Draft, asked: bool, ending: &mut Ending) -> (U
         return (usage, source);
     }
     let request = draft.request.as_ref();
-    let prompt_bytes = request.map_or(0, |request| request.prompt_bytes());
+    let observed = &ending.observed;
+    let model = (deployment.provider_name.as_str(), deployment.model.as_str());
     match ending.outcome {
         // Nobody saw what the provider did: the call costs what it was admitted with.
         Outcome::Aborted if asked && ending.observed.text_bytes == 0 => {
             let bound = request.and_then(|request| request.output_tokens_max);
             let output = bound.unwrap_or(shared.config.settings.reserve_output_tokens);
-            let mut usage = tokens::counted(prompt_bytes, 0);
+            let prompt_bytes = request.map_or(0, ClientRequest::prompt_bytes);
+            let mut usage = tokens::estimated(prompt_bytes, 0);
             usage.completion_tokens = output;
             usage.total_tokens = usage.prompt_tokens.saturating_add(output);
             (usage, UsageSource::Estimated)
         }
         // Where the provider had begun to answer, it charges for what it sent.
         _ if ending.answering || ending.outcome == Outcome::Success => (
-            tokens::counted(prompt_bytes, ending.observed.text_bytes),
+            tokens::counted(
+                model,
+                request,
+                observed.response.as_ref(),
+                observed.text_bytes,
+            ),
             UsageSource::Counted,
         ),
         _ => (Usage::default(), UsageSource::None),

@@ -14,7 +14,9 @@ use event::Json;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
 
-pub use self::{error::RequestError, metadata::ClientMetadata, upstream::UsageOption};
+pub use self::{
+    error::RequestError, metadata::ClientMetadata, text::Prompt, upstream::UsageOption,
+};
 use self::{
     names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
     scan::{Fields, range},
@@ -214,7 +216,13 @@ impl ClientRequest {
         self.body.get(field.value.clone())
     }
 
-    /// Bytes of text in the content, to count tokens by.
+    /// The text of the content, to count tokens by.
+    #[must_use]
+    pub fn prompt(&self) -> Prompt {
+        Prompt::read(self.operation, self.content_text())
+    }
+
+    /// Bytes of text in the content, to estimate tokens by.
     #[must_use]
     pub fn prompt_bytes(&self) -> usize {
         match self.operation {
