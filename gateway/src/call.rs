@@ -13,6 +13,7 @@ use http::HeaderMap;
 
 use crate::{
     attempts,
+    cache::Key,
     config::Deployment,
     draft::Draft,
     error::{ApiError, ErrorClass},
@@ -42,6 +43,8 @@ pub(crate) struct Open {
     pub(crate) attempts: Vec<Attempt>,
     /// Groups that were asked after the first.
     pub(crate) fallbacks: usize,
+    /// What its answer is kept under, if it may be.
+    pub(crate) cache_key: Option<Key>,
     /// Counts at the deployment that is being asked.
     pub(crate) in_flight: Option<InFlight>,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Ending {
     pub(crate) headers: HeaderMap,
     /// Whether the provider had begun to answer: it charges for what it did.
     pub(crate) answering: bool,
+    /// Whether the answer was one that had been kept.
+    pub(crate) cache_hit: bool,
 }
 
 impl Call {
@@ -85,6 +90,7 @@ impl Call {
             started: None,
             attempts: Vec::new(),
             fallbacks: 0,
+            cache_key: None,
             in_flight: None,
         });
         report::begin(shared, open, record).await

@@ -5,6 +5,7 @@
 //! LiteLLM's that is not supported here is named in a [`Warning`]; a key that nobody knows is an
 //! error that names its path.
 
+mod cache;
 mod deployment;
 mod keys;
 mod litellm;
@@ -19,6 +20,7 @@ use event::Secret;
 use serde_json::{Map, Value};
 
 pub use self::{
+    cache::CacheSettings,
     deployment::{Deployment, DeploymentId},
     provider_settings::Settings,
     router::{Alias, Lists, RouterSettings, Strategy},
@@ -38,6 +40,8 @@ pub struct Config {
     pub router: RouterSettings,
     /// How long a stream may pause; `None`: as `upstream_timeout`.
     pub stream_timeout: Option<Duration>,
+    /// Which answers are kept.
+    pub cache: CacheSettings,
     /// Whether message contents stay out of the events (`turn_off_message_logging`).
     pub redact_messages: bool,
     /// Whether parameters that a provider does not know are left out, where neither request nor

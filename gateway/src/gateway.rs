@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    cache::Cache,
     call::StartedRecord,
     clock::{self, Clock},
     config::Config,
@@ -64,6 +65,7 @@ pub(crate) struct Core {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) open_calls: OpenCalls,
     pub(crate) unwritten: Unwritten,
+    pub(crate) cache: Cache,
     pub(crate) credentials: Credentials,
     pub(crate) media: MediaClient,
     pub(crate) metrics: Metrics,
@@ -157,6 +159,7 @@ impl Gateway {
         })?;
         let core = Arc::new(Core {
             groups: Groups::new(&config),
+            cache: Cache::new(config.cache.clone()),
             config,
             log,
             open_calls: OpenCalls::default(),

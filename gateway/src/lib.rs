@@ -5,6 +5,7 @@
 mod answer;
 mod attempts;
 mod auth;
+mod cache;
 mod call;
 mod clock;
 pub mod config;
@@ -41,5 +42,5 @@ pub use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
     operation::{Content, Operation},
-    request::{ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
+    request::{CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
 };

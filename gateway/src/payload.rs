@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 
 use crate::{
+    cache::Key,
     call::{Ending, Open},
     config::Deployment,
     draft::Draft,
@@ -38,6 +39,7 @@ pub(crate) fn of_call(
         started,
         attempts,
         fallbacks: _,
+        cache_key,
         in_flight,
     } = open;
     if draft.presence.has_ended() && ending.outcome == Outcome::Success {
@@ -62,6 +64,7 @@ pub(crate) fn of_call(
         .unwrap_or_else(|| payload.litellm_call_id.to_string());
     let succeeded = ending.outcome == Outcome::Success;
     payload.cache_hit = (stream || !succeeded).then_some(false);
+    describe_cache(&mut payload, cache_key, ending.cache_hit);
     if stream && let Some(first) = ending.first_token {
         payload.completion_start_time = first;
         payload.response_time = first.since(payload.start_time);
@@ -116,7 +119,7 @@ fn usage(
             usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
         }
         // Without an attempt there was no provider: a mock says what it has counted.
-        let source = if asked {
+        let source = if asked || ending.cache_hit {
             UsageSource::Provider
         } else {
             UsageSource::Counted
@@ -211,6 +214,16 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
         litellm_call_id: draft.call_id,
         status_fields: StatusFields::default(),
         ..StandardLoggingPayload::default()
+    }
+}
+
+fn describe_cache(payload: &mut StandardLoggingPayload, key: Option<Key>, hit: bool) {
+    payload.cache_key = key.map(|key| key.to_string());
+    if hit {
+        payload.cache_hit = Some(true);
+        // The same answer may be given many times, and ids are not.
+        let now = payload.end_time.micros();
+        payload.id = format!("{}_cache_hit{now}", payload.id);
     }
 }
 

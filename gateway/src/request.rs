@@ -1,5 +1,6 @@
 //! A request: scanned once for what the gateway must know, and otherwise left as it came.
 
+mod cache;
 mod error;
 mod metadata;
 mod names;
@@ -15,7 +16,8 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
 
 pub use self::{
-    error::RequestError, metadata::ClientMetadata, text::Prompt, upstream::UsageOption,
+    cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
+    upstream::UsageOption,
 };
 use self::{
     names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
@@ -71,6 +73,8 @@ pub struct ClientRequest {
     pub timeout: Option<Duration>,
     /// What the client says about the call.
     pub metadata: ClientMetadata,
+    /// Which kept answer will do, and whether this one is to be kept.
+    pub cache: CacheControl,
     /// Groups to ask when the model's own could not answer.
     pub fallbacks: Vec<String>,
     /// The same when the context window was too small.
@@ -147,6 +151,7 @@ impl ClientRequest {
                 .map(|count| count.min(RETRIES_MAX)),
             timeout: timeout(&find)?,
             metadata: metadata(&find)?,
+            cache: field(&find, "cache", "an object")?.unwrap_or_default(),
             fallbacks: fallbacks(&find)?,
             context_window_fallbacks: field(&find, "context_window_fallbacks", LISTS)?
                 .unwrap_or_default(),

@@ -42,6 +42,8 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "context_window_fallbacks",
     "content_policy_fallbacks",
     "allowed_fails",
+    "cache",
+    "cache_params",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -53,8 +55,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "callbacks",
     "service_callback",
     "audit_log_callbacks",
-    "cache",
-    "cache_params",
     "max_budget",
     "budget_duration",
     "budget_exceeded_status_code",
@@ -241,6 +241,8 @@ pub(super) fn settings(
         match key {
             "num_retries" => config.retries_max = read(value, &path)?,
             "request_timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
+            "cache" => config.cache.is_on = read(value, &path)?,
+            "cache_params" => config.cache.set(value, &path, warnings)?,
             key if ROUTER_ALSO.contains(&key) => config.router.set(key, value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,

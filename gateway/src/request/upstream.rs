@@ -92,6 +92,11 @@ impl ClientRequest {
         })
     }
 
+    /// Whether the request says something of a field.
+    pub(crate) fn sets(&self, name: &str) -> bool {
+        self.set_names().any(|set| set == name)
+    }
+
     fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|field| &*field.name == name)
     }

@@ -11,8 +11,9 @@ const SETTINGS: &str = "litellm_settings:
 fn chat(model: &str, script: &str, more: &Value) -> Value {
     let content = format!("[[mock: {script}]]");
     let mut body = json!({"model": model, "messages": [{"role": "user", "content": content}]});
-    let more = more.as_object().unwrap().clone();
-    body.as_object_mut().unwrap().extend(more);
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
     body
 }
 
