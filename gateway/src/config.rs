@@ -40,6 +40,8 @@ pub struct Config {
     pub router: RouterSettings,
     /// How long a stream may pause; `None`: as `upstream_timeout`.
     pub stream_timeout: Option<Duration>,
+    /// Whether providers are told the trace that a call belongs to.
+    pub forward_traceparent: bool,
     /// Which answers are kept.
     pub cache: CacheSettings,
     /// Whether message contents stay out of the events (`turn_off_message_logging`).

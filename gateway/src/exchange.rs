@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
@@ -15,6 +15,8 @@ use crate::{
     upstream::{self, Failure, ReadError},
 };
 
+/// <https://www.w3.org/TR/trace-context/#traceparent-header>
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Bytes of an error answer that are read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
 /// The longest pause a provider may ask for that is passed on as seconds.
@@ -49,10 +51,17 @@ pub(crate) async fn ask(
     let mut prepared = Box::new(prepared);
     loop {
         let Prepared {
-            outgoing,
+            mut outgoing,
             reader,
             streams,
         } = *prepared;
+        if shared.config.forward_traceparent {
+            let traceparent = call.open().map(|open| open.draft.traceparent());
+            let value = traceparent.and_then(|text| HeaderValue::try_from(text).ok());
+            outgoing
+                .headers
+                .extend(value.map(|value| (TRACEPARENT, value)));
+        }
         let response = shared
             .upstream
             .send(call, deployment, outgoing, deadline)

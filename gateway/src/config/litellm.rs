@@ -44,6 +44,7 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "allowed_fails",
     "cache",
     "cache_params",
+    "forward_traceparent_to_llm_provider",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -87,7 +88,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "block_requests_for_models_without_pricing",
     "apply_search_free_tier",
     "expose_router_debug_in_errors",
-    "forward_traceparent_to_llm_provider",
     "enable_anthropic_prompt_caching",
     "request_correlation_in_logs",
     "model_group_settings",
@@ -241,6 +241,9 @@ pub(super) fn settings(
         match key {
             "num_retries" => config.retries_max = read(value, &path)?,
             "request_timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
+            "forward_traceparent_to_llm_provider" => {
+                config.forward_traceparent = read(value, &path)?;
+            }
             "cache" => config.cache.is_on = read(value, &path)?,
             "cache_params" => config.cache.set(value, &path, warnings)?,
             key if ROUTER_ALSO.contains(&key) => config.router.set(key, value, &path)?,
