@@ -110,6 +110,7 @@ pub(super) fn dropped(
     let always = ["stream", "stream_options"];
     let is_unknown = |name: &&str| {
         known(operation).contains(name)
+            && !(*name == "n" && request.asks_for_one())
             && !always.contains(name)
             && !knows.know(name)
             && !allowed(name)
