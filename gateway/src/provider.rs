@@ -11,13 +11,16 @@
 
 pub mod anthropic;
 mod ask;
+pub mod aws;
 pub mod azure;
+pub mod bedrock;
 pub mod chunks;
 pub mod completion;
 pub mod content;
 pub mod frames;
 pub mod openai;
 pub mod parameters;
+pub mod sagemaker;
 pub mod sse;
 pub mod translated;
 
@@ -29,10 +32,16 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 pub use self::ask::{Ask, Fetched, Media};
 use self::parameters::Parameters;
-use crate::{error::ErrorClass, operation::Operation};
+use crate::{config::Settings, error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
-pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, anthropic::ANTHROPIC, azure::AZURE];
+pub const ALL: &[&[&dyn Provider]] = &[
+    openai::PRESETS,
+    anthropic::ANTHROPIC,
+    azure::AZURE,
+    bedrock::BEDROCK,
+    sagemaker::SAGEMAKER,
+];
 
 /// An upstream and its dialect.
 pub trait Provider: Sync {
@@ -48,6 +57,16 @@ pub trait Provider: Sync {
     /// What a deployment may set beyond address and key.
     fn settings(&self) -> &'static [Setting] {
         &[]
+    }
+
+    /// Whether a deployment's settings can be used.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot.
+    fn check(&self, settings: &Settings) -> Result<(), ProviderError> {
+        let _fine = settings;
+        Ok(())
     }
 
     /// Whether a deployment has to say where it is.

@@ -108,6 +108,9 @@ fn one(entry: &Value, path: &str, warnings: &mut Vec<Warning>) -> Result<Deploym
     };
     let (provider, model) = entry.provider()?;
     let settings = Settings::take(provider.settings(), &mut entry.params);
+    provider
+        .check(&settings)
+        .map_err(|error| ConfigError::at(&entry.params_path, error.to_string()))?;
     let defaults = entry.defaults();
     let price_overrides = entry.price_overrides()?;
     entry.check_keys(warnings)?;

@@ -1,5 +1,6 @@
 //! What all of AWS's services have in common: credentials, regions, signatures, errors.
 
+pub mod embeddings;
 pub mod fault;
 mod sigv4;
 #[cfg(test)]
@@ -170,7 +171,11 @@ fn keys(settings: &Settings) -> Result<Keys, ProviderError> {
             session: settings.text(session).map(Secret::new),
         })
     };
-    let own = ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"];
+    let own = [
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+    ];
     let environment = [ENVIRONMENT_KEY, ENVIRONMENT_SECRET, ENVIRONMENT_SESSION];
     let half = own.iter().find(|key| settings.text(key).is_some());
     match (take(own), half) {

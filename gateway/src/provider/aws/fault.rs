@@ -20,7 +20,9 @@ const TOO_LONG: &[&str] = &[
 pub fn of_answer(answer: &Answer) -> Fault {
     let header = answer.headers.get("x-amzn-errortype");
     // `ThrottlingException:http://internal.amazon.com/…`
-    let kind = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = header
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let kind = kind.split(':').next().unwrap_or_default();
     let message = message(&answer.body).unwrap_or_else(|| openai::error_text(&answer.body));
     of(answer.status.as_u16(), kind, message)
@@ -76,4 +78,22 @@ fn message(body: &[u8]) -> Option<String> {
         Some(words) if !own.contains(words) => format!("{own}: {words}"),
         _ => own.to_owned(),
     })
+}
+
+/// What stands where an answer should, if nobody can know what it says.
+#[must_use]
+pub fn no_answer() -> Fault {
+    Fault {
+        class: ErrorClass::BadGateway,
+        message: "the provider answered with something that is not an answer".to_owned(),
+    }
+}
+
+/// What stands in a stream, if nobody can know what it says.
+#[must_use]
+pub fn no_event() -> Fault {
+    Fault {
+        class: ErrorClass::ApiConnection,
+        message: "an event of the provider's stream is not JSON".to_owned(),
+    }
 }

@@ -61,7 +61,12 @@ fn canonical(outgoing: &Outgoing) -> (String, String) {
     let names: Vec<&str> = signed.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let path = encoded(outgoing.uri.path().as_bytes(), true);
-    let mut query: Vec<&str> = outgoing.uri.query().unwrap_or_default().split('&').collect();
+    let mut query: Vec<&str> = outgoing
+        .uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .collect();
     query.sort_unstable();
     let mut text = format!("{}\n{path}\n{}\n", outgoing.method, query.join("&"));
     for (name, value) in &signed {
@@ -75,7 +80,9 @@ fn canonical(outgoing: &Outgoing) -> (String, String) {
 /// The headers that are signed, by name: those that AWS reads. What lies between may add others.
 fn signed(headers: &HeaderMap) -> Vec<(&str, String)> {
     let is_signed = |name: &str| {
-        [header::HOST, header::CONTENT_TYPE].iter().any(|own| own == name)
+        [header::HOST, header::CONTENT_TYPE]
+            .iter()
+            .any(|own| own == name)
             || name.starts_with("x-amz")
     };
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).trim().to_owned();
