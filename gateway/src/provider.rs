@@ -18,6 +18,7 @@ pub mod chunks;
 pub mod completion;
 pub mod content;
 pub mod frames;
+pub mod gemini;
 pub mod openai;
 pub mod parameters;
 pub mod sagemaker;

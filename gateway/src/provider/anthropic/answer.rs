@@ -80,7 +80,7 @@ impl Reading {
             }
             "tool_search_tool_result" => {}
             "web_search_tool_result" | "web_fetch_tool_result" => {
-                message.searches.push(block.clone())
+                message.searches.push(block.clone());
             }
             kind if kind.ends_with("_tool_result") => message.results.push(block.clone()),
             _ => {}
