@@ -338,7 +338,11 @@ fn optional<T: serde::de::DeserializeOwned>(
 fn digest(model_name: &str, params: &Map<String, Value>) -> DeploymentId {
     let mut hash = Sha256::new();
     hash.update(model_name);
-    for (key, value) in params.iter().filter(|(key, _)| !key.contains("key")) {
+    // The order in which they are written does not matter.
+    let mut params = Value::Object(params.clone());
+    params.sort_all_objects();
+    let params = params.as_object().into_iter().flatten();
+    for (key, value) in params.filter(|(key, _)| !key.contains("key")) {
         hash.update(key);
         hash.update(value.to_string());
     }
