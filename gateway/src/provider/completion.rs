@@ -1,7 +1,10 @@
 //! Writes an answer that came whole in OpenAI's dialect.
 
+use std::io::{self, Write};
+
 use event::{Json, Timestamp, Usage};
-use serde_json::{Map, Value, json};
+use serde::Serialize as _;
+use serde_json::{Map, Value, json, ser::Formatter};
 use uuid::Uuid;
 
 use super::{Fault, Observed, Step, Whole, openai};
@@ -120,6 +123,38 @@ impl Choice {
     }
 }
 
+/// An answer that a tool took, as text: with blanks, as models write JSON themselves.
+#[must_use]
+pub fn spaced(answer: &Value) -> String {
+    struct Spaced;
+    impl Formatter for Spaced {
+        fn begin_array_value<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_key<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+            out.write_all(b": ")
+        }
+    }
+    let mut out = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    // Writing values to memory does not fail.
+    let _done = answer.serialize(&mut writer);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// What `report`, a provider's own object of usage for a chat, says was consumed; `None` if it
 /// says nothing that can be read.
 #[must_use]
@@ -146,4 +181,16 @@ pub fn whole(answer: &Value, usage: Option<Usage>) -> Result<Step, Fault> {
         ..openai::whole(&body)
     };
     Ok(Step::Done(Box::new(Whole { body, observed })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_a_tool_is_written_in_its_order() {
+        let text = r#"{"z": [1, 2.5, "a,b: c"], "a": {}, "ü": null}"#;
+        let answer: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(spaced(&answer), text);
+    }
 }

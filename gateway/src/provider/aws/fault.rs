@@ -55,8 +55,6 @@ fn of(status: u16, kind: &str, message: String) -> Fault {
     let said = message.to_ascii_lowercase();
     let class = if TOO_LONG.iter().any(|phrase| said.contains(phrase)) {
         ErrorClass::ContextWindowExceeded
-    } else if said.contains("security token included in the request is invalid") {
-        ErrorClass::Authentication
     } else if kind == "ThrottlingException" {
         ErrorClass::RateLimit
     } else if kind == "ServiceQuotaExceededException" && status == 400 {

@@ -88,16 +88,17 @@ impl Said {
             .push_str(text(block, "text").unwrap_or_default());
         if let Some(call) = block.get("toolUse") {
             let name = text(call, "name").unwrap_or_default();
-            let input = Json::of(call.get("input").unwrap_or(&json!({})))
-                .text()
-                .to_owned();
+            let empty = json!({});
+            let input = call.get("input").unwrap_or(&empty);
             if reading.by_tool && name == anthropic::TOOL {
                 self.by_tool = true;
-                self.content.push_str(&input);
+                self.content.push_str(&completion::spaced(input));
             } else {
                 let id = text(call, "toolUseId").unwrap_or_default();
                 let name = reading.names.own(name);
-                self.calls.push(completion::tool_call(id, name, &input));
+                let input = Json::of(input);
+                self.calls
+                    .push(completion::tool_call(id, name, input.text()));
             }
         }
         if let Some(thought) = block.get("reasoningContent") {
