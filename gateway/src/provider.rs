@@ -42,6 +42,11 @@ pub trait Provider: Sync {
     /// Where it is, if it has one address for everybody; no slash at the end.
     fn default_base(&self) -> Option<&'static str>;
 
+    /// Environment variables that its address is looked up in, if a deployment names none.
+    fn base_variables(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Environment variables that its key is looked up in, if a deployment names none.
     fn key_variables(&self) -> &'static [&'static str];
 
@@ -62,6 +67,12 @@ pub trait Provider: Sync {
 
     /// The parameters of OpenAI's that `model` knows.
     fn parameters(&self, operation: Operation, model: &str) -> Parameters;
+
+    /// Whether `model` takes `value`, JSON, for a parameter that it knows.
+    fn takes(&self, model: &str, name: &str, value: &str) -> bool {
+        let _any = (model, name, value);
+        true
+    }
 
     /// What has to be fetched before [`prepare`](Provider::prepare) can say what to send.
     ///
