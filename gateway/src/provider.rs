@@ -18,6 +18,7 @@ pub mod content;
 pub mod frames;
 pub mod openai;
 pub mod parameters;
+pub mod snowflake;
 pub mod sse;
 pub mod translated;
 
@@ -32,7 +33,12 @@ use self::parameters::Parameters;
 use crate::{error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
-pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, anthropic::ANTHROPIC, azure::AZURE];
+pub const ALL: &[&[&dyn Provider]] = &[
+    openai::PRESETS,
+    anthropic::ANTHROPIC,
+    azure::AZURE,
+    snowflake::SNOWFLAKE,
+];
 
 /// An upstream and its dialect.
 pub trait Provider: Sync {
@@ -317,6 +323,14 @@ pub enum ProviderError {
         /// What.
         operation: Operation,
     },
+    /// One that is no more.
+    #[error("`{name}` is no more: {instead}")]
+    Gone {
+        /// As it was written.
+        name: String,
+        /// What to use.
+        instead: &'static str,
+    },
     /// Nobody of this name.
     #[error("no provider is called `{name}`; there are: {known}")]
     Unknown {
@@ -370,7 +384,14 @@ fn find(name: &str) -> Option<&'static dyn Provider> {
     all().find(|provider| provider.name() == name)
 }
 
+/// Providers that are no more, and what replaced them.
+const GONE: &[(&str, &str)] = &[("palm", "use `gemini/…`, or `vertex_ai/…` on Google Cloud")];
+
 fn unknown(name: &str) -> ProviderError {
+    if let Some((_, instead)) = GONE.iter().find(|(gone, _)| *gone == name) {
+        let name = name.to_owned();
+        return ProviderError::Gone { name, instead };
+    }
     let known: Vec<&str> = all().map(Provider::name).collect();
     ProviderError::Unknown {
         name: name.to_owned(),

@@ -122,12 +122,7 @@ impl<'a> Ask<'a> {
     /// A request in OpenAI's dialect that was changed: `object` is what [`Ask::object`] gave,
     /// and `model` the provider's name of the model.
     #[must_use]
-    pub fn written(
-        &self,
-        mut object: Map<String, Value>,
-        model: &str,
-        asks: UsageOption,
-    ) -> Bytes {
+    pub fn written(&self, mut object: Map<String, Value>, model: &str, asks: UsageOption) -> Bytes {
         object.insert("model".to_owned(), model.into());
         match self.request.asked_options(asks) {
             Some(options) => {

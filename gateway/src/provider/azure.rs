@@ -114,10 +114,15 @@ impl Provider for AzureAi {
             } else {
                 format!("/{path}")
             };
-            let version = version.map_or_else(String::new, |version| format!("?api-version={version}"));
+            let version =
+                version.map_or_else(String::new, |version| format!("?api-version={version}"));
             format!("{base}{path}{version}")
         };
-        let headers = if is_resource { api_key(ask)? } else { token(ask)? };
+        let headers = if is_resource {
+            api_key(ask)?
+        } else {
+            token(ask)?
+        };
         prepared(ask, uri, headers, [changes::COMMON, &[]])
     }
 }

@@ -212,8 +212,7 @@ pub(in crate::provider) const CACHED_PARTS: Change = Change {
             };
             match message.get_mut("content") {
                 Some(text @ Value::String(_)) => {
-                    *text =
-                        json!([{ "type": "text", "text": text.take(), "cache_control": mark }]);
+                    *text = json!([{ "type": "text", "text": text.take(), "cache_control": mark }]);
                 }
                 Some(Value::Array(parts)) => {
                     if let Some(Value::Object(last)) = parts.last_mut() {
@@ -242,7 +241,11 @@ pub(in crate::provider) const THINKING_SWITCH: &[Change] = &[
         signs: &[],
         apply: |object, _model| {
             if let Some(effort) = object.remove("reasoning_effort") {
-                let kind = if effort == "none" { "disabled" } else { "enabled" };
+                let kind = if effort == "none" {
+                    "disabled"
+                } else {
+                    "enabled"
+                };
                 object
                     .entry("thinking")
                     .or_insert_with(|| json!({ "type": kind }));
@@ -273,9 +276,9 @@ pub(in crate::provider) const EFFORT: Change = Change {
 /// The effort that a budget of tokens stands for.
 const fn effort(budget: u64) -> &'static str {
     match budget {
-        10_000.. => "high",
-        5_000.. => "medium",
-        2_000.. => "low",
+        4096.. => "high",
+        2048.. => "medium",
+        1024.. => "low",
         _ => "minimal",
     }
 }

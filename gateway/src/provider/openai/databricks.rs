@@ -68,6 +68,7 @@ fn budget(effort: &str) -> Option<u64> {
         "minimal" | "low" => Some(1024),
         "medium" => Some(2048),
         "high" => Some(4096),
+        "xhigh" => Some(8192),
         _ => None,
     }
 }

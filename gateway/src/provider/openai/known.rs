@@ -228,11 +228,7 @@ pub(super) fn xai(operation: Operation, model: &str) -> Parameters {
     ];
     let more = more.iter().filter(|(_, knows)| *knows);
     let chat = CHAT.iter().copied().chain(more.map(|(name, _)| *name));
-    of(
-        operation,
-        Parameters::Only(chat.collect()),
-        Parameters::All,
-    )
+    of(operation, Parameters::Only(chat.collect()), Parameters::All)
 }
 
 pub(super) fn databricks(operation: Operation, _model: &str) -> Parameters {
@@ -257,6 +253,7 @@ pub(super) fn anyscale(operation: Operation, _model: &str) -> Parameters {
         "temperature",
         "top_p",
         "max_tokens",
+        "n",
         "stop",
         "frequency_penalty",
         "presence_penalty",
@@ -318,5 +315,9 @@ fn of(operation: Operation, chat: Parameters, embedding: Parameters) -> Paramete
 /// All of `names`, or all but the last `last`.
 fn with(names: &'static [&'static str], last: usize, has_all: bool) -> Parameters {
     let few = names.len().saturating_sub(last);
-    Parameters::only(if has_all { names } else { names.split_at(few).0 })
+    Parameters::only(if has_all {
+        names
+    } else {
+        names.split_at(few).0
+    })
 }

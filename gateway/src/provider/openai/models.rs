@@ -58,9 +58,12 @@ impl Generation {
 pub(in crate::provider) fn parameters(operation: Operation, model: &str) -> Parameters {
     match operation {
         Operation::Chat => Parameters::AllBut(match Generation::of(model) {
-            Generation::Plain if matches!(model, "gpt-4" | "gpt-3.5-turbo-16k") => {
-                &["reasoning_effort", "thinking", "verbosity", "response_format"]
-            }
+            Generation::Plain if matches!(model, "gpt-4" | "gpt-3.5-turbo-16k") => &[
+                "reasoning_effort",
+                "thinking",
+                "verbosity",
+                "response_format",
+            ],
             Generation::Plain => NEW,
             Generation::O => NOT_O,
             Generation::Five => NOT_FIVE,

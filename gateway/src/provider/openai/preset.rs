@@ -35,7 +35,7 @@ pub(super) struct Preset {
     pub(super) knows: fn(Operation, &str) -> Parameters,
     pub(super) takes: fn(&str, &str, &str) -> bool,
     pub(super) usage: UsageOption,
-    /// What precedes the name of a model that has no slash.
+    /// What precedes the name of a model that does not begin like it.
     pub(super) model_prefix: &'static str,
     /// What most need, and what only this one needs.
     pub(super) changes: [&'static [Change]; 2],
@@ -73,7 +73,9 @@ impl Preset {
             _ => UsageOption::Known,
         };
         let is_chat = ask.operation() == Operation::Chat;
-        let prefixed = is_chat && !self.model_prefix.is_empty() && !ask.model().contains('/');
+        let prefix = self.model_prefix.split('/').next().unwrap_or_default();
+        let is_whole = ask.model().starts_with(prefix) || ask.model().contains('#');
+        let prefixed = is_chat && !is_whole;
         let object = match changes::made(ask, self.changes) {
             Some(object) => object,
             None if prefixed => ask.object(),
