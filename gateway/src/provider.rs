@@ -22,6 +22,7 @@ pub mod gemini;
 pub mod openai;
 pub mod parameters;
 pub mod sagemaker;
+pub mod snowflake;
 pub mod sse;
 pub mod translated;
 
@@ -42,6 +43,7 @@ pub const ALL: &[&[&dyn Provider]] = &[
     azure::AZURE,
     bedrock::BEDROCK,
     sagemaker::SAGEMAKER,
+    snowflake::SNOWFLAKE,
 ];
 
 /// An upstream and its dialect.
@@ -51,6 +53,11 @@ pub trait Provider: Sync {
 
     /// Where it is, if it has one address for everybody; no slash at the end.
     fn default_base(&self) -> Option<&'static str>;
+
+    /// Environment variables that its address is looked up in, if a deployment names none.
+    fn base_variables(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Environment variables that its key is looked up in, if a deployment names none.
     fn key_variables(&self) -> &'static [&'static str];
@@ -82,6 +89,12 @@ pub trait Provider: Sync {
 
     /// The parameters of OpenAI's that `model` knows.
     fn parameters(&self, operation: Operation, model: &str) -> Parameters;
+
+    /// Whether `model` takes `value`, JSON, for a parameter that it knows.
+    fn takes(&self, model: &str, name: &str, value: &str) -> bool {
+        let _any = (model, name, value);
+        true
+    }
 
     /// What has to be fetched before [`prepare`](Provider::prepare) can say what to send.
     ///
@@ -326,6 +339,14 @@ pub enum ProviderError {
         /// What.
         operation: Operation,
     },
+    /// One that is no more.
+    #[error("`{name}` is no more: {instead}")]
+    Gone {
+        /// As it was written.
+        name: String,
+        /// What to use.
+        instead: &'static str,
+    },
     /// Nobody of this name.
     #[error("no provider is called `{name}`; there are: {known}")]
     Unknown {
@@ -379,7 +400,14 @@ fn find(name: &str) -> Option<&'static dyn Provider> {
     all().find(|provider| provider.name() == name)
 }
 
+/// Providers that are no more, and what replaced them.
+const GONE: &[(&str, &str)] = &[("palm", "use `gemini/…`, or `vertex_ai/…` on Google Cloud")];
+
 fn unknown(name: &str) -> ProviderError {
+    if let Some((_, instead)) = GONE.iter().find(|(gone, _)| *gone == name) {
+        let name = name.to_owned();
+        return ProviderError::Gone { name, instead };
+    }
     let known: Vec<&str> = all().map(Provider::name).collect();
     ProviderError::Unknown {
         name: name.to_owned(),
