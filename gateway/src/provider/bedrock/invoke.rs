@@ -119,6 +119,12 @@ fn claude(runtime: &Runtime<'_>) -> Result<Said, ProviderError> {
     if !betas.is_empty() {
         body.insert("anthropic_beta".to_owned(), json!(betas));
     }
+    if let Some(Value::Array(tools)) = body.get_mut("tools")
+        && tools.last().and_then(|last| text(last, "name")) == Some(anthropic::TOOL)
+    {
+        // In front: a mark to cache the last of the client's tools then covers it.
+        tools.rotate_right(1);
+    }
     let model = runtime.model.id.clone();
     let now = ask.now;
     let reader = Box::new(Claude { reader, model, now });

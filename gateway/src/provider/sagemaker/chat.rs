@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use event::Json;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Runtime, SERVED};
@@ -13,20 +13,31 @@ use crate::{
         aws::fault,
         completion,
         frames::{AwsFrames, Frames as _},
+        openai::changes,
         sse::OpenAiStream,
     },
     request::UsageOption,
 };
 
-/// Sends the request as it came.
+/// Sends the request as it came, but for what only OpenAI knows.
 pub(super) fn prepare(runtime: &Runtime<'_>) -> Result<Prepared, ProviderError> {
     let ask = runtime.ask;
-    let mut body = ask.rewritten(UsageOption::Known);
-    if let Some(served) = ask.deployment.settings.text(SERVED) {
-        let mut fields: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
-        fields.insert("model".to_owned(), served.into());
-        body = Json::of(&fields).text().to_owned().into();
-    }
+    let served = ask.deployment.settings.text(SERVED);
+    let body = match changes::made(ask, [changes::COMMON, &[]]) {
+        None if served.is_none() => ask.rewritten(UsageOption::Known),
+        changed => {
+            let mut body = changed.unwrap_or_else(|| ask.object());
+            let model = served.unwrap_or_else(|| ask.model().to_owned());
+            body.insert("model".to_owned(), model.into());
+            if ask.stream() {
+                let options = body.entry("stream_options").or_insert_with(|| json!({}));
+                if let Some(options) = options.as_object_mut() {
+                    options.insert("include_usage".to_owned(), true.into());
+                }
+            }
+            Json::of(&body).text().to_owned().into()
+        }
+    };
     Ok(Prepared {
         outgoing: runtime.outgoing(body)?,
         reader: Box::new(Chat),

@@ -12,7 +12,7 @@ use crate::{
         aws::{embeddings, fault},
         chunks::Chunks,
         completion::{Choice, Completion},
-        content::{list, plain, text},
+        content::{Kind, list, parts, text},
         frames::{AwsFrames, Frame, FrameError, Frames, SseFrames},
         translated::{Dialect, Translated},
     },
@@ -35,11 +35,8 @@ pub(super) fn prepare(runtime: &Runtime<'_>) -> Result<Prepared, ProviderError> 
     let mut asked = ask.object();
     let messages = asked.remove("messages").unwrap_or_default();
     let messages = messages.as_array().map_or(&[][..], Vec::as_slice);
-    let turns: Vec<String> = messages
-        .iter()
-        .map(turn)
-        .filter(|turn| !turn.is_empty())
-        .collect();
+    let mut turns: Vec<String> = messages.iter().map(turn).collect::<Result<_, _>>()?;
+    turns.retain(|turn| !turn.is_empty());
     let mut body = Map::new();
     body.insert("inputs".to_owned(), turns.join("\n").into());
     body.insert("parameters".to_owned(), Value::Object(parameters(asked)));
@@ -58,12 +55,20 @@ pub(super) fn prepare(runtime: &Runtime<'_>) -> Result<Prepared, ProviderError> 
     })
 }
 
-fn turn(message: &Value) -> String {
-    let mut said = vec![plain(message.get("content"))];
-    let calls = list(message, "tool_calls").iter();
-    said.extend(calls.map(|call| call.get("function").unwrap_or(call).to_string()));
+fn turn(message: &Value) -> Result<String, ProviderError> {
+    let mut said = Vec::new();
+    for part in parts(message.get("content")) {
+        let Kind::Text(text) = part.kind else {
+            let message = "`messages` has more than text, which this endpoint does not take";
+            return Err(ProviderError::Request(message.to_owned()));
+        };
+        said.push(text.to_owned());
+    }
+    for call in list(message, "tool_calls") {
+        said.push(call.get("function").unwrap_or(call).to_string());
+    }
     said.retain(|said| !said.is_empty());
-    said.join("\n")
+    Ok(said.join("\n"))
 }
 
 fn parameters(mut asked: Map<String, Value>) -> Map<String, Value> {
