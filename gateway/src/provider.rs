@@ -12,10 +12,15 @@
 mod ask;
 pub mod azure;
 pub mod chunks;
+pub mod cohere;
 pub mod completion;
+pub mod conversation;
+pub mod counts;
 pub mod frames;
+pub mod once;
 pub mod openai;
 pub mod parameters;
+pub mod request;
 pub mod sse;
 pub mod translated;
 
@@ -30,7 +35,7 @@ use self::parameters::Parameters;
 use crate::{error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
-pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, azure::AZURE];
+pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, azure::AZURE, cohere::COHERE];
 
 /// An upstream and its dialect.
 pub trait Provider: Sync {

@@ -4,7 +4,8 @@ use event::{Json, Timestamp, Usage};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Fault, Observed, Step, Whole, openai};
+use super::{Answer, Fault, Observed, Step, Whole, openai};
+use crate::{error::ErrorClass, tokens};
 
 /// A `chat.completion` while it is written.
 #[derive(Clone, Debug)]
@@ -71,6 +72,16 @@ impl Completion {
         }
     }
 
+    /// Tells the client a rough count, where the provider gives none. The event counts by itself,
+    /// and says so.
+    pub fn count(&mut self, prompt_bytes: usize) {
+        let contents = self.choices.iter().map(|choice| &choice.message);
+        let texts = contents.filter_map(|message| message.get("content")?.as_str());
+        let bytes: usize = texts.map(str::len).sum();
+        let counted = tokens::counted(prompt_bytes, u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.others.insert("usage".to_owned(), json!(counted));
+    }
+
     /// The answer as the client gets it.
     ///
     /// # Errors
@@ -132,4 +143,42 @@ pub fn whole(answer: &Value, usage: Option<Usage>) -> Result<Step, Fault> {
         ..openai::whole(&body)
     };
     Ok(Step::Done(Box::new(Whole { body, observed })))
+}
+
+/// Vectors in OpenAI's dialect.
+///
+/// # Errors
+///
+/// None: it is a [`Step`] so that a reader can end with it.
+pub fn embeddings(model: &str, vectors: Vec<Value>, usage: Option<Usage>) -> Result<Step, Fault> {
+    let data: Vec<Value> = vectors
+        .into_iter()
+        .enumerate()
+        .map(
+            |(index, vector)| json!({ "object": "embedding", "index": index, "embedding": vector }),
+        )
+        .collect();
+    let mut answer = json!({ "object": "list", "data": data, "model": model });
+    if let (Some(usage), Some(answer)) = (&usage, answer.as_object_mut()) {
+        answer.insert("usage".to_owned(), json!(usage));
+    }
+    whole(&answer, usage)
+}
+
+/// The object that an answer is.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn object(answer: &Answer) -> Result<Map<String, Value>, Fault> {
+    serde_json::from_slice(&answer.body).map_err(|_error| no_answer())
+}
+
+/// What stands where an answer should, if nobody can know what it says.
+#[must_use]
+pub fn no_answer() -> Fault {
+    Fault {
+        class: ErrorClass::BadGateway,
+        message: "the provider answered with something that is not an answer".to_owned(),
+    }
 }

@@ -282,12 +282,15 @@ pub(crate) fn whole(body: &Bytes) -> Observed {
     }
 }
 
-/// The message inside an error object, or the object's text.
+/// The message inside an error: it is a text, or an object with one, or shown as it is.
 pub(super) fn error_message(error: &RawValue) -> String {
     #[derive(Deserialize)]
     struct Message<'a> {
         #[serde(borrow)]
         message: Cow<'a, str>,
+    }
+    if let Ok(text) = serde_json::from_str::<String>(error.get()) {
+        return text;
     }
     serde_json::from_str::<Message<'_>>(error.get()).map_or_else(
         |_error| error.get().to_owned(),
@@ -297,14 +300,26 @@ pub(super) fn error_message(error: &RawValue) -> String {
 
 /// The message of an error answer, whatever its shape; empty if there is none.
 pub(crate) fn error_text(body: &[u8]) -> String {
-    #[derive(Deserialize)]
+    /// Where providers put what they say.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
     struct Answer<'a> {
         #[serde(borrow)]
-        error: &'a RawValue,
+        error: Option<&'a RawValue>,
+        #[serde(borrow)]
+        message: Option<&'a RawValue>,
+        #[serde(borrow)]
+        detail: Option<&'a RawValue>,
+        #[serde(borrow)]
+        errors: Option<&'a RawValue>,
     }
-    match serde_json::from_slice::<Answer<'_>>(body) {
-        Ok(answer) => error_message(answer.error),
-        Err(_error) => String::from_utf8_lossy(&body[..body.len().min(500)])
+    let answer: Answer<'_> = serde_json::from_slice(body).unwrap_or_default();
+    let errors = answer.errors.map(RawValue::get).unwrap_or_default();
+    let errors: Vec<&RawValue> = serde_json::from_str(errors).unwrap_or_default();
+    let said = answer.error.or(errors.first().copied());
+    match said.or(answer.message).or(answer.detail) {
+        Some(said) => error_message(said),
+        None => String::from_utf8_lossy(&body[..body.len().min(500)])
             .trim()
             .to_owned(),
     }

@@ -106,8 +106,12 @@ pub(super) fn dropped(
         let mut allowed = request.allowed.iter().chain(&deployment.allowed);
         allowed.any(|allowed| allowed == name)
     };
-    // A stream is no parameter but a way to answer, and the gateway can give any answer as one.
+    // A stream is no parameter but a way to answer, and the gateway can give any answer as one. A
+    // chat's user says whose call it is, here above all.
     let always = ["stream", "stream_options"];
+    if operation == Operation::Chat && !knows.know("user") && !allowed("user") {
+        dropped.push("user".to_owned());
+    }
     let is_unknown = |name: &&str| {
         known(operation).contains(name)
             && !always.contains(name)
