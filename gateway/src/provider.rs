@@ -9,20 +9,26 @@
 //! values, [`completion`] writes an answer that came whole, and [`translated`] turns the frames of
 //! a stream ([`frames`]) into OpenAI's chunks ([`chunks`]).
 
+pub mod ai21;
+pub mod alike;
+pub mod anthropic;
 mod ask;
 pub mod azure;
 pub mod chunks;
 pub mod cohere;
 pub mod completion;
+pub mod content;
 pub mod conversation;
-pub mod counts;
 pub mod frames;
+pub mod huggingface;
+pub mod ollama;
 pub mod once;
 pub mod openai;
 pub mod parameters;
 pub mod request;
 pub mod sse;
 pub mod translated;
+pub mod watsonx;
 
 use std::{fmt, time::Duration};
 
@@ -35,7 +41,16 @@ use self::parameters::Parameters;
 use crate::{error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
-pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, azure::AZURE, cohere::COHERE];
+pub const ALL: &[&[&dyn Provider]] = &[
+    openai::PRESETS,
+    ai21::AI21,
+    anthropic::ANTHROPIC,
+    azure::AZURE,
+    cohere::COHERE,
+    huggingface::HUGGINGFACE,
+    ollama::OLLAMA,
+    watsonx::WATSONX,
+];
 
 /// An upstream and its dialect.
 pub trait Provider: Sync {

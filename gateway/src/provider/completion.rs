@@ -131,6 +131,28 @@ impl Choice {
     }
 }
 
+/// What `report`, a provider's own object of usage for a chat, says was consumed; `None` if it
+/// says nothing that can be read.
+#[must_use]
+pub fn usage(provider: &str, report: &Value) -> Option<Usage> {
+    usage_of(provider, "acompletion", report)
+}
+
+/// The same for a call of another type, by LiteLLM's name of it.
+#[must_use]
+pub fn usage_of(provider: &str, call_type: &str, report: &Value) -> Option<Usage> {
+    let raw = serde_json::value::to_raw_value(report).ok()?;
+    cost_map::reported::usage(Some(provider), Some(call_type), &raw).ok()
+}
+
+/// Two counts that a provider gives under names of its own; `None` if both are missing.
+#[must_use]
+pub fn usage_from(input: Option<&Value>, output: Option<&Value>) -> Option<Usage> {
+    input.or(output)?;
+    let report = json!({ "prompt_tokens": input, "completion_tokens": output });
+    usage("openai", &report)
+}
+
 /// Any answer in OpenAI's dialect: a list of embeddings, documents in order.
 ///
 /// # Errors
@@ -151,6 +173,23 @@ pub fn whole(answer: &Value, usage: Option<Usage>) -> Result<Step, Fault> {
 ///
 /// None: it is a [`Step`] so that a reader can end with it.
 pub fn embeddings(model: &str, vectors: Vec<Value>, usage: Option<Usage>) -> Result<Step, Fault> {
+    whole(&list_of(model, vectors, usage.as_ref()), usage)
+}
+
+/// Vectors for which the client is told a count that is not the provider's.
+///
+/// # Errors
+///
+/// None: it is a [`Step`] so that a reader can end with it.
+pub fn embeddings_counted(
+    model: &str,
+    vectors: Vec<Value>,
+    counted: &Usage,
+) -> Result<Step, Fault> {
+    whole(&list_of(model, vectors, Some(counted)), None)
+}
+
+fn list_of(model: &str, vectors: Vec<Value>, usage: Option<&Usage>) -> Value {
     let data: Vec<Value> = vectors
         .into_iter()
         .enumerate()
@@ -159,10 +198,20 @@ pub fn embeddings(model: &str, vectors: Vec<Value>, usage: Option<Usage>) -> Res
         )
         .collect();
     let mut answer = json!({ "object": "list", "data": data, "model": model });
-    if let (Some(usage), Some(answer)) = (&usage, answer.as_object_mut()) {
+    if let (Some(usage), Some(answer)) = (usage, answer.as_object_mut()) {
         answer.insert("usage".to_owned(), json!(usage));
     }
-    whole(&answer, usage)
+    answer
+}
+
+/// A document of a reranking; `document` is `null` if it was not asked for.
+#[must_use]
+pub fn ranked(index: Option<&Value>, score: Option<&Value>, document: Value) -> Value {
+    let mut ranked = json!({ "index": index, "relevance_score": score });
+    if let (Some(ranked), false) = (ranked.as_object_mut(), document.is_null()) {
+        ranked.insert("document".to_owned(), document);
+    }
+    ranked
 }
 
 /// The object that an answer is.

@@ -1,8 +1,13 @@
 //! Reads a conversation in OpenAI's dialect, for dialects that say it in another way.
 
-use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
+
+use super::{
+    Ask,
+    content::{self, Kind, Source},
+};
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
@@ -26,6 +31,27 @@ pub fn take(request: &mut Object) -> Vec<Object> {
     renamed.collect()
 }
 
+/// Makes `body` a request of OpenAI's dialect again: its model, its messages without developers,
+/// and whether it streams.
+pub fn put_back(body: &mut Object, ask: &Ask<'_>) {
+    let messages = take(body);
+    body.insert("messages".to_owned(), json!(messages));
+    body.insert("model".to_owned(), ask.model().into());
+    body.remove("stream_options");
+    body.remove("stream");
+    if ask.stream() {
+        body.insert("stream".to_owned(), true.into());
+    }
+}
+
+/// Whether developers speak in it.
+#[must_use]
+pub fn has_developers(body: &Object) -> bool {
+    let messages = body.get("messages").and_then(Value::as_array);
+    let mut roles = messages.into_iter().flatten().map(|one| one.get("role"));
+    roles.any(|role| role.is_some_and(|role| role == "developer"))
+}
+
 /// Who says a message.
 #[must_use]
 pub fn role(message: &Object) -> &str {
@@ -35,31 +61,17 @@ pub fn role(message: &Object) -> &str {
 
 /// All text of a message.
 #[must_use]
-pub fn text(message: &Object) -> Cow<'_, str> {
-    match message.get("content") {
-        Some(Value::String(text)) => text.into(),
-        Some(Value::Array(parts)) => parts
-            .iter()
-            .filter_map(|part| part.get("text").and_then(Value::as_str))
-            .collect(),
-        _ => "".into(),
-    }
+pub fn text(message: &Object) -> String {
+    content::plain(message.get("content"))
 }
 
-/// The addresses of a message's images, `data:` mostly.
-pub fn images(message: &Object) -> impl Iterator<Item = &str> {
-    let parts = message.get("content").and_then(Value::as_array);
-    parts.into_iter().flatten().filter_map(|part| {
-        let image = part.get("image_url")?;
-        image.get("url").unwrap_or(image).as_str()
+/// The images of a message.
+pub fn images(message: &Object) -> impl Iterator<Item = Source<'_>> {
+    let parts = content::parts(message.get("content")).into_iter();
+    parts.filter_map(|part| match part.kind {
+        Kind::Image(source) => Some(source),
+        _ => None,
     })
-}
-
-/// The base64 of a `data:` address.
-#[must_use]
-pub fn base64_of(address: &str) -> Option<&str> {
-    let (kind, data) = address.strip_prefix("data:")?.split_once(',')?;
-    kind.ends_with(";base64").then_some(data)
 }
 
 /// A call of a tool that a message asks for.
@@ -105,7 +117,7 @@ pub fn transcript(messages: &[Object]) -> String {
     if let [only] = messages
         && role(only) == "user"
     {
-        return text(only).into_owned();
+        return text(only);
     }
     let mut turns: Vec<String> = messages.iter().map(turn).collect();
     if messages
@@ -127,7 +139,7 @@ fn turn(message: &Object) -> String {
     let mut says = format!("{who}: {}", text(message));
     for call in calls(message) {
         let call = json!({ "name": call.name, "arguments": call.object() });
-        says.push_str(&format!("\n{call}"));
+        let _infallible = write!(says, "\n{call}");
     }
     says
 }

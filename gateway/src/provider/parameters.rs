@@ -114,6 +114,7 @@ pub(super) fn dropped(
     }
     let is_unknown = |name: &&str| {
         known(operation).contains(name)
+            && !(*name == "n" && request.asks_for_one())
             && !always.contains(name)
             && !knows.know(name)
             && !allowed(name)

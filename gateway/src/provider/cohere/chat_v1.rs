@@ -6,18 +6,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{address, common, finish_reason};
-use crate::{
-    operation::Operation,
-    provider::{
-        Answer, Ask, Fault, Prepared, ProviderError, Reader, Step, StreamedAnswer,
-        chunks::Chunks,
-        completion::{self, Choice, Completion},
-        conversation::{self, Object, calls, role, text},
-        counts,
-        frames::{Frame, LineFrames},
-        request,
-        translated::{Dialect, Translated},
-    },
+use crate::provider::{
+    Answer, Ask, Fault, Prepared, ProviderError, Reader, Step, StreamedAnswer,
+    chunks::Chunks,
+    completion::{self, Choice, Completion},
+    conversation::{self, Object, calls, role, text},
+    frames::{Frame, LineFrames},
+    request,
+    translated::{Dialect, Translated},
 };
 
 pub(super) fn prepare(ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
@@ -209,7 +205,7 @@ fn asked(said: &Object) -> impl Iterator<Item = (String, String, String)> {
 }
 
 fn usage(said: &Object) -> Option<Usage> {
-    counts::reported("cohere_chat", Operation::Chat, said.get("meta")?)
+    completion::usage("cohere_chat", said.get("meta")?)
 }
 
 /// The events of a stream, one in each line.

@@ -4,18 +4,14 @@ use event::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{address, common, finish_reason};
-use crate::{
-    operation::Operation,
-    provider::{
-        Answer, Ask, Fault, Prepared, ProviderError, Reader, Step, StreamedAnswer,
-        chunks::Chunks,
-        completion::{self, Choice, Completion},
-        conversation::{self, Object},
-        counts,
-        frames::{Frame, LineFrames},
-        request,
-        translated::{Dialect, Translated},
-    },
+use crate::provider::{
+    Answer, Ask, Fault, Prepared, ProviderError, Reader, Step, StreamedAnswer,
+    chunks::Chunks,
+    completion::{self, Choice, Completion},
+    conversation::{self, Object},
+    frames::{Frame, LineFrames},
+    request,
+    translated::{Dialect, Translated},
 };
 
 pub(super) fn prepare(ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
@@ -157,7 +153,7 @@ fn notes(citation: &Value) -> Vec<Value> {
 }
 
 fn usage(said: &Object) -> Option<event::Usage> {
-    counts::reported("cohere_chat", Operation::Chat, said.get("usage")?)
+    completion::usage("cohere_chat", said.get("usage")?)
 }
 
 /// The events of a stream: each is one line of JSON, as a server-sent event or alone.

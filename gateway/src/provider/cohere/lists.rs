@@ -3,12 +3,9 @@
 use serde_json::{Value, json};
 
 use super::address;
-use crate::{
-    operation::Operation,
-    provider::{
-        Answer, Ask, Fault, Prepared, ProviderError, Step, completion, conversation::Object,
-        counts, once::Once, request,
-    },
+use crate::provider::{
+    Answer, Ask, Fault, Prepared, ProviderError, Step, completion, conversation::Object,
+    once::Once, request,
 };
 
 /// What texts are embedded for if nobody says it.
@@ -54,7 +51,7 @@ pub(super) fn embed(ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
 /// Vectors stand under their format, and in older answers alone. Only one format is asked for.
 fn embedded(model: &str, answer: &Answer) -> Result<Step, Fault> {
     let mut said = completion::object(answer)?;
-    let usage = counts::reported("cohere", Operation::Embedding, &json!(said.get("meta")));
+    let usage = completion::usage_of("cohere", "aembedding", &json!(said.get("meta")));
     let vectors = match said.remove("embeddings") {
         Some(Value::Array(vectors)) => vectors,
         Some(Value::Object(formats)) => {
@@ -99,6 +96,6 @@ fn ranked(answer: &Answer) -> Result<Step, Fault> {
     if said.get("results").is_none() {
         return Err(completion::no_answer());
     }
-    let usage = counts::reported("cohere", Operation::Rerank, &json!(said.get("meta")));
+    let usage = completion::usage_of("cohere", "arerank", &json!(said.get("meta")));
     completion::whole(&said, usage)
 }
