@@ -10,6 +10,7 @@
 //! a stream ([`frames`]) into OpenAI's chunks ([`chunks`]).
 
 pub mod ai21;
+pub mod aleph_alpha;
 pub mod alike;
 pub mod anthropic;
 mod ask;
@@ -21,13 +22,18 @@ pub mod content;
 pub mod conversation;
 pub mod frames;
 pub mod huggingface;
+pub mod jina_ai;
+pub mod nlp_cloud;
 pub mod ollama;
 pub mod once;
 pub mod openai;
 pub mod parameters;
+pub mod petals;
+pub mod replicate;
 pub mod request;
 pub mod sse;
 pub mod translated;
+pub mod voyage;
 pub mod watsonx;
 
 use std::{fmt, time::Duration};
@@ -44,11 +50,17 @@ use crate::{error::ErrorClass, operation::Operation};
 pub const ALL: &[&[&dyn Provider]] = &[
     openai::PRESETS,
     ai21::AI21,
+    aleph_alpha::ALEPH_ALPHA,
     anthropic::ANTHROPIC,
     azure::AZURE,
     cohere::COHERE,
     huggingface::HUGGINGFACE,
+    jina_ai::JINA_AI,
+    nlp_cloud::NLP_CLOUD,
     ollama::OLLAMA,
+    petals::PETALS,
+    replicate::REPLICATE,
+    voyage::VOYAGE,
     watsonx::WATSONX,
 ];
 

@@ -214,6 +214,38 @@ pub fn ranked(index: Option<&Value>, score: Option<&Value>, document: Value) -> 
     ranked
 }
 
+/// A reranking in LiteLLM's shape, from an answer that has its documents under `list` and counts
+/// tokens.
+///
+/// # Errors
+///
+/// If there are no documents.
+pub fn reranked(provider: &str, said: &Map<String, Value>, list: &str) -> Result<Step, Fault> {
+    let results = said.get(list).and_then(Value::as_array);
+    let results: Vec<Value> = results
+        .ok_or_else(no_answer)?
+        .iter()
+        .map(|result| {
+            let document = match result.get("document") {
+                Some(text @ Value::String(_)) => json!({ "text": text }),
+                Some(other) => other.clone(),
+                None => Value::Null,
+            };
+            ranked(result.get("index"), result.get("relevance_score"), document)
+        })
+        .collect();
+    let report = said.get("usage").cloned().unwrap_or_default();
+    let usage = usage_of(provider, "arerank", &report);
+    let total = usage.as_ref().map(|usage| usage.total_tokens);
+    let fresh = || Value::from(format!("rerank-{}", Uuid::now_v7()));
+    let answer = json!({
+        "id": said.get("id").cloned().unwrap_or_else(fresh),
+        "results": results,
+        "meta": { "billed_units": { "total_tokens": total } },
+    });
+    whole(&answer, usage)
+}
+
 /// The object that an answer is.
 ///
 /// # Errors

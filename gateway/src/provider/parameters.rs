@@ -109,12 +109,15 @@ pub(super) fn dropped(
     // A stream is no parameter but a way to answer, and the gateway can give any answer as one. A
     // chat's user says whose call it is, here above all.
     let always = ["stream", "stream_options"];
-    if operation == Operation::Chat && !knows.know("user") && !allowed("user") {
-        dropped.push("user".to_owned());
+    // And one choice in so many words is what everybody gives.
+    let for_us = [("user", true), ("n", request.asks_for_one())];
+    for (name, is_for_us) in for_us {
+        if operation == Operation::Chat && is_for_us && !knows.know(name) && !allowed(name) {
+            dropped.push(name.to_owned());
+        }
     }
     let is_unknown = |name: &&str| {
         known(operation).contains(name)
-            && !(*name == "n" && request.asks_for_one())
             && !always.contains(name)
             && !knows.know(name)
             && !allowed(name)

@@ -67,6 +67,16 @@ pub fn address(base: &str, path: &str) -> String {
     }
 }
 
+/// Where `path` of version 1 is below `base`, which may name the version or the path already.
+#[must_use]
+pub fn versioned(base: &str, path: &str) -> String {
+    match base.rsplit('/').next() {
+        Some(last) if last == path => base.to_owned(),
+        Some("v1") => format!("{base}/{path}"),
+        _ => format!("{base}/v1/{path}"),
+    }
+}
+
 /// Gives fields their names in the dialect; what has another name already stays as it is.
 pub fn rename(body: &mut Object, names: &[(&str, &str)]) {
     for (from, to) in names {
