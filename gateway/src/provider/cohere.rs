@@ -13,7 +13,7 @@ use super::{
     Ask, Fault, Parameters, Prepared, Provider, ProviderError, Setting, conversation::Object,
     request,
 };
-use crate::operation::Operation;
+use crate::{error::ErrorClass, operation::Operation};
 
 /// The rows of this file: LiteLLM knows Cohere's chat by another name than the rest.
 pub const COHERE: &[&dyn Provider] = &[&Cohere("cohere"), &Cohere("cohere_chat")];
@@ -125,7 +125,16 @@ fn common(ask: &Ask<'_>, body: &mut Object) {
     }
 }
 
-/// An error answer: Cohere says `{"message": …}`.
-fn fault(status: u16, body: &[u8]) -> Fault {
-    Fault::of(status, super::openai::error_text(body))
+/// What an event or an answer says that has gone wrong: Cohere gives up with the reason `ERROR`, or
+/// with a message where an event should stand.
+fn broken(reason: Option<&Value>, said: Option<&Value>) -> Result<(), Fault> {
+    let gave_up = reason.is_some_and(|reason| reason == "ERROR");
+    let text = said.and_then(Value::as_str);
+    if !gave_up && text.is_none() {
+        return Ok(());
+    }
+    Err(Fault {
+        class: ErrorClass::InternalServer,
+        message: text.unwrap_or("the generation failed").to_owned(),
+    })
 }

@@ -17,6 +17,9 @@ use crate::{operation::Operation, request::UsageOption, tokens};
 /// The row of this file.
 pub const HUGGINGFACE: &[&dyn Provider] = &[&HuggingFace];
 
+/// What LiteLLM does not send there: not all models behind the router know it.
+const UNKNOWN: &[&str] = &["reasoning_effort", "thinking", "verbosity"];
+
 /// Options of an embedding that stand under `parameters`.
 const PARAMETERS: &[&str] = &[
     "min_length",
@@ -61,7 +64,7 @@ impl Provider for HuggingFace {
 
     fn parameters(&self, operation: Operation, _model: &str) -> Parameters {
         match operation {
-            Operation::Chat => Parameters::All,
+            Operation::Chat => Parameters::without(operation, UNKNOWN),
             _ => Parameters::only(&[]),
         }
     }

@@ -129,7 +129,7 @@ impl Provider for Ollama {
             let prompt = prompt::written(&messages, &tools);
             body.insert("prompt".to_owned(), prompt.into());
             if has_tools {
-                body.insert("format".to_owned(), "json".into());
+                body.entry("format").or_insert_with(|| "json".into());
             }
             "/api/generate"
         };

@@ -190,7 +190,7 @@ impl Prediction {
         Ok(Step::Again(PAUSE, Box::new(next)))
     }
 
-    fn done(self: Box<Self>, said: &Object) -> Result<Step, Fault> {
+    fn done(&self, said: &Object) -> Result<Step, Fault> {
         let text = match said.get("output") {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Array(pieces)) => pieces.iter().filter_map(Value::as_str).collect(),

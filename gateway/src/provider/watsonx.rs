@@ -136,8 +136,30 @@ impl Provider for Watsonx {
     }
 }
 
+/// Options that only continuing a text knows.
+const OF_TEXT: &[&str] = &[
+    "decoding_method",
+    "max_new_tokens",
+    "min_new_tokens",
+    "length_penalty",
+    "stop_sequences",
+    "top_k",
+    "repetition_penalty",
+    "truncate_input_tokens",
+    "include_stop_sequences",
+    "return_options",
+    "random_seed",
+    "moderations",
+    "min_tokens",
+];
+
 fn chat(ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
     let mut body = ask.object();
+    if let Some(name) = OF_TEXT.iter().find(|name| body.contains_key(**name)) {
+        return Err(ProviderError::Request(format!(
+            "watsonx's chat does not know `{name}`: name the model `watsonx_text/…` to have it"
+        )));
+    }
     conversation::put_back(&mut body, ask);
     body.remove("model");
     // The address says whether it streams.

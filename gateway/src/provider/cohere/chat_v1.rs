@@ -5,7 +5,7 @@ use event::{Timestamp, Usage};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{address, common, finish_reason};
+use super::{address, broken, common, finish_reason};
 use crate::provider::{
     Answer, Ask, Fault, Prepared, ProviderError, Reader, Step, StreamedAnswer,
     chunks::Chunks,
@@ -150,6 +150,7 @@ impl Reader for Chat {
         let Some(text) = said.get("text").and_then(Value::as_str) else {
             return Err(completion::no_answer());
         };
+        broken(said.get("finish_reason"), None)?;
         let asked: Vec<Value> = asked(&said)
             .map(|(id, name, arguments)| completion::tool_call(&id, &name, &arguments))
             .collect();
@@ -184,10 +185,7 @@ impl Reader for Chat {
             strip_usage,
         ))
     }
-
-    fn fault(&self, answer: &Answer) -> Fault {
-        super::fault(answer.status.as_u16(), &answer.body)
-    }
+}
 }
 
 /// The tool calls of an answer or event: id, name and arguments. Version 1 gives them no ids.
@@ -244,9 +242,11 @@ impl Dialect for Events {
                     chunks.set_usage(usage);
                 }
                 let reason = event.get("finish_reason");
+                broken(reason, event.get("error"))?;
                 chunks.finish(0, finish_reason(reason, self.tools > 0));
                 chunks.close();
             }
+            "" => broken(None, event.get("message").or(event.get("error")))?,
             _ => {}
         }
         Ok(())

@@ -3,7 +3,7 @@
 use event::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{address, common, finish_reason};
+use super::{address, broken, common, finish_reason};
 use crate::provider::{
     Answer, Ask, Fault, Prepared, ProviderError, Reader, Step, StreamedAnswer,
     chunks::Chunks,
@@ -64,6 +64,7 @@ impl Reader for Chat {
         let Some(message) = said.get("message").and_then(Value::as_object) else {
             return Err(completion::no_answer());
         };
+        broken(said.get("finish_reason"), None)?;
         let mut completion = Completion::new(&self.model, self.now);
         if let Some(id) = said.get("id").and_then(Value::as_str) {
             id.clone_into(&mut completion.id);
@@ -83,10 +84,7 @@ impl Reader for Chat {
             strip_usage,
         ))
     }
-
-    fn fault(&self, answer: &Answer) -> Fault {
-        super::fault(answer.status.as_u16(), &answer.body)
-    }
+}
 }
 
 fn choice(said: &Object, message: &Object) -> Choice {
@@ -208,9 +206,11 @@ impl Dialect for Events {
                     chunks.set_usage(usage);
                 }
                 let reason = delta.and_then(|delta| delta.get("finish_reason"));
+                broken(reason, delta.and_then(|delta| delta.get("error")))?;
                 chunks.finish(0, finish_reason(reason, self.tools > 0));
                 chunks.close();
             }
+            "" => broken(None, event.get("message").or(event.get("error")))?,
             _ => {}
         }
         Ok(())
