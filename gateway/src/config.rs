@@ -82,6 +82,19 @@ pub const SECTIONS: &[&str] = &[
 ];
 
 impl Config {
+    /// Fills in keys, addresses and settings that the deployments do not name, from the variables
+    /// that LiteLLM takes them from.
+    ///
+    /// # Errors
+    ///
+    /// If a deployment has no address then.
+    pub fn fill(
+        &mut self,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), ConfigError> {
+        deployment::fill(&mut self.deployments, environment)
+    }
+
     /// Reads the gateway's [`SECTIONS`] of a configuration tree.
     ///
     /// # Errors

@@ -121,7 +121,7 @@ impl ErrorClass {
                 "internal_server_error"
             }
             Self::ServiceUnavailable => "service_unavailable_error",
-            Self::PaymentRequired | Self::Api(_) => "api_error",
+            Self::PaymentRequired | Self::Api(500..) => "api_error",
             _ => "invalid_request_error",
         }
     }
@@ -188,6 +188,10 @@ const CONTEXT_PHRASES: &[&str] = &[
     "context_length_exceeded",
     "maximum context length",
     "context window",
+    "maximum prompt length",
+    "context window limit",
+    "reduce the length of the messages",
+    "too large for model",
     "prompt is too long",
     "string too long",
     "too many tokens",
@@ -198,6 +202,8 @@ const POLICY_PHRASES: &[&str] = &[
     "content_filter",
     "responsibleaipolicyviolation",
     "safety system",
+    "content policy",
+    "usage guidelines",
 ];
 
 /// An error on its way to a client.

@@ -14,15 +14,19 @@ pub mod aleph_alpha;
 pub mod alike;
 pub mod anthropic;
 mod ask;
+pub mod aws;
 pub mod azure;
+pub mod bedrock;
 pub mod chunks;
 pub mod cohere;
 pub mod completion;
 pub mod content;
 pub mod conversation;
 pub mod frames;
+pub mod gemini;
 pub mod huggingface;
 pub mod jina_ai;
+pub mod lists;
 pub mod nlp_cloud;
 pub mod ollama;
 pub mod once;
@@ -31,6 +35,8 @@ pub mod parameters;
 pub mod petals;
 pub mod replicate;
 pub mod request;
+pub mod sagemaker;
+pub mod snowflake;
 pub mod sse;
 pub mod translated;
 pub mod voyage;
@@ -44,7 +50,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 pub use self::ask::{Ask, Fetched, Media};
 use self::parameters::Parameters;
-use crate::{error::ErrorClass, operation::Operation};
+use crate::{config::Settings, error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
 pub const ALL: &[&[&dyn Provider]] = &[
@@ -53,6 +59,7 @@ pub const ALL: &[&[&dyn Provider]] = &[
     aleph_alpha::ALEPH_ALPHA,
     anthropic::ANTHROPIC,
     azure::AZURE,
+    bedrock::BEDROCK,
     cohere::COHERE,
     huggingface::HUGGINGFACE,
     jina_ai::JINA_AI,
@@ -60,6 +67,8 @@ pub const ALL: &[&[&dyn Provider]] = &[
     ollama::OLLAMA,
     petals::PETALS,
     replicate::REPLICATE,
+    sagemaker::SAGEMAKER,
+    snowflake::SNOWFLAKE,
     voyage::VOYAGE,
     watsonx::WATSONX,
 ];
@@ -72,12 +81,27 @@ pub trait Provider: Sync {
     /// Where it is, if it has one address for everybody; no slash at the end.
     fn default_base(&self) -> Option<&'static str>;
 
+    /// Environment variables that its address is looked up in, if a deployment names none.
+    fn base_variables(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Environment variables that its key is looked up in, if a deployment names none.
     fn key_variables(&self) -> &'static [&'static str];
 
     /// What a deployment may set beyond address and key.
     fn settings(&self) -> &'static [Setting] {
         &[]
+    }
+
+    /// Whether a deployment's settings can be used.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot.
+    fn check(&self, settings: &Settings) -> Result<(), ProviderError> {
+        let _fine = settings;
+        Ok(())
     }
 
     /// Whether a deployment has to say where it is.
@@ -92,6 +116,12 @@ pub trait Provider: Sync {
 
     /// The parameters of OpenAI's that `model` knows.
     fn parameters(&self, operation: Operation, model: &str) -> Parameters;
+
+    /// Whether `model` takes `value`, JSON, for a parameter that it knows.
+    fn takes(&self, model: &str, name: &str, value: &str) -> bool {
+        let _any = (model, name, value);
+        true
+    }
 
     /// What has to be fetched before [`prepare`](Provider::prepare) can say what to send.
     ///
@@ -336,6 +366,14 @@ pub enum ProviderError {
         /// What.
         operation: Operation,
     },
+    /// One that is no more.
+    #[error("`{name}` is no more: {instead}")]
+    Gone {
+        /// As it was written.
+        name: String,
+        /// What to use.
+        instead: &'static str,
+    },
     /// Nobody of this name.
     #[error("no provider is called `{name}`; there are: {known}")]
     Unknown {
@@ -389,7 +427,14 @@ fn find(name: &str) -> Option<&'static dyn Provider> {
     all().find(|provider| provider.name() == name)
 }
 
+/// Providers that are no more, and what replaced them.
+const GONE: &[(&str, &str)] = &[("palm", "use `gemini/…`, or `vertex_ai/…` on Google Cloud")];
+
 fn unknown(name: &str) -> ProviderError {
+    if let Some((_, instead)) = GONE.iter().find(|(gone, _)| *gone == name) {
+        let name = name.to_owned();
+        return ProviderError::Gone { name, instead };
+    }
     let known: Vec<&str> = all().map(Provider::name).collect();
     ProviderError::Unknown {
         name: name.to_owned(),

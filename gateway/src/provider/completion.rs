@@ -1,7 +1,10 @@
 //! Writes an answer that came whole in OpenAI's dialect.
 
+use std::io::{self, Write};
+
 use event::{Json, Timestamp, Usage};
-use serde_json::{Map, Value, json};
+use serde::Serialize as _;
+use serde_json::{Map, Value, json, ser::Formatter};
 use uuid::Uuid;
 
 use super::{Answer, Fault, Observed, Step, Whole, openai};
@@ -131,6 +134,38 @@ impl Choice {
     }
 }
 
+/// An answer that a tool took, as text: with blanks, as models write JSON themselves.
+#[must_use]
+pub fn spaced(answer: &Value) -> String {
+    struct Spaced;
+    impl Formatter for Spaced {
+        fn begin_array_value<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_key<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+            out.write_all(b": ")
+        }
+    }
+    let mut out = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    // Writing values to memory does not fail.
+    let _done = answer.serialize(&mut writer);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// What `report`, a provider's own object of usage for a chat, says was consumed; `None` if it
 /// says nothing that can be read.
 #[must_use]
@@ -167,85 +202,6 @@ pub fn whole(answer: &Value, usage: Option<Usage>) -> Result<Step, Fault> {
     Ok(Step::Done(Box::new(Whole { body, observed })))
 }
 
-/// Vectors in OpenAI's dialect.
-///
-/// # Errors
-///
-/// None: it is a [`Step`] so that a reader can end with it.
-pub fn embeddings(model: &str, vectors: Vec<Value>, usage: Option<Usage>) -> Result<Step, Fault> {
-    whole(&list_of(model, vectors, usage.as_ref()), usage)
-}
-
-/// Vectors for which the client is told a count that is not the provider's.
-///
-/// # Errors
-///
-/// None: it is a [`Step`] so that a reader can end with it.
-pub fn embeddings_counted(
-    model: &str,
-    vectors: Vec<Value>,
-    counted: &Usage,
-) -> Result<Step, Fault> {
-    whole(&list_of(model, vectors, Some(counted)), None)
-}
-
-fn list_of(model: &str, vectors: Vec<Value>, usage: Option<&Usage>) -> Value {
-    let data: Vec<Value> = vectors
-        .into_iter()
-        .enumerate()
-        .map(
-            |(index, vector)| json!({ "object": "embedding", "index": index, "embedding": vector }),
-        )
-        .collect();
-    let mut answer = json!({ "object": "list", "data": data, "model": model });
-    if let (Some(usage), Some(answer)) = (usage, answer.as_object_mut()) {
-        answer.insert("usage".to_owned(), json!(usage));
-    }
-    answer
-}
-
-/// A document of a reranking; `document` is `null` if it was not asked for.
-#[must_use]
-pub fn ranked(index: Option<&Value>, score: Option<&Value>, document: Value) -> Value {
-    let mut ranked = json!({ "index": index, "relevance_score": score });
-    if let (Some(ranked), false) = (ranked.as_object_mut(), document.is_null()) {
-        ranked.insert("document".to_owned(), document);
-    }
-    ranked
-}
-
-/// A reranking in LiteLLM's shape, from an answer that has its documents under `list` and counts
-/// tokens.
-///
-/// # Errors
-///
-/// If there are no documents.
-pub fn reranked(provider: &str, said: &Map<String, Value>, list: &str) -> Result<Step, Fault> {
-    let results = said.get(list).and_then(Value::as_array);
-    let results: Vec<Value> = results
-        .ok_or_else(no_answer)?
-        .iter()
-        .map(|result| {
-            let document = match result.get("document") {
-                Some(text @ Value::String(_)) => json!({ "text": text }),
-                Some(other) => other.clone(),
-                None => Value::Null,
-            };
-            ranked(result.get("index"), result.get("relevance_score"), document)
-        })
-        .collect();
-    let report = said.get("usage").cloned().unwrap_or_default();
-    let usage = usage_of(provider, "arerank", &report);
-    let total = usage.as_ref().map(|usage| usage.total_tokens);
-    let fresh = || Value::from(format!("rerank-{}", Uuid::now_v7()));
-    let answer = json!({
-        "id": said.get("id").cloned().unwrap_or_else(fresh),
-        "results": results,
-        "meta": { "billed_units": { "total_tokens": total } },
-    });
-    whole(&answer, usage)
-}
-
 /// The object that an answer is.
 ///
 /// # Errors
@@ -261,5 +217,17 @@ pub fn no_answer() -> Fault {
     Fault {
         class: ErrorClass::BadGateway,
         message: "the provider answered with something that is not an answer".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_a_tool_is_written_in_its_order() {
+        let text = r#"{"z": [1, 2.5, "a,b: c"], "a": {}, "ü": null}"#;
+        let answer: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(spaced(&answer), text);
     }
 }

@@ -9,6 +9,7 @@ use super::{
     alike::Alike,
     completion,
     conversation::{self, Object},
+    lists,
     once::Once,
     request,
 };
@@ -176,7 +177,7 @@ fn embedded(model: &str, prompt_bytes: usize, answer: &Answer) -> Result<Step, F
     let vectors: Vec<Value> = list.into_iter().map(flat).collect();
     // Nobody says how much was read; the event counts by itself.
     let counted = tokens::counted(prompt_bytes, 0);
-    completion::embeddings_counted(model, vectors, &counted)
+    lists::embeddings_counted(model, vectors, &counted)
 }
 
 fn flat(vector: Value) -> Value {

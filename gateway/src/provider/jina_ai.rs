@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Answer, Ask, Fault, Parameters, Prepared, Provider, ProviderError, Step, completion,
+    Answer, Ask, Fault, Parameters, Prepared, Provider, ProviderError, Step, completion, lists,
     once::Once, request,
 };
 use crate::operation::Operation;
@@ -84,7 +84,7 @@ fn inputs(input: Value) -> Value {
 
 fn ranked(answer: &Answer) -> Result<Step, Fault> {
     let said = completion::object(answer)?;
-    completion::reranked("jina_ai", &said, "results")
+    lists::reranked("jina_ai", &said, "results")
 }
 
 #[cfg(test)]
@@ -112,7 +112,7 @@ mod tests {
             {"index": 0, "relevance_score": 0.25},
         ]});
         let said = said.as_object().unwrap();
-        let Ok(Step::Done(whole)) = completion::reranked("jina_ai", said, "results") else {
+        let Ok(Step::Done(whole)) = lists::reranked("jina_ai", said, "results") else {
             panic!("no answer");
         };
         let body: Value = serde_json::from_slice(&whole.body).unwrap();
@@ -122,6 +122,6 @@ mod tests {
             json!({"index": 0, "relevance_score": 0.25})
         );
         assert_eq!(whole.observed.usage.unwrap().prompt_tokens, 28);
-        assert!(completion::reranked("jina_ai", said, "data").is_err());
+        assert!(lists::reranked("jina_ai", said, "data").is_err());
     }
 }

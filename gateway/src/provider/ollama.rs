@@ -15,6 +15,7 @@ use super::{
     Answer, Ask, Fault, Need, Parameters, Prepared, Provider, ProviderError, Step, completion,
     content,
     conversation::{self, Object, calls},
+    lists,
     once::Once,
     request,
 };
@@ -279,7 +280,7 @@ fn embedded(model: &str, answer: &Answer) -> Result<Step, Fault> {
     let mut said = completion::object(answer)?;
     let usage = completion::usage_from(said.get("prompt_eval_count"), None);
     match said.remove("embeddings") {
-        Some(Value::Array(vectors)) => completion::embeddings(model, vectors, usage),
+        Some(Value::Array(vectors)) => lists::embeddings(model, vectors, usage),
         _ => Err(completion::no_answer()),
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Ask, Fault, Parameters, Prepared, Provider, ProviderError, Setting, Step, completion,
-    once::Once, request,
+    lists, once::Once, request,
 };
 use crate::operation::Operation;
 
@@ -117,5 +117,5 @@ fn embedded(answer: &Answer) -> Result<Step, Fault> {
 
 fn ranked(answer: &Answer) -> Result<Step, Fault> {
     let said = completion::object(answer)?;
-    completion::reranked("voyage", &said, "data")
+    lists::reranked("voyage", &said, "data")
 }

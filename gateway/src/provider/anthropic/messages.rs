@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{
     super::{
         Fetched, ProviderError,
-        content::{Kind, Part, Source, list, parts, text},
+        content::{Encoded, Kind, Part, Source, list, parts, text},
     },
     Platform,
     tools::Names,
@@ -144,13 +144,13 @@ impl Conversation<'_> {
             let source = json!({ "type": "url", "url": source.address });
             return Ok(json!({ "type": "image", "source": source }));
         }
-        Ok(media(source.encoded(self.fetched)?, "image"))
+        Ok(media(&source.encoded(self.fetched)?, "image"))
     }
 
     fn file(&self, source: &Source<'_>) -> Result<Value, ProviderError> {
         let is_content = source.data().is_some() || self.fetched.media.contains_key(source.address);
         if is_content {
-            return Ok(media(source.encoded(self.fetched)?, "document"));
+            return Ok(media(&source.encoded(self.fetched)?, "document"));
         }
         if source.address.is_empty() {
             let message = "a part of type `file` needs `file.file_data` or `file.file_id`";
@@ -330,7 +330,7 @@ fn text_block(text: &str) -> Value {
     json!({ "type": "text", "text": text })
 }
 
-fn media(encoded: super::super::content::Encoded, kind: &str) -> Value {
+fn media(encoded: &Encoded, kind: &str) -> Value {
     let is_document = matches!(&*encoded.media_type, "application/pdf" | "text/plain");
     let kind = if is_document { "document" } else { kind };
     let source = json!({

@@ -24,7 +24,7 @@ const EFFORTS: &[(&str, u64, &str)] = &[
 /// # Errors
 ///
 /// If nobody knows the effort.
-pub(super) fn say(
+pub(in crate::provider) fn say(
     model: Model,
     effort: Option<&Value>,
     thinking: Option<Value>,
@@ -98,74 +98,83 @@ fn client_own(model: Model, thinking: Value, body: &Map<String, Value>) -> Optio
 mod tests {
     use super::*;
 
+    fn of_old(budget: u64, bound: u64) -> Value {
+        json!({ "thinking": { "type": "enabled", "budget_tokens": budget }, "max_tokens": bound })
+    }
+
+    fn of_new() -> Value {
+        json!({ "thinking": adaptive(), "output_config": { "effort": "low" } })
+    }
+
     #[test]
     fn effort_is_a_budget_or_an_effort() {
-        for (model, effort, thinking, bound, wanted) in [
+        let sonnet = "claude-sonnet-4-5";
+        for (model, effort, bound, wanted) in [
+            (sonnet, json!("low"), None, of_old(1024, 5120)),
             (
-                "claude-sonnet-4-5",
-                json!("low"),
-                None,
-                None,
-                json!({"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 5120}),
-            ),
-            (
-                "claude-sonnet-4-5",
-                json!({"effort": "high"}),
-                None,
+                sonnet,
+                json!({ "effort": "high" }),
                 Some(9000),
-                json!({"thinking": {"type": "enabled", "budget_tokens": 4096}, "max_tokens": 9000}),
+                of_old(4096, 9000),
             ),
-            ("claude-sonnet-4-5", json!("none"), None, None, json!({})),
-            (
-                "claude-opus-4-6",
-                json!("minimal"),
-                None,
-                None,
-                json!({"thinking": {"type": "adaptive", "display": "summarized"},
-                    "output_config": {"effort": "low"}}),
-            ),
-            (
-                "claude-opus-4-5",
-                json!(null),
-                Some(json!({"type": "adaptive"})),
-                Some(1500),
-                json!({"thinking": {"type": "enabled", "budget_tokens": 1499}, "max_tokens": 1500}),
-            ),
-            (
-                "claude-opus-4-5",
-                json!(null),
-                Some(json!({"type": "adaptive"})),
-                Some(900),
-                json!({"max_tokens": 900}),
-            ),
-            (
-                "claude-opus-4-8",
-                json!(null),
-                Some(json!({"type": "enabled", "budget_tokens": 5000})),
-                None,
-                json!({"thinking": {"type": "adaptive", "display": "summarized"}}),
-            ),
-            (
-                "claude-opus-4-5",
-                json!(null),
-                Some(json!({"type": "disabled"})),
-                None,
-                json!({"thinking": {"type": "disabled"}}),
-            ),
+            (sonnet, json!("none"), None, json!({})),
+            ("claude-opus-4-6", json!("minimal"), None, of_new()),
         ] {
-            let mut body = Map::new();
-            if let Some(bound) = bound {
-                body.insert("max_tokens".to_owned(), bound.into());
-            }
-            say(Model::of(model), Some(&effort), thinking, &mut body).unwrap();
-            assert_eq!(Value::Object(body), wanted, "{model} {effort}");
+            assert_eq!(
+                said(model, Some(&effort), None, bound),
+                wanted,
+                "{model} {effort}"
+            );
         }
         let unknown = say(
-            Model::of("claude-opus-4-5"),
+            Model::of(sonnet),
             Some(&json!("much")),
             None,
             &mut Map::new(),
         );
         assert!(unknown.unwrap_err().to_string().contains("much"));
+    }
+
+    #[test]
+    fn thinking_is_asked_for_as_the_model_takes_it() {
+        let own = |kind: &str| json!({ "type": kind });
+        let budget = json!({ "type": "enabled", "budget_tokens": 5000 });
+        let old = "claude-opus-4-5";
+        for (model, thinking, bound, wanted) in [
+            (old, own("adaptive"), Some(1500), of_old(1499, 1500)),
+            (
+                old,
+                own("adaptive"),
+                Some(900),
+                json!({ "max_tokens": 900 }),
+            ),
+            (old, budget.clone(), None, of_old(5000, 9096)),
+            (
+                old,
+                own("disabled"),
+                None,
+                json!({ "thinking": own("disabled") }),
+            ),
+            (
+                "claude-opus-4-8",
+                budget,
+                None,
+                json!({ "thinking": adaptive() }),
+            ),
+        ] {
+            assert_eq!(said(model, None, Some(thinking), bound), wanted, "{model}");
+        }
+    }
+
+    fn said(
+        model: &str,
+        effort: Option<&Value>,
+        thinking: Option<Value>,
+        bound: Option<u64>,
+    ) -> Value {
+        let bound = bound.map(|bound| ("max_tokens".to_owned(), bound.into()));
+        let mut body: Map<String, Value> = bound.into_iter().collect();
+        say(Model::of(model), effort, thinking, &mut body).unwrap();
+        Value::Object(body)
     }
 }

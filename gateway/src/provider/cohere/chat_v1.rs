@@ -186,7 +186,6 @@ impl Reader for Chat {
         ))
     }
 }
-}
 
 /// The tool calls of an answer or event: id, name and arguments. Version 1 gives them no ids.
 fn asked(said: &Object) -> impl Iterator<Item = (String, String, String)> {

@@ -85,7 +85,6 @@ impl Reader for Chat {
         ))
     }
 }
-}
 
 fn choice(said: &Object, message: &Object) -> Choice {
     let mut choice = Choice::default();

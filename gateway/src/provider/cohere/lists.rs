@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::address;
 use crate::provider::{
-    Answer, Ask, Fault, Prepared, ProviderError, Step, completion, conversation::Object,
+    Answer, Ask, Fault, Prepared, ProviderError, Step, completion, conversation::Object, lists,
     once::Once, request,
 };
 
@@ -63,7 +63,7 @@ fn embedded(model: &str, answer: &Answer) -> Result<Step, Fault> {
         }
         _ => return Err(completion::no_answer()),
     };
-    completion::embeddings(model, vectors, usage)
+    lists::embeddings(model, vectors, usage)
 }
 
 /// What version 2 knows of a reranking.

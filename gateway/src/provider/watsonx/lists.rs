@@ -5,7 +5,8 @@ use uuid::Uuid;
 
 use super::post;
 use crate::provider::{
-    Answer, Ask, Fault, Prepared, ProviderError, Step, completion, conversation::Object, once::Once,
+    Answer, Ask, Fault, Prepared, ProviderError, Step, completion, conversation::Object, lists,
+    once::Once,
 };
 
 pub(super) fn embed(ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
@@ -38,7 +39,7 @@ fn embedded(model: &str, answer: &Answer) -> Result<Step, Fault> {
         .iter()
         .filter_map(|one| one.get("embedding").cloned());
     let usage = completion::usage_from(said.get("input_token_count"), None);
-    completion::embeddings(model, vectors.collect(), usage)
+    lists::embeddings(model, vectors.collect(), usage)
 }
 
 pub(super) fn rerank(ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
@@ -93,7 +94,7 @@ fn ranked(answer: &Answer) -> Result<Step, Fault> {
                 Some(other) => other.clone(),
                 None => Value::Null,
             };
-            completion::ranked(one.get("index"), one.get("score"), document)
+            lists::ranked(one.get("index"), one.get("score"), document)
         })
         .collect();
     let usage = completion::usage_from(said.get("input_token_count"), None);

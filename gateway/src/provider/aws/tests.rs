@@ -1,0 +1,1 @@
+//! Signatures against AWS's published test suite, and errors by what AWS says.
