@@ -11,6 +11,7 @@ use crate::{
     config::Deployment,
     error::{ApiError, ErrorClass},
     gateway::Shared,
+    media::MEDIA_BYTES_MAX,
     provider::{Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole},
     upstream::{self, Failure, ReadError},
 };
@@ -107,6 +108,7 @@ async fn prepare(
         }
         needs
     };
+    let mut media_left = MEDIA_BYTES_MAX;
     for need in needs {
         match need {
             Need::Token(request) => {
@@ -117,7 +119,11 @@ async fn prepare(
                 fetched.token = Some(token);
             }
             Need::Media(address) => {
-                let media = shared.media.fetch(call, &address, deadline).await?;
+                let media = shared
+                    .media
+                    .fetch(call, &address, media_left, deadline)
+                    .await?;
+                media_left = media_left.saturating_sub(media.bytes.len());
                 fetched.media.insert(address, media);
             }
         }

@@ -9,22 +9,38 @@
 //! values, [`completion`] writes an answer that came whole, and [`translated`] turns the frames of
 //! a stream ([`frames`]) into OpenAI's chunks ([`chunks`]).
 
+pub mod ai21;
+pub mod aleph_alpha;
+pub mod alike;
 pub mod anthropic;
 mod ask;
 pub mod aws;
 pub mod azure;
 pub mod bedrock;
 pub mod chunks;
+pub mod cohere;
 pub mod completion;
 pub mod content;
+pub mod conversation;
 pub mod frames;
 pub mod gemini;
+pub mod huggingface;
+pub mod jina_ai;
+pub mod lists;
+pub mod nlp_cloud;
+pub mod ollama;
+pub mod once;
 pub mod openai;
 pub mod parameters;
+pub mod petals;
+pub mod replicate;
+pub mod request;
 pub mod sagemaker;
 pub mod snowflake;
 pub mod sse;
 pub mod translated;
+pub mod voyage;
+pub mod watsonx;
 
 use std::{fmt, time::Duration};
 
@@ -39,11 +55,22 @@ use crate::{config::Settings, error::ErrorClass, operation::Operation};
 /// Every provider in this build.
 pub const ALL: &[&[&dyn Provider]] = &[
     openai::PRESETS,
+    ai21::AI21,
+    aleph_alpha::ALEPH_ALPHA,
     anthropic::ANTHROPIC,
     azure::AZURE,
     bedrock::BEDROCK,
+    cohere::COHERE,
+    huggingface::HUGGINGFACE,
+    jina_ai::JINA_AI,
+    nlp_cloud::NLP_CLOUD,
+    ollama::OLLAMA,
+    petals::PETALS,
+    replicate::REPLICATE,
     sagemaker::SAGEMAKER,
     snowflake::SNOWFLAKE,
+    voyage::VOYAGE,
+    watsonx::WATSONX,
 ];
 
 /// An upstream and its dialect.

@@ -7,7 +7,8 @@ use serde::Serialize as _;
 use serde_json::{Map, Value, json, ser::Formatter};
 use uuid::Uuid;
 
-use super::{Fault, Observed, Step, Whole, openai};
+use super::{Answer, Fault, Observed, Step, Whole, openai};
+use crate::{error::ErrorClass, tokens};
 
 /// A `chat.completion` while it is written.
 #[derive(Clone, Debug)]
@@ -72,6 +73,16 @@ impl Completion {
             service_tier: None,
             others: Map::new(),
         }
+    }
+
+    /// Tells the client a rough count, where the provider gives none. The event counts by itself,
+    /// and says so.
+    pub fn count(&mut self, prompt_bytes: usize) {
+        let contents = self.choices.iter().map(|choice| &choice.message);
+        let texts = contents.filter_map(|message| message.get("content")?.as_str());
+        let bytes: usize = texts.map(str::len).sum();
+        let counted = tokens::counted(prompt_bytes, u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.others.insert("usage".to_owned(), json!(counted));
     }
 
     /// The answer as the client gets it.
@@ -169,6 +180,14 @@ pub fn usage_of(provider: &str, call_type: &str, report: &Value) -> Option<Usage
     cost_map::reported::usage(Some(provider), Some(call_type), &raw).ok()
 }
 
+/// Two counts that a provider gives under names of its own; `None` if both are missing.
+#[must_use]
+pub fn usage_from(input: Option<&Value>, output: Option<&Value>) -> Option<Usage> {
+    input.or(output)?;
+    let report = json!({ "prompt_tokens": input, "completion_tokens": output });
+    usage("openai", &report)
+}
+
 /// Any answer in OpenAI's dialect: a list of embeddings, documents in order.
 ///
 /// # Errors
@@ -181,6 +200,24 @@ pub fn whole(answer: &Value, usage: Option<Usage>) -> Result<Step, Fault> {
         ..openai::whole(&body)
     };
     Ok(Step::Done(Box::new(Whole { body, observed })))
+}
+
+/// The object that an answer is.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn object(answer: &Answer) -> Result<Map<String, Value>, Fault> {
+    serde_json::from_slice(&answer.body).map_err(|_error| no_answer())
+}
+
+/// What stands where an answer should, if nobody can know what it says.
+#[must_use]
+pub fn no_answer() -> Fault {
+    Fault {
+        class: ErrorClass::BadGateway,
+        message: "the provider answered with something that is not an answer".to_owned(),
+    }
 }
 
 #[cfg(test)]
