@@ -39,6 +39,8 @@ pub mod sagemaker;
 pub mod snowflake;
 pub mod sse;
 pub mod translated;
+#[cfg(test)]
+mod trial;
 pub mod voyage;
 pub mod watsonx;
 
