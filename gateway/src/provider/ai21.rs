@@ -56,3 +56,27 @@ impl Provider for Ai21 {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::trial::{prepared, sent};
+
+    #[test]
+    fn requests_are_openai_s_but_for_little() {
+        let params = json!({ "model": "ai21_chat/jamba" });
+        let request = json!({
+            "messages": [{"role": "developer", "content": "x"}], "max_completion_tokens": 5,
+            "stream": true, "stream_options": {"include_usage": true},
+        });
+        let (uri, body) = sent(&params, Operation::Chat, &request);
+        assert_eq!(uri, "https://api.ai21.com/studio/v1/chat/completions");
+        let wanted = json!({"messages": [{"role": "system", "content": "x"}], "max_tokens": 5,
+            "model": "jamba", "stream": true});
+        assert_eq!(body, wanted);
+        let unknown = json!({"messages": [], "logprobs": true});
+        assert!(prepared(&params, Operation::Chat, &unknown).is_err());
+    }
+}

@@ -143,3 +143,53 @@ fn turn(message: &Object) -> String {
     }
     says
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(list: Value) -> Vec<Object> {
+        let mut request = Object::new();
+        request.insert("messages".to_owned(), list);
+        take(&mut request)
+    }
+
+    #[test]
+    fn a_transcript_says_who_speaks_and_ends_where_the_model_goes_on() {
+        let call = json!({"id": "1", "function": {"name": "f", "arguments": "{\"a\":1}"}});
+        for (list, wanted) in [
+            (json!([{"role": "user", "content": "Hi"}]), "Hi"),
+            (
+                json!([{"role": "developer", "content": "Be terse."},
+                    {"role": "user", "content": [{"type": "text", "text": "Hi"}]}]),
+                "System: Be terse.\n\nUser: Hi\n\nAssistant:",
+            ),
+            (
+                json!([{"role": "user", "content": "1"}, {"role": "assistant", "content": "2,"}]),
+                "User: 1\n\nAssistant: 2,",
+            ),
+            (
+                json!([{"role": "assistant", "tool_calls": [call]},
+                    {"role": "tool", "content": "x"}]),
+                "Assistant: \n{\"name\":\"f\",\"arguments\":{\"a\":1}}\n\nTool: x\n\nAssistant:",
+            ),
+            (json!("none"), ""),
+        ] {
+            assert_eq!(transcript(&messages(list)), wanted);
+        }
+    }
+
+    #[test]
+    fn calls_without_sense_are_calls_without_arguments() {
+        let list = json!([{"tool_calls": [
+            {"function": {"name": "a", "arguments": "no JSON"}},
+            {"function": {}},
+            {"id": "2", "function": {"name": "b"}},
+        ]}]);
+        let messages = messages(list);
+        let found: Vec<(&str, Value)> = calls(&messages[0])
+            .map(|call| (call.name, call.object()))
+            .collect();
+        assert_eq!(found, [("a", json!({})), ("b", json!({}))]);
+    }
+}

@@ -193,7 +193,8 @@ fn flat(vector: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::openai, *};
+    use super::*;
+    use crate::provider::trial::{prepared, sent, whole};
 
     #[test]
     fn vectors_of_tokens_are_those_of_the_first() {
@@ -205,6 +206,52 @@ mod tests {
         ] {
             assert_eq!(flat(vector), wanted);
         }
-        assert_eq!(openai::error_text(br#"{"error":"busy"}"#), "busy");
+    }
+
+    #[test]
+    fn chats_go_to_the_router_or_to_a_server() {
+        for (base, wanted) in [
+            (None, "https://router.huggingface.co/v1/chat/completions"),
+            (Some("https://x"), "https://x/v1/chat/completions"),
+            (Some("https://x/v1"), "https://x/v1/chat/completions"),
+            (
+                Some("https://x/chat/completions"),
+                "https://x/chat/completions",
+            ),
+        ] {
+            let params = json!({ "model": "huggingface/a/b", "api_base": base });
+            let request = json!({"messages": [{"role": "developer", "content": "x"}]});
+            let (uri, body) = sent(&params, Operation::Chat, &request);
+            assert_eq!(uri, wanted);
+            assert_eq!(body["messages"][0]["role"], "system");
+            assert_eq!(body["model"], "a/b");
+        }
+    }
+
+    #[test]
+    fn embeddings_are_asked_for_as_the_model_wants() {
+        let params = |kind| json!({ "model": "huggingface/a/b", "input_type": kind });
+        let compared = json!({"source_sentence": "a", "sentences": ["b"]});
+        for (kind, wanted) in [
+            ("feature-extraction", json!(["a", "b"])),
+            ("sentence-similarity", compared),
+            ("rerank", json!({"query": "a", "texts": ["b"]})),
+        ] {
+            let request = json!({"input": ["a", "b"], "top_k": 2, "use_cache": true});
+            let (uri, body) = sent(&params(kind), Operation::Embedding, &request);
+            let path = "/hf-inference/models/a/b/pipeline/feature-extraction";
+            assert!(uri.ends_with(path));
+            let wanted = json!({"inputs": wanted, "parameters": {"top_k": 2},
+                "options": {"use_cache": true}});
+            assert_eq!(body, wanted);
+        }
+        let alone = json!({"input": ["a"]});
+        let refused = prepared(&params("rerank"), Operation::Embedding, &alone);
+        assert!(refused.is_err());
+        let asked = prepared(&params("x"), Operation::Embedding, &alone).unwrap();
+        let (body, observed) = whole(asked, &json!([[1.0]])).unwrap();
+        assert_eq!(body["data"][0]["embedding"], json!([1.0]));
+        assert!(body["usage"]["prompt_tokens"].is_u64());
+        assert_eq!(observed.usage, None);
     }
 }

@@ -119,3 +119,45 @@ fn ranked(answer: &Answer) -> Result<Step, Fault> {
     let said = completion::object(answer)?;
     lists::reranked("voyage", &said, "data")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::trial::{prepared, sent, whole};
+
+    #[test]
+    fn embeddings_have_a_total_only() {
+        let params = json!({ "model": "voyage/v3", "input_type": "query", "api_key": "al-k" });
+        let request = json!({"input": "a", "dimensions": 2});
+        let (uri, body) = sent(&params, Operation::Embedding, &request);
+        assert_eq!(uri, "https://ai.mongodb.com/v1/embeddings");
+        let wanted = json!({"input": "a", "output_dimension": 2, "input_type": "query",
+            "model": "v3"});
+        assert_eq!(body, wanted);
+        let asked = prepared(&params, Operation::Embedding, &request).unwrap();
+        let said = json!({"data": [], "usage": {"total_tokens": 8}});
+        let (body, observed) = whole(asked, &said).unwrap();
+        assert_eq!(body["usage"]["prompt_tokens"], 8);
+        assert_eq!(observed.usage.unwrap().total_tokens, 8);
+    }
+
+    #[test]
+    fn rerankings_have_names_of_their_own() {
+        let params = json!({ "model": "voyage/rerank-2", "api_base": "https://x" });
+        let request = json!({"query": "q", "documents": ["a"], "top_n": 1,
+            "max_chunks_per_doc": 4});
+        let (uri, body) = sent(&params, Operation::Rerank, &request);
+        assert_eq!(uri, "https://x/v1/rerank");
+        let wanted = json!({"query": "q", "documents": ["a"], "top_k": 1, "model": "rerank-2"});
+        assert_eq!(body, wanted);
+        let asked = prepared(&params, Operation::Rerank, &request).unwrap();
+        let said = json!({"data": [{"index": 0, "relevance_score": 0.5}],
+            "usage": {"total_tokens": 26}});
+        let (body, observed) = whole(asked, &said).unwrap();
+        assert_eq!(
+            body["results"],
+            json!([{"index": 0, "relevance_score": 0.5}])
+        );
+        assert_eq!(observed.usage.unwrap().prompt_tokens, 26);
+    }
+}
