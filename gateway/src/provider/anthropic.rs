@@ -19,7 +19,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::{Map, Value, json};
 
 pub use self::stream::Events;
-use self::{answer::Reading, messages::Conversation, model::Model, tools::Names};
+// Bedrock's Converse API asks the same models.
+use self::{answer::Reading, messages::Conversation, tools::Names};
+pub(super) use self::{
+    model::Model,
+    schema::{TOOL, wanted},
+    thinking::say as think,
+};
 use super::{
     Answer, Ask, Fault, Need, Parameters, Prepared, Provider, ProviderError, Reader, Step,
     StreamedAnswer, content,
