@@ -126,10 +126,11 @@ pub(super) fn dropped(
     let defaults = defaults.filter(|(name, value)| !takes(name, value.text()));
     let defaults = defaults.map(|(name, _)| name.as_str());
     let mut unknown: Vec<String> = own.chain(defaults).map(str::to_owned).collect();
-    // Nobody misses these: one choice is what everybody gives, and the user is told to providers
+    // Nobody misses these: one choice and plain numbers are what everybody gives, and the user is told to providers
     // that ask for it.
     let is_plain = |name: &String| match name.as_str() {
         "n" => request.asks_for_one(),
+        "encoding_format" => request.text(name) == Some("\"float\""),
         name => name == "user" && operation == Operation::Chat,
     };
     let mut plain: Vec<String> = unknown.extract_if(.., |name| is_plain(name)).collect();

@@ -16,7 +16,7 @@ use super::{
 pub(super) const SIGNATURE: &str = "__thought__";
 /// What Google takes for the signature of a call that it did not make itself, in base64:
 /// `skip_thought_signature_validator`.
-const UNSIGNED: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
+pub(super) const UNSIGNED: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
 /// Files that are at Google already.
 const FILES: &str = "https://generativelanguage.googleapis.com/v1beta/files/";
 
