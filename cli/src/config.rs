@@ -124,12 +124,14 @@ impl Config {
         let mut collector: collector::Config = section(&mut tree, "collector", &document)?;
         prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
         let sinks = sinks(&mut tree, &document)?;
-        let (mut gateway, theirs) =
-            gateway::Config::from_tree(&tree).map_err(|error| Misconfigured {
-                line: document.line(&error.path),
-                message: error.to_string(),
-            })?;
-        keys_from_environment(&mut gateway, environment);
+        let misconfigured = |error: gateway::ConfigError| Misconfigured {
+            line: document.line(&error.path),
+            message: error.to_string(),
+        };
+        let (mut gateway, theirs) = gateway::Config::from_tree(&tree).map_err(misconfigured)?;
+        gateway.fill(environment).map_err(misconfigured)?;
+        let read = |path: &str| std::fs::read_to_string(path);
+        gateway.read_files(&read).map_err(misconfigured)?;
         if gateway.master_key.is_none() {
             gateway.master_key = environment("LITELLM_MASTER_KEY").map(event::Secret::new);
         }
@@ -277,19 +279,6 @@ fn substitute(
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-/// Deployments without a key of their own get the one that LiteLLM would take.
-fn keys_from_environment(gateway: &mut gateway::Config, environment: Environment<'_>) {
-    for deployment in &mut gateway.deployments {
-        let known = deployment.provider.settings();
-        deployment.settings.fill(known, environment);
-        if deployment.api_key.is_none() {
-            let variables = deployment.provider.key_variables();
-            let key = variables.iter().find_map(|variable| environment(variable));
-            deployment.api_key = key.map(event::Secret::new);
-        }
     }
 }
 

@@ -96,6 +96,40 @@ pub const SECTIONS: &[&str] = &[
 ];
 
 impl Config {
+    /// Fills in keys, addresses and settings that the deployments do not name, from the variables
+    /// that LiteLLM takes them from.
+    ///
+    /// # Errors
+    ///
+    /// If a deployment has no address then.
+    pub fn fill(
+        &mut self,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), ConfigError> {
+        deployment::fill(&mut self.deployments, environment)
+    }
+
+    /// Reads the files that settings of deployments name: credentials may stand in files of their
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// At the first that cannot be read.
+    pub fn read_files(
+        &mut self,
+        read: &dyn Fn(&str) -> std::io::Result<String>,
+    ) -> Result<(), ConfigError> {
+        for (index, deployment) in self.deployments.iter_mut().enumerate() {
+            let files = deployment.provider.files();
+            let outcome = deployment.settings.read_files(files, read);
+            outcome.map_err(|(setting, error)| {
+                let path = format!("model_list[{index}].litellm_params.{setting}");
+                ConfigError::at(path, format!("names a file that cannot be read: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Reads the gateway's [`SECTIONS`] of a configuration tree.
     ///
     /// # Errors

@@ -33,6 +33,8 @@ pub struct Deployment {
     pub model: String,
     /// Where the provider is; no slash at the end.
     pub api_base: String,
+    /// Whether its configuration says so.
+    pub names_base: bool,
     /// The credential, if there is one.
     pub api_key: Option<Secret>,
     /// The version of the API, where the address has one.
@@ -111,10 +113,48 @@ impl Deployment {
         let pico = price.and_then(|price| price.checked_mul(Decimal::from(PICO)));
         self.picodollars = pico.and_then(|pico| pico.round().to_u64());
     }
+
+    /// Looks up in the environment what LiteLLM would look up there, and the deployment does not
+    /// say: the key, the address, and the settings of its provider.
+    fn fill(&mut self, environment: &dyn Fn(&str) -> Option<String>) {
+        let provider = self.provider;
+        self.settings.fill(provider.settings(), environment);
+        let find = |names: &[&str]| names.iter().find_map(|name| environment(name));
+        if self.api_key.is_none() {
+            self.api_key = find(provider.key_variables()).map(Secret::new);
+        }
+        let base = find(provider.base_variables()).filter(|_| !self.names_base);
+        if let Some(base) = base {
+            base.trim_end_matches('/').clone_into(&mut self.api_base);
+        }
+    }
 }
 
 /// 10⁻¹² USD in one USD.
 const PICO: u64 = 1_000_000_000_000;
+
+/// Fills in what the environment says, see [`Deployment::fill`].
+pub(super) fn fill(
+    deployments: &mut [Deployment],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), ConfigError> {
+    for (index, deployment) in deployments.iter_mut().enumerate() {
+        deployment.fill(environment);
+        let provider = deployment.provider;
+        let is_lost = deployment.api_base.is_empty() && provider.needs_base();
+        if is_lost && deployment.mock_response.is_none() {
+            let path = format!("model_list[{index}].litellm_params.api_base");
+            let name = provider.name();
+            let variables = match provider.base_variables() {
+                [] => String::new(),
+                names => format!("; {} would name one", names.join(" or ")),
+            };
+            let message = format!("is missing: `{name}` has no address of its own{variables}");
+            return Err(ConfigError::at(path, message));
+        }
+    }
+    Ok(())
+}
 
 /// Reads `model_list`.
 pub(super) fn list(
@@ -173,6 +213,9 @@ fn one(entry: &Value, path: &str, warnings: &mut Vec<Warning>) -> Result<Deploym
         }
     };
     let settings = Settings::take(provider.settings(), &mut entry.params);
+    provider
+        .check(&settings)
+        .map_err(|error| ConfigError::at(&entry.params_path, error.to_string()))?;
     entry.check_keys(warnings)?;
     let deployment = entry.deployment(model_name, provider, model)?;
     Ok(Deployment {
@@ -274,20 +317,9 @@ impl Entry {
         };
         let base = self.param("api_base")?.or(self.param("base_url")?);
         let mock_response = self.param("mock_response")?;
-        let api_base = match base.or_else(|| provider.default_base().map(str::to_owned)) {
-            Some(base) => base,
-            None if mock_response.is_some() || !provider.needs_base() => String::new(),
-            None => {
-                let message = format!(
-                    "is missing: `{}` has no address of its own",
-                    provider.name()
-                );
-                return Err(ConfigError::at(
-                    format!("{}.api_base", self.params_path),
-                    message,
-                ));
-            }
-        };
+        let names_base = base.is_some();
+        let own = || provider.default_base().map(str::to_owned);
+        let api_base: String = base.or_else(own).unwrap_or_default();
         let base_model = match self.info("base_model")? {
             Some(model) => Some(model),
             None => self.param("base_model")?,
@@ -299,6 +331,7 @@ impl Entry {
             provider_name: chosen.unwrap_or_else(|| provider.name().to_owned()),
             model,
             api_base: api_base.trim_end_matches('/').to_owned(),
+            names_base,
             api_key: self.param("api_key")?,
             api_version: self.param("api_version")?,
             organization: self.param("organization")?,
@@ -407,7 +440,11 @@ fn optional<T: serde::de::DeserializeOwned>(
 fn digest(model_name: &str, params: &Map<String, Value>) -> DeploymentId {
     let mut hash = Sha256::new();
     hash.update(model_name);
-    for (key, value) in params.iter().filter(|(key, _)| !key.contains("key")) {
+    // The order in which they are written does not matter.
+    let mut params = Value::Object(params.clone());
+    params.sort_all_objects();
+    let params = params.as_object().into_iter().flatten();
+    for (key, value) in params.filter(|(key, _)| !key.contains("key")) {
         hash.update(key);
         hash.update(value.to_string());
     }

@@ -91,6 +91,18 @@ fn a_deployments_id_outlives_its_key() {
 }
 
 #[test]
+fn a_deployments_id_does_not_depend_on_the_order_of_its_settings() {
+    let id = |params: &str| {
+        let params: Value = serde_json::from_str(params).unwrap();
+        let tree = json!({"model_list": [{"model_name": "a", "litellm_params": params}]});
+        read_tree(&tree).unwrap().0.deployments[0].id.clone()
+    };
+    let one = id(r#"{"model": "m", "extra_headers": {"a": "1", "b": "2"}, "timeout": 3}"#);
+    let other = id(r#"{"timeout": 3, "extra_headers": {"b": "2", "a": "1"}, "model": "m"}"#);
+    assert_eq!(one, other);
+}
+
+#[test]
 fn what_other_providers_need_is_a_warning_until_they_are_served() {
     let params = json!({"model": "gpt-4o", "aws_region_name": "eu-west-1", "tag_regex": ["a"]});
     let tree = json!({"model_list": [{"model_name": "a", "litellm_params": params}]});

@@ -11,7 +11,7 @@ use super::{ClientRequest, Field, names::OURS, scan::put};
 pub enum UsageOption {
     /// It does.
     Known,
-    /// It refuses it, and sends the usage of its own accord.
+    /// It is not asked: it refuses the question, or sends the usage of its own accord.
     Unknown,
 }
 
@@ -28,14 +28,15 @@ impl ClientRequest {
         dropped: &[String],
         asks: UsageOption,
     ) -> Bytes {
-        let asks = self.stream && asks == UsageOption::Known;
+        let is_known = asks == UsageOption::Known;
+        let asks = self.stream && is_known;
         let sent = |name: &str| !dropped.iter().any(|out| out == name);
         let mut out = BytesMut::with_capacity(self.body.len() + 128);
         out.put_u8(b'{');
         for field in &self.fields {
             match &*field.name {
                 "model" => put(&mut out, "model", Json::of(&model).text().as_bytes()),
-                "stream_options" if asks => {}
+                "stream_options" if asks || !is_known => {}
                 name if OURS.contains(&name) || !sent(name) => {}
                 name => put(&mut out, name, &self.body[field.value.clone()]),
             }
@@ -61,6 +62,13 @@ impl ClientRequest {
         names.filter(|name| !OURS.contains(name))
     }
 
+    /// Whether it says in so many words that it wants one choice, which all give.
+    pub(crate) fn asks_for_one(&self) -> bool {
+        let mut fields = self.fields.iter();
+        let field = fields.find(|field| &*field.name == "n");
+        field.is_some_and(|field| self.body.get(field.value.clone()) == Some(b"1"))
+    }
+
     /// The fields that go upstream as values, for providers that speak another dialect: those of
     /// `rewritten` without the model.
     #[must_use]
@@ -79,6 +87,21 @@ impl ClientRequest {
         object
     }
 
+    /// The stream's options as they go upstream.
+    pub(crate) fn asked_options(&self, asks: UsageOption) -> Option<Json> {
+        (self.stream && asks == UsageOption::Known).then(|| self.stream_options())
+    }
+
+    /// What it says for `name`, as it came.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.value(name)?).ok()
+    }
+
+    /// Whether it says anything for `name`.
+    pub(crate) fn sets(&self, name: &str) -> bool {
+        self.has(name)
+    }
+
     /// The defaults of which the client has set nothing.
     fn unset<'a>(
         &self,
@@ -90,11 +113,6 @@ impl ClientRequest {
             let bounded = bound.contains(&name.as_str()) && bound.iter().any(|own| self.has(own));
             !bounded && !self.has(name) && name != "stream_options"
         })
-    }
-
-    /// Whether the request says something of a field.
-    pub(crate) fn sets(&self, name: &str) -> bool {
-        self.set_names().any(|set| set == name)
     }
 
     fn has(&self, name: &str) -> bool {

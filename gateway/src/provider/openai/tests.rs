@@ -1,0 +1,1 @@
+//! Requests and answers of those who are nearly compatible.
