@@ -35,6 +35,8 @@ use crate::{error::ErrorClass, operation::Operation};
 /// Every provider in this build.
 pub const ALL: &[&[&dyn Provider]] = &[
     openai::PRESETS,
+    openai::PLAIN,
+    openai::SERVERS,
     anthropic::ANTHROPIC,
     azure::AZURE,
     snowflake::SNOWFLAKE,
