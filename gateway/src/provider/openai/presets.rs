@@ -105,6 +105,7 @@ pub const PRESETS: &[&dyn Provider] = &[
     &Preset {
         knows: known::reasoning,
         changes: [changes::COMMON, DEEPSEEK],
+        fixes: &[fixes::REASONING, fixes::CACHE_HITS],
         ..row(
             "deepseek",
             "https://api.deepseek.com/beta",

@@ -434,6 +434,17 @@ fn what_the_client_is_told_of_usage_is_what_is_billed() {
     assert_eq!(observed.usage.unwrap().completion_tokens, 48);
 }
 
+#[test]
+fn what_came_from_a_cache_stands_among_the_details() {
+    let usage = json!({ "prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11,
+        "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 6 });
+    let answer = json!({ "choices": [], "usage": usage });
+    let (body, observed) = whole("deepseek/x", &json!({}), &answer);
+    assert_eq!(body["usage"]["prompt_tokens_details"]["cached_tokens"], 4);
+    let details = observed.usage.unwrap().prompt_tokens_details.unwrap();
+    assert_eq!(details.cached_tokens, Some(4));
+}
+
 /// What the client gets of `stream`, and what was learned, cut at `at`.
 fn cut(reader: Box<dyn Reader>, strip: bool, stream: &str, at: usize) -> (String, Observed) {
     let (head, tail) = stream.as_bytes().split_at(at);
