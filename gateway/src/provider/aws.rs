@@ -5,6 +5,8 @@ pub mod fault;
 mod sigv4;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) mod trial;
 
 use bytes::Bytes;
 use event::{Secret, Timestamp};

@@ -79,6 +79,8 @@ struct Said {
     thoughts: Vec<Value>,
     calls: Vec<Value>,
     citations: Vec<Value>,
+    /// What our own tool took.
+    answer: String,
     by_tool: bool,
 }
 
@@ -92,7 +94,7 @@ impl Said {
             let input = call.get("input").unwrap_or(&empty);
             if reading.by_tool && name == anthropic::TOOL {
                 self.by_tool = true;
-                self.content.push_str(&completion::spaced(input));
+                self.answer.push_str(&completion::spaced(input));
             } else {
                 let id = text(call, "toolUseId").unwrap_or_default();
                 let name = reading.names.own(name);
@@ -121,8 +123,14 @@ impl Said {
         choice.finish_reason = finish_reason(reason, only_by_tool).to_owned();
         let message = &mut choice.message;
         let mut put = |name: &str, value: Value| message.insert(name.to_owned(), value);
-        if !self.content.is_empty() {
-            put("content", self.content.into());
+        // Words around it would make it unreadable.
+        let content = if self.by_tool {
+            self.answer
+        } else {
+            self.content
+        };
+        if !content.is_empty() {
+            put("content", content.into());
         }
         if !self.thoughts.is_empty() {
             put("reasoning_content", self.reasoning.into());
