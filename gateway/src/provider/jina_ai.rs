@@ -27,6 +27,10 @@ impl Provider for JinaAi {
         Some("https://api.jina.ai/v1")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["JINA_AI_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["JINA_AI_API_KEY", "JINA_API_KEY", "JINA_AI_TOKEN"]
     }

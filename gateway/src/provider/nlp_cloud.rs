@@ -48,6 +48,10 @@ impl Provider for NlpCloud {
         Some("https://api.nlpcloud.io/v1/gpu")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["NLP_CLOUD_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["NLP_CLOUD_API_KEY"]
     }

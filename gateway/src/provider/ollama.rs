@@ -79,6 +79,10 @@ impl Provider for Ollama {
         Some("http://localhost:11434")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["OLLAMA_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["OLLAMA_API_KEY"]
     }
