@@ -66,6 +66,8 @@ pub const ALL: &[&[&dyn Provider]] = &[
     openai::PRESETS,
     ai21::AI21,
     aleph_alpha::ALEPH_ALPHA,
+    openai::PLAIN,
+    openai::SERVERS,
     anthropic::ANTHROPIC,
     azure::AZURE,
     bedrock::BEDROCK,
