@@ -112,6 +112,8 @@ impl Provider for Ollama {
         }
         let mut body = ask.object();
         let messages = conversation::take(&mut body);
+        let texts = messages.iter().map(conversation::text);
+        let prompt_bytes = texts.map(|text| text.len()).sum();
         let tools = tools(&mut body);
         let mut body = options(ask, body);
         body.insert("stream".to_owned(), ask.stream().into());
@@ -146,7 +148,7 @@ impl Provider for Ollama {
         };
         Ok(Prepared {
             outgoing,
-            reader: Box::new(Answers::new(ask, shape)),
+            reader: Box::new(Answers::new(ask, shape, prompt_bytes)),
             streams: ask.stream(),
         })
     }

@@ -255,6 +255,25 @@ fn streams_of_text_are_read_however_they_are_cut() {
 }
 
 #[test]
+fn a_prompt_that_was_not_counted_is_counted_here() {
+    let said = json!({"message": {"content": "four"}, "done": true, "eval_count": 9});
+    let asked = prepared(&chat(), Chat, &hello()).unwrap();
+    let (body, observed) = trial::whole(asked, &said).unwrap();
+    assert_eq!(body["usage"]["total_tokens"], 2);
+    assert_eq!(observed.usage, None);
+    let mut stream = prepared(&chat(), Chat, &hello())
+        .unwrap()
+        .reader
+        .stream(false);
+    let out = stream.chunk(format!("{said}\n").into());
+    assert!(String::from_utf8_lossy(&out).contains("\"total_tokens\":2"));
+    assert_eq!(
+        stream.observed().usage.map(|usage| usage.total_tokens),
+        None
+    );
+}
+
+#[test]
 fn an_error_in_a_line_is_one() {
     let stream = "{\"message\":{\"content\":\"a\"}}\n{\"error\":\"no memory\"}\n";
     let reader = || prepared(&chat(), Chat, &hello()).unwrap().reader;
