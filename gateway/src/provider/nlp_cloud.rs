@@ -126,7 +126,7 @@ impl Dialect for Tokens {
     fn frame(&mut self, frame: &Frame, chunks: &mut Chunks) -> Result<(), Fault> {
         if frame.data == b"[DONE]" {
             chunks.finish(0, "stop");
-            chunks.set_estimate(tokens::counted(self.prompt_bytes, self.written));
+            chunks.set_estimate(tokens::estimated(self.prompt_bytes, self.written));
             chunks.close();
         } else {
             let text = String::from_utf8_lossy(&frame.data);

@@ -311,7 +311,7 @@ impl Lines {
         }
         match usage(said) {
             Some(usage) => chunks.set_usage(usage),
-            None => chunks.set_estimate(tokens::counted(self.prompt_bytes, self.written)),
+            None => chunks.set_estimate(tokens::estimated(self.prompt_bytes, self.written)),
         }
         chunks.finish(0, finish_reason(said, self.tools > 0));
         chunks.close();
