@@ -42,6 +42,8 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "context_window_fallbacks",
     "content_policy_fallbacks",
     "allowed_fails",
+    "cost_discount_config",
+    "cost_margin_config",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -78,8 +80,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "s3_callback_params",
     "aws_sqs_callback_params",
     "datadog_params",
-    "cost_discount_config",
-    "cost_margin_config",
     "include_cost_in_streaming_usage",
     "extra_spend_tag_headers",
     "disable_add_user_agent_to_request_tags",
@@ -243,6 +243,8 @@ pub(super) fn settings(
             "request_timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
             key if ROUTER_ALSO.contains(&key) => config.router.set(key, value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
+            // The collector's.
+            "cost_discount_config" | "cost_margin_config" => {}
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
         }

@@ -38,6 +38,13 @@ impl Settings {
         }
     }
 
+    /// Where the provider runs the model: Vertex AI's location, AWS's region.
+    #[must_use]
+    pub fn region(&self) -> Option<String> {
+        self.text("vertex_location")
+            .or_else(|| self.text("aws_region_name"))
+    }
+
     /// A setting of any type.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&Value> {
