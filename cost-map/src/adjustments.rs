@@ -68,6 +68,12 @@ impl Adjustments {
         })
     }
 
+    /// Whether nothing is taken off or put on top.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.discounts.0.is_empty() && self.margins.0.is_empty()
+    }
+
     /// Adds the lines of the discount and the margin to a bill; the first of `names` that is
     /// listed decides.
     pub(crate) fn apply(&self, bill: &mut Bill, names: &[&str]) {

@@ -210,7 +210,10 @@ fn finish(
     provider: Option<&str>,
     (mut bill, entry, reason): (Bill, Option<&str>, String),
 ) -> Cost {
-    if let Some(adjustments) = call.adjustments.filter(|_| !bill.is_short()) {
+    if let Some(adjustments) = call
+        .adjustments
+        .filter(|all| !all.is_empty() && !bill.is_short())
+    {
         let of_entry = || map.entry(entry?)?.provider().map(family);
         let provider = provider.or_else(of_entry);
         let names: Vec<&str> = [Some(call.model), entry, provider]

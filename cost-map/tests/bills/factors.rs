@@ -1,6 +1,7 @@
 //! Sections 4 and 9: multipliers, discounts and margins.
 
 use cost_map::Adjustments;
+use event::Unpriced;
 
 use super::{bill, check, cost, map};
 
@@ -117,4 +118,41 @@ fn r9_1_what_is_no_discount_or_margin_is_refused() {
     }
     let empty = Adjustments::parse(none, " null ").unwrap();
     assert_eq!(empty, Adjustments::default());
+}
+
+#[test]
+fn r1_7_why_there_is_no_price_is_of_one_kind() {
+    let map = map(r#""m": {"input_cost_per_token": 1},
+           "w": {"mode": "audio_transcription", "output_cost_per_second": 1}"#);
+    for (question, kind) in [
+        (
+            r#""model": "n", "usage": {"prompt_tokens": 1}"#,
+            Unpriced::NoSuchModel,
+        ),
+        (
+            r#""model": "m", "usage": {"completion_tokens": 1}"#,
+            Unpriced::NoPriceForClass,
+        ),
+        (
+            r#""model": "w", "usage": {"search_units": 1}"#,
+            Unpriced::NoUsage,
+        ),
+        (
+            r#""model": "m", "usage": {"prompt_tokens": 0, "cost": 0.5}"#,
+            Unpriced::NoUsage,
+        ),
+    ] {
+        let cost = cost(&map, None, question);
+        assert_eq!(
+            (cost.unpriced, cost.total),
+            (Some(kind), None),
+            "{question}"
+        );
+    }
+    for known in [
+        r#""model": "m", "usage": {"prompt_tokens": 1}"#,
+        r#""model": "m", "usage": {"prompt_tokens": 0, "cost": 0}"#,
+    ] {
+        assert_eq!(cost(&map, None, known).unpriced, None, "{known}");
+    }
 }

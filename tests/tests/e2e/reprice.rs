@@ -40,7 +40,7 @@ async fn stage() -> Stage {
     let map = stage.path("prices.json").display().to_string();
     let config = config.replace(
         "collector: {",
-        &format!("collector: {{price_map: \"{map}\", "),
+        &format!("collector: {{prices: {{file: \"{map}\"}}, "),
     );
     fs::write(&file, config).unwrap();
     stage
