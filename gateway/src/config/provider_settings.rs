@@ -57,3 +57,23 @@ impl fmt::Debug for Settings {
         f.debug_set().entries(self.0.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_vertexs_location_or_aws_region() {
+        let region = |key, value: &str| Settings([(key, Value::from(value))].into()).region();
+        assert_eq!(
+            region("vertex_location", "us-east5").as_deref(),
+            Some("us-east5")
+        );
+        assert_eq!(
+            region("aws_region_name", "eu-west-1").as_deref(),
+            Some("eu-west-1")
+        );
+        assert_eq!(region("vertex_location", ""), None);
+        assert_eq!(region("vertex_project", "p"), None);
+    }
+}
