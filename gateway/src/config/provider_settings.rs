@@ -41,8 +41,8 @@ impl Settings {
     /// Where the provider runs the model: Vertex AI's location, AWS's region.
     #[must_use]
     pub fn region(&self) -> Option<String> {
-        self.text("vertex_location")
-            .or_else(|| self.text("aws_region_name"))
+        let keys = ["vertex_location", "vertex_ai_location", "aws_region_name"];
+        keys.iter().find_map(|key| self.text(key))
     }
 
     /// A setting of any type.
