@@ -193,7 +193,7 @@ pub(crate) enum PricesCommand {
     /// Have the collector look for new prices now
     Update(PricesUpdate),
     /// Price calls: one JSON object a line from stdin, one answer a line to stdout
-    Calculate(Choice),
+    Calculate(PricesCalculate),
 }
 
 /// Which price map.
@@ -202,11 +202,21 @@ pub(crate) struct Choice {
     /// A price map over the one that is compiled in
     #[arg(long, value_name = "FILE|URL", conflicts_with = "running")]
     pub(crate) map: Option<String>,
-    /// The price map that the collector prices by
+    /// The price map that the collector prices by; for a call of an earlier time, the one of then
     #[arg(long)]
     pub(crate) running: bool,
     #[command(flatten)]
     pub(crate) remote: Remote,
+}
+
+/// What to price calls by.
+#[derive(Debug, Args)]
+pub(crate) struct PricesCalculate {
+    /// A configuration: its discounts and margins are applied
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
 }
 
 /// Which model to show.

@@ -123,6 +123,7 @@ impl Config {
         let bus = section(&mut tree, "bus", &document)?;
         let mut collector: collector::Config = section(&mut tree, "collector", &document)?;
         prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
+        adjustments(&mut collector.prices, &tree, &document, &mut warnings)?;
         let sinks = sinks(&mut tree, &document)?;
         let misconfigured = |error: gateway::ConfigError| Misconfigured {
             line: document.line(&error.path),
@@ -280,6 +281,43 @@ fn substitute(
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// LiteLLM's discounts and margins, where the collector's own section has none.
+fn adjustments(
+    prices: &mut collector::config::PricesConfig,
+    tree: &Map<String, Value>,
+    document: &Document,
+    warnings: &mut Vec<String>,
+) -> Result<(), Misconfigured> {
+    fn take<T: serde::de::DeserializeOwned>(
+        ours: &mut Option<T>,
+        name: &str,
+        (tree, document): (&Map<String, Value>, &Document),
+    ) -> Result<Option<String>, Misconfigured> {
+        let theirs = tree
+            .get("litellm_settings")
+            .and_then(|section| section.get(name));
+        let Some(value) = theirs.filter(|value| !value.is_null()) else {
+            return Ok(None);
+        };
+        let path = format!("litellm_settings.{name}");
+        let theirs = read(value.clone(), &path, document)?;
+        if ours.is_none() {
+            *ours = Some(theirs);
+            return Ok(None);
+        }
+        let at = document.line(&path).map(|line| format!("line {line}: "));
+        let at = at.unwrap_or_default();
+        Ok(Some(format!(
+            "{at}`{path}` has no effect: `collector.prices.{name}` is set"
+        )))
+    }
+    let discounts = &mut prices.cost_discount_config;
+    warnings.extend(take(discounts, "cost_discount_config", (tree, document))?);
+    let margins = &mut prices.cost_margin_config;
+    warnings.extend(take(margins, "cost_margin_config", (tree, document))?);
+    Ok(())
 }
 
 /// LiteLLM's variables for its price map: the URL where none is set here, and a word against URLs.

@@ -190,7 +190,7 @@ impl Place {
         write_map(&self.path("prices.json"), prices)?;
         let priced = Journal::open(&self.path("priced"), JournalOptions::default())?;
         let config: Config = serde_json::from_value(serde_json::json!({
-            "listen": "127.0.0.1:0", "price_map": self.path("prices.json")
+            "listen": "127.0.0.1:0", "prices": { "file": self.path("prices.json") }
         }))?;
         let deps = Deps {
             calls: calls.reader("collector")?,

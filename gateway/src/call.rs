@@ -185,6 +185,7 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         api_base: Some(deployment.api_base.clone()),
         base_model: deployment.base_model.clone(),
         price_overrides: deployment.price_overrides.clone(),
+        region: deployment.settings.region(),
         user_api_key_hash: draft.identity.key_hash.clone(),
         user_id: draft.identity.user_id.clone(),
         end_user: draft.end_user(),

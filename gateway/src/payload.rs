@@ -91,6 +91,7 @@ pub(crate) fn of_call(
         ours.served_service_tier = observed.service_tier;
         ours.base_model.clone_from(&deployment.base_model);
         ours.price_overrides.clone_from(&deployment.price_overrides);
+        ours.region = deployment.settings.region();
     }
     payload
 }

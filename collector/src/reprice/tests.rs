@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bus::{MemoryLog, Position, ReadLimit};
+use cost_map::Adjustments;
 use event::{Extension, Json, PricedEvent, StandardLoggingPayload, Usage, Usd, codec};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -33,6 +34,7 @@ struct Rig {
     calls: MemoryLog,
     priced: MemoryLog,
     data: TempDir,
+    adjustments: Adjustments,
     /// What each call must cost.
     expected: BTreeMap<String, Option<Usd>>,
     made: Vec<Made>,
@@ -126,6 +128,7 @@ impl Rig {
             calls: MemoryLog::new(),
             priced: MemoryLog::new(),
             data: tempfile::tempdir().unwrap(),
+            adjustments: Adjustments::default(),
             expected: BTreeMap::new(),
             made: Vec::new(),
         }
@@ -161,7 +164,7 @@ impl Rig {
     async fn start(&self, map: &Map) -> Process {
         let tasks = Tasks::default();
         let books = Books::open(&self.file("books.sqlite")).await.unwrap();
-        let prices = PriceMaps::of_file(map_json(map).as_bytes());
+        let prices = PriceMaps::of_file(map_json(map).as_bytes(), self.adjustments.clone());
         let alerts = Alerts::new(books.clone());
         let health = Arc::new(Health::default());
         let log: Arc<dyn Log> = Arc::new(self.priced.clone());
@@ -338,6 +341,27 @@ async fn a_known_cost_is_not_made_unknown() {
 }
 
 #[tokio::test]
+async fn a_margin_that_changes_corrects_the_calls_before_it() {
+    let mut rig = Rig::new();
+    let map = [Some((3, 4)), None, None];
+    rig.add(plain(0), &map);
+    rig.start(&map).await.kill().await;
+    // 3,040 nano-USD, a quarter off, and a thousandth of a USD on top.
+    let margins = r#"{"global": {"fixed_amount": "0.001"}}"#;
+    rig.adjustments = Adjustments::parse(r#"{"acme": 0.25}"#, margins).unwrap();
+    let process = rig.start(&map).await;
+    let report = process.reprice(&all()).await;
+    assert_eq!((report.corrected, report.unchanged), (1, 0), "{report:?}");
+    let rows = rig.check(&process.books).await;
+    assert_eq!(
+        rows[0].spend(),
+        Some(Usd::from_picos(2_280_000 + 1_000_000_000))
+    );
+    assert_eq!(process.reprice(&all()).await.unchanged, 1);
+    process.kill().await;
+}
+
+#[tokio::test]
 async fn when_the_content_is_gone_the_correction_settles_without_it() {
     let mut rig = Rig::new();
     let (before, after) = ([Some((3, 4)), None, None], [Some((5, 4)), None, None]);
@@ -404,6 +428,7 @@ fn a_row_gives_back_what_the_call_is_priced_by() {
             requested_service_tier: Some("auto".to_owned()),
             served_service_tier: Some("flex".to_owned()),
             price_overrides: Json::parse(r#"{"input_cost_per_token":1}"#.to_owned()),
+            region: Some("eu-west-1".to_owned()),
             ..*payload.tollkeeper.take().unwrap()
         };
         payload.tollkeeper = Some(Box::new(priced_by.clone()));

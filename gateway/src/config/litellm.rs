@@ -45,6 +45,8 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "cache",
     "cache_params",
     "forward_traceparent_to_llm_provider",
+    "cost_discount_config",
+    "cost_margin_config",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -79,8 +81,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "s3_callback_params",
     "aws_sqs_callback_params",
     "datadog_params",
-    "cost_discount_config",
-    "cost_margin_config",
     "include_cost_in_streaming_usage",
     "extra_spend_tag_headers",
     "disable_add_user_agent_to_request_tags",
@@ -248,6 +248,8 @@ pub(super) fn settings(
             "cache_params" => config.cache.set(value, &path, warnings)?,
             key if ROUTER_ALSO.contains(&key) => config.router.set(key, value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
+            // The collector's.
+            "cost_discount_config" | "cost_margin_config" => {}
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
         }

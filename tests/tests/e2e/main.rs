@@ -1,5 +1,6 @@
 //! The real program, from outside, against a provider that follows a script.
 
+mod adjustments;
 mod cache;
 mod collector_away;
 mod commands;
