@@ -14,10 +14,11 @@ use crate::{
     error::ErrorClass,
     operation::Operation,
     provider::{
-        Answer, Outgoing, ProviderError,
+        Answer, Ask, Outgoing, ProviderError,
         frames::Frame,
         trial::{deployment, prepared},
     },
+    request::ClientRequest,
 };
 
 fn keys(session: Option<&str>) -> Keys {
@@ -135,106 +136,83 @@ fn secrets_are_not_shown() {
     }
 }
 
+/// Key, session and host of a request by a deployment with `own` parameters.
+type Signed = (Option<String>, Option<String>, Option<String>);
+
+fn signed(own: &Value, environment: &[(&str, &str)]) -> Result<Signed, ProviderError> {
+    let mut params = json!({"model": "bedrock/amazon.nova-pro-v1:0"});
+    let fields = params.as_object_mut().unwrap();
+    fields.extend(own.as_object().unwrap().clone());
+    let mut deployment = deployment(&params);
+    let known = deployment.provider.settings();
+    deployment.settings.fill(known, &|name| {
+        let found = environment.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    });
+    let body = json!({"model": "m", "messages": [{"role": "user", "content": "x"}]}).to_string();
+    let request = ClientRequest::parse(Operation::Chat, body.into(), 1 << 20).unwrap();
+    let ask = Ask::new(&deployment, &request, Timestamp::default(), false)?;
+    let outgoing = deployment.provider.prepare(&ask)?.outgoing;
+    let value = |name: &str| {
+        let value = outgoing.headers.get(name)?.to_str().ok()?;
+        let value = value.split(", ").next().unwrap();
+        Some(value.replace("AWS4-HMAC-SHA256 Credential=", ""))
+    };
+    let host = outgoing.uri.host().map(str::to_owned);
+    Ok((value("authorization"), value("x-amz-security-token"), host))
+}
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("AWS_ACCESS_KEY_ID", "ENV"),
+    ("AWS_SECRET_ACCESS_KEY", "s"),
+    ("AWS_SESSION_TOKEN", "t"),
+    ("AWS_REGION", "ap-south-1"),
+];
+
 #[test]
 fn credentials_come_from_the_deployment_or_the_environment_but_not_from_both() {
-    let asked = json!({"messages": [{"role": "user", "content": "x"}]});
-    let signed = |params: &Value, environment: &[(&str, &str)]| {
-        let mut deployment = deployment(params);
-        let known = deployment.provider.settings();
-        let find = |name: &str| {
-            let found = environment.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
+    let pair = json!({"aws_access_key_id": "OWN", "aws_secret_access_key": "s"});
+    let bearer = json!({"api_key": "key", "aws_region_name": "cn-north-1"});
+    for (own, key, session, host) in [
+        (
+            json!({}),
+            "ENV ap-south-1",
+            Some("t"),
+            "ap-south-1.amazonaws.com",
+        ),
+        (pair, "OWN ap-south-1", None, "ap-south-1.amazonaws.com"),
+        (
+            json!({"aws_region_name": "eu-a-1"}),
+            "ENV eu-a-1",
+            Some("t"),
+            "eu-a-1.amazonaws.com",
+        ),
+        (bearer, "Bearer key", None, "cn-north-1.amazonaws.com.cn"),
+    ] {
+        let key = match key.split_once(' ') {
+            Some(("Bearer", _)) => key.to_owned(),
+            Some((id, region)) => format!("{id}/19700101/{region}/bedrock/aws4_request"),
+            None => unreachable!("{key}"),
         };
-        deployment.settings.fill(known, &find);
-        let body = json!({"model": "m", "messages": asked["messages"]}).to_string();
-        let request = crate::request::ClientRequest::parse(Operation::Chat, body.into(), 1 << 20);
-        let request = request.unwrap();
-        let ask = crate::provider::Ask::new(&deployment, &request, Timestamp::default(), false);
-        let outgoing = deployment.provider.prepare(&ask?)?.outgoing;
-        let value = |name: &str| {
-            let value = outgoing.headers.get(name)?.to_str().ok()?;
-            Some(value.split(", ").next().unwrap().to_owned())
-        };
-        Ok((
-            value("authorization"),
-            value("x-amz-security-token"),
-            outgoing.uri.host().map(str::to_owned),
-        ))
-    };
-    let environment = [
-        ("AWS_ACCESS_KEY_ID", "ENV"),
-        ("AWS_SECRET_ACCESS_KEY", "s"),
-        ("AWS_SESSION_TOKEN", "t"),
-        ("AWS_REGION", "ap-south-1"),
-    ];
-    let bare = json!({"model": "bedrock/amazon.nova-pro-v1:0"});
-    let with = |own: Value| {
-        let mut params = bare.clone();
-        params
-            .as_object_mut()
-            .unwrap()
-            .extend(own.as_object().unwrap().clone());
-        params
-    };
-    let scope = |key: &str, region: &str| {
-        Some(format!(
-            "AWS4-HMAC-SHA256 Credential={key}/19700101/{region}/bedrock/aws4_request"
-        ))
-    };
-    let host = |region: &str| Some(format!("bedrock-runtime.{region}.amazonaws.com"));
-    type Signed = (Option<String>, Option<String>, Option<String>);
-    let rows: [(Value, Signed); 4] = [
-        (
-            bare.clone(),
-            (
-                scope("ENV", "ap-south-1"),
-                Some("t".to_owned()),
-                host("ap-south-1"),
-            ),
-        ),
-        (
-            with(json!({"aws_access_key_id": "OWN", "aws_secret_access_key": "s"})),
-            (scope("OWN", "ap-south-1"), None, host("ap-south-1")),
-        ),
-        (
-            with(json!({"aws_region_name": "eu-north-1"})),
-            (
-                scope("ENV", "eu-north-1"),
-                Some("t".to_owned()),
-                host("eu-north-1"),
-            ),
-        ),
-        (
-            with(json!({"api_key": "bedrock-key", "aws_region_name": "cn-north-1"})),
-            (
-                Some("Bearer bedrock-key".to_owned()),
-                None,
-                Some("bedrock-runtime.cn-north-1.amazonaws.com.cn".to_owned()),
-            ),
-        ),
-    ];
-    for (params, wanted) in rows {
-        let found: Result<_, ProviderError> = signed(&params, &environment);
-        assert_eq!(found.unwrap(), wanted, "{params}");
+        let host = format!("bedrock-runtime.{host}");
+        let wanted = (Some(key), session.map(str::to_owned), Some(host));
+        assert_eq!(signed(&own, ENVIRONMENT).unwrap(), wanted, "{own}");
     }
-    for (params, wanted) in [
-        (bare.clone(), "aws_access_key_id"),
+}
+
+#[test]
+fn half_a_key_is_none() {
+    for (own, wanted) in [
+        (json!({}), "aws_access_key_id"),
+        (json!({"aws_access_key_id": "OWN"}), "aws_secret_access_key"),
+        (json!({"aws_secret_access_key": "s"}), "aws_access_key_id"),
         (
-            with(json!({"aws_access_key_id": "OWN"})),
-            "aws_secret_access_key",
-        ),
-        (
-            with(json!({"aws_secret_access_key": "s"})),
-            "aws_access_key_id",
-        ),
-        (
-            with(json!({"aws_region_name": "evil.example/", "api_key": "k"})),
+            json!({"aws_region_name": "evil.example/", "api_key": "k"}),
             "aws_region_name",
         ),
     ] {
-        let environment = &environment[2..];
-        let error = signed(&params, environment).unwrap_err();
-        assert!(error.to_string().contains(wanted), "{params}: {error}");
+        let error = signed(&own, &ENVIRONMENT[2..]).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{own}: {error}");
     }
 }
 
@@ -301,6 +279,11 @@ fn errors_are_known_by_status_kind_and_words() {
             assert_eq!((fault.class, &*fault.message), (wanted, words));
         }
     }
+}
+
+#[test]
+fn exceptions_of_streams_are_errors() {
+    use ErrorClass::{Api, BadRequest, RateLimit};
     for (kind, wanted) in [
         ("throttlingException", Some(RateLimit)),
         ("validationException", Some(BadRequest)),

@@ -40,24 +40,13 @@ pub(super) fn prepare(runtime: &Runtime<'_>) -> Result<Prepared, ProviderError> 
     let offered = asked.remove("tools").unwrap_or_default();
     let offered = offered.as_array().map_or(&[][..], Vec::as_slice);
     let names = Names::of(offered)?;
-    let mut body = Map::new();
-    for name in OWN {
-        if let Some(value) = asked.remove(*name) {
-            body.insert((*name).to_owned(), value);
-        }
-    }
+    let mut body = own(&mut asked);
     let messages = asked.remove("messages").unwrap_or_default();
     let messages = messages.as_array().map_or(&[][..], Vec::as_slice);
     let choice = asked.remove("tool_choice");
     let mut tools = Tools::of(offered, choice.as_ref(), &names, model);
-    if asked
-        .remove("web_search_options")
-        .is_some_and(|own| own.is_object())
-    {
-        tools
-            .list
-            .push(json!({ "systemTool": { "name": "nova_grounding" } }));
-    }
+    let search = asked.remove("web_search_options");
+    tools.search(search.as_ref());
     let (mut inference, mut additional) = (Map::new(), Map::new());
     limits(&mut asked, model, &mut inference, &mut additional)?;
     let thinks = thinks(&additional);
@@ -85,37 +74,58 @@ pub(super) fn prepare(runtime: &Runtime<'_>) -> Result<Prepared, ProviderError> 
     }
     let streams =
         ask.stream() && by_tool != Held::ByTool && (tools.list.is_empty() || model.streams_calls());
+    body.insert("messages".to_owned(), Value::Array(turns));
     for (name, value) in [
-        ("messages", Value::Array(turns)),
         ("system", Value::Array(system)),
         ("inferenceConfig", Value::Object(inference)),
         ("additionalModelRequestFields", Value::Object(additional)),
         ("toolConfig", tools.config()),
     ] {
-        let is_empty = match &value {
-            Value::Array(list) => list.is_empty() && name != "messages",
-            Value::Object(fields) => fields.is_empty(),
-            _ => true,
-        };
-        if !is_empty {
+        if !is_empty(&value) {
             body.insert(name.to_owned(), value);
         }
     }
+    let reading = Reading {
+        names,
+        by_tool: by_tool != Held::Free,
+        model: model.id.clone(),
+        now: ask.now,
+    };
+    done(runtime, &body, reading, streams)
+}
+
+fn done(
+    runtime: &Runtime<'_>,
+    body: &Map<String, Value>,
+    reading: Reading,
+    streams: bool,
+) -> Result<Prepared, ProviderError> {
     let action = if streams {
         "converse-stream"
     } else {
         "converse"
     };
     Ok(Prepared {
-        outgoing: runtime.outgoing(action, &body)?,
-        reader: Box::new(Reading {
-            names,
-            by_tool: by_tool != Held::Free,
-            model: model.id.clone(),
-            now: ask.now,
-        }),
+        outgoing: runtime.outgoing(action, body)?,
+        reader: Box::new(reading),
         streams,
     })
+}
+
+/// The fields that go on as they came.
+fn own(asked: &mut Map<String, Value>) -> Map<String, Value> {
+    let found = OWN
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), asked.remove(*name)?)));
+    found.filter(|(_, value)| !value.is_null()).collect()
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        value => value.is_null(),
+    }
 }
 
 /// Bounds, sampling and thinking.
@@ -229,7 +239,7 @@ fn hold(
     }
     let input = schema::of_tool(Some(schema), model.is_strict());
     tools.take_answer(
-        input,
+        &input,
         text(asked, "description"),
         model.chooses() && !thinks,
     );

@@ -203,7 +203,7 @@ impl Reader for Reading {
     fn stream(self: Box<Self>, strip_usage: bool) -> Box<dyn StreamedAnswer> {
         Box::new(Translated::new(
             AwsFrames::default(),
-            InChunks(Pieces::default()),
+            InChunks(Pieces),
             &self.model,
             self.now,
             strip_usage,

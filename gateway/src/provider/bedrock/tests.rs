@@ -106,16 +106,6 @@ fn addresses_name_model_and_action() {
 
 #[test]
 fn parameters_are_said_in_the_apis_words() {
-    let thinking = |budget: u64| {
-        json!({
-            "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": budget}},
-            "additionalModelResponseFieldPaths": ["/usage/output_tokens_details"],
-        })
-    };
-    let with = |mut base: Value, bound: u64| {
-        base["inferenceConfig"] = json!({"maxTokens": bound});
-        base
-    };
     for (model, asked, wanted) in [
         (
             NOVA,
@@ -149,6 +139,24 @@ fn parameters_are_said_in_the_apis_words() {
             json!({"response_format": {"type": "json_object"}}),
             json!({}),
         ),
+    ] {
+        assert_eq!(says(model, &asked), wanted, "{model} {asked}");
+    }
+}
+
+#[test]
+fn thinking_is_said_in_the_models_words() {
+    let thinking = |budget: u64| {
+        json!({
+            "additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": budget}},
+            "additionalModelResponseFieldPaths": ["/usage/output_tokens_details"],
+        })
+    };
+    let with = |mut base: Value, bound: u64| {
+        base["inferenceConfig"] = json!({"maxTokens": bound});
+        base
+    };
+    for (model, asked, wanted) in [
         (
             CLAUDE,
             json!({"reasoning_effort": "high"}),
@@ -173,6 +181,10 @@ fn parameters_are_said_in_the_apis_words() {
     ] {
         assert_eq!(says(model, &asked), wanted, "{model} {asked}");
     }
+}
+
+#[test]
+fn what_a_model_does_not_know_is_refused() {
     for (model, asked) in [
         (NOVA, json!({"reasoning_effort": "low"})),
         (NOVA, json!({"logprobs": true})),

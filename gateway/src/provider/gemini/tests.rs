@@ -1,4 +1,8 @@
 //! `generateContent`, both ways.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "`json!` is written where it is needed"
+)]
 
 use serde_json::{Value, json};
 

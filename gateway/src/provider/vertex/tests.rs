@@ -1,4 +1,8 @@
 //! Vertex AI, both ways.
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "`json!` is written where it is needed"
+)]
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use event::Timestamp;

@@ -121,8 +121,16 @@ impl Tools {
         Self { list, choice }
     }
 
+    /// Adds the search of the web that `web_search_options` asks for; the API has no options.
+    pub(super) fn search(&mut self, options: Option<&Value>) {
+        if options.is_some_and(Value::is_object) {
+            let tool = json!({ "systemTool": { "name": "nova_grounding" } });
+            self.list.push(tool);
+        }
+    }
+
     /// Adds the tool that takes the answer.
-    pub(super) fn take_answer(&mut self, schema: Value, description: Option<&str>, must: bool) {
+    pub(super) fn take_answer(&mut self, schema: &Value, description: Option<&str>, must: bool) {
         let name = anthropic::TOOL;
         let spec = json!({
             "name": name,

@@ -44,15 +44,24 @@ fn models_are_asked_in_their_own_dialects() {
     assert_eq!(body["tools"][0]["name"], "json_tool_call");
 }
 
+const LLAMA: &str = "bedrock/invoke/meta.llama3-8b-instruct-v1:0";
+const MISTRAL: &str = "bedrock/mistral.mistral-7b-instruct-v0:2";
+const TITAN: &str = "bedrock/amazon.titan-text-lite-v1";
+
+#[test]
+fn what_is_no_answer_is_a_fault() {
+    for model in [LLAMA, MISTRAL, TITAN] {
+        let prepared = prepared(model, &json!({})).unwrap();
+        assert!(trial::whole(prepared, &json!({"x": 1})).is_err());
+    }
+}
+
 #[test]
 fn answers_in_own_dialects_are_completions() {
-    let llama = "bedrock/invoke/meta.llama3-8b-instruct-v1:0";
-    let mistral = "bedrock/mistral.mistral-7b-instruct-v0:2";
-    let titan = "bedrock/amazon.titan-text-lite-v1";
     let metrics = json!({"inputTokenCount": 3, "outputTokenCount": 4});
     for (model, whole, pieces, reason) in [
         (
-            llama,
+            LLAMA,
             json!({"generation": "ab", "stop_reason": "length", "prompt_token_count": 3, "generation_token_count": 4}),
             [
                 json!({"generation": "a", "stop_reason": null}),
@@ -61,7 +70,7 @@ fn answers_in_own_dialects_are_completions() {
             "length",
         ),
         (
-            mistral,
+            MISTRAL,
             json!({"outputs": [{"text": "ab", "stop_reason": "stop"}]}),
             [
                 json!({"outputs": [{"text": "a", "stop_reason": null}]}),
@@ -70,7 +79,7 @@ fn answers_in_own_dialects_are_completions() {
             "stop",
         ),
         (
-            titan,
+            TITAN,
             json!({"inputTextTokenCount": 3, "results": [{"tokenCount": 4, "outputText": "ab", "completionReason": "CONTENT_FILTERED"}]}),
             [
                 json!({"outputText": "a", "completionReason": null}),
@@ -87,7 +96,7 @@ fn answers_in_own_dialects_are_completions() {
                 .headers
                 .insert(name, HeaderValue::from_static(count));
         }
-        for (answer, is_counted) in [(counted, true), (answer(&whole), model != mistral)] {
+        for (answer, is_counted) in [(counted, true), (answer(&whole), model != MISTRAL)] {
             let Ok(Step::Done(done)) = reader(model, &json!({})).whole(answer) else {
                 panic!("{model}");
             };
@@ -107,7 +116,6 @@ fn answers_in_own_dialects_are_completions() {
         assert_eq!(choice["message"]["content"], "ab");
         assert_eq!(choice["finish_reason"], reason);
         assert_eq!(observed.usage.unwrap().total_tokens, 7);
-        assert!(trial::whole(prepared(model, &json!({})).unwrap(), &json!({"x": 1})).is_err());
     }
 }
 
@@ -172,14 +180,6 @@ fn vectors_are_asked_for_one_by_one_or_together() {
         let body: Value = serde_json::from_slice(&outgoing.body).unwrap();
         assert_eq!(body, wanted);
     }
-    for (model, asked) in [
-        (titan, json!({"input": [[1, 2]]})),
-        (titan, json!({"input": []})),
-        (titan, json!({"input": vec!["a"; 2049]})),
-        ("bedrock/unknown.embed", json!({"input": "a"})),
-    ] {
-        assert!(vectors(model, &asked).is_err(), "{model}");
-    }
     let mut prepared = vectors(titan, &json!({"input": ["a", "b", "c"]})).unwrap();
     for (number, text) in ["a", "b"].into_iter().enumerate() {
         let body: Value = serde_json::from_slice(&prepared.outgoing.body).unwrap();
@@ -200,6 +200,19 @@ fn vectors_are_asked_for_one_by_one_or_together() {
         .collect();
     assert_eq!(found, [&json!([0]), &json!([1]), &json!([2])]);
     assert_eq!(observed.usage.unwrap().prompt_tokens, 6);
+}
+
+#[test]
+fn other_inputs_are_refused() {
+    let titan = "bedrock/amazon.titan-embed-text-v2:0";
+    for (model, asked) in [
+        (titan, json!({"input": [[1, 2]]})),
+        (titan, json!({"input": []})),
+        (titan, json!({"input": vec!["a"; 2049]})),
+        ("bedrock/unknown.embed", json!({"input": "a"})),
+    ] {
+        assert!(vectors(model, &asked).is_err(), "{model}");
+    }
 }
 
 #[test]
