@@ -34,6 +34,8 @@ pub(super) struct Preset {
     pub(super) settings: &'static [Setting],
     pub(super) knows: fn(Operation, &str) -> Parameters,
     pub(super) takes: fn(&str, &str, &str) -> bool,
+    /// Whether a stream is asked for its usage, as LiteLLM does it. Where it is not, because the
+    /// usage comes anyhow or nobody knows, `allowed_openai_params: [stream_options]` asks.
     pub(super) usage: UsageOption,
     /// What precedes the name of a model that does not begin like it.
     pub(super) model_prefix: &'static str,
