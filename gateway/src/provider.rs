@@ -22,6 +22,7 @@ pub mod cohere;
 pub mod completion;
 pub mod content;
 pub mod conversation;
+mod find;
 pub mod frames;
 pub mod gemini;
 pub mod huggingface;
@@ -50,8 +51,11 @@ use bytes::Bytes;
 use event::{Json, Secret, Usage};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-pub use self::ask::{Ask, Fetched, Media};
 use self::parameters::Parameters;
+pub use self::{
+    ask::{Ask, Fetched, Media},
+    find::of_model,
+};
 use crate::{config::Settings, error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
@@ -59,6 +63,8 @@ pub const ALL: &[&[&dyn Provider]] = &[
     openai::PRESETS,
     ai21::AI21,
     aleph_alpha::ALEPH_ALPHA,
+    openai::PLAIN,
+    openai::SERVERS,
     anthropic::ANTHROPIC,
     azure::AZURE,
     bedrock::BEDROCK,
@@ -396,50 +402,5 @@ impl ProviderError {
             Self::Missing(_) => ErrorClass::Authentication,
             _ => ErrorClass::InternalServer,
         }
-    }
-}
-
-/// The provider of `model`, and the provider's own name of it: `chosen` if it is given, else the
-/// part before the slash, else OpenAI.
-///
-/// # Errors
-///
-/// If no provider has that name.
-pub fn of_model(
-    model: &str,
-    chosen: Option<&str>,
-) -> Result<(&'static dyn Provider, String), ProviderError> {
-    if let Some(name) = chosen {
-        let provider = find(name).ok_or_else(|| unknown(name))?;
-        let own = model
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix('/'));
-        return Ok((provider, own.unwrap_or(model).to_owned()));
-    }
-    let (name, own) = model.split_once('/').unwrap_or(("openai", model));
-    let provider = find(name).ok_or_else(|| unknown(name))?;
-    Ok((provider, own.to_owned()))
-}
-
-fn all() -> impl Iterator<Item = &'static dyn Provider> {
-    ALL.iter().copied().flatten().copied()
-}
-
-fn find(name: &str) -> Option<&'static dyn Provider> {
-    all().find(|provider| provider.name() == name)
-}
-
-/// Providers that are no more, and what replaced them.
-const GONE: &[(&str, &str)] = &[("palm", "use `gemini/…`, or `vertex_ai/…` on Google Cloud")];
-
-fn unknown(name: &str) -> ProviderError {
-    if let Some((_, instead)) = GONE.iter().find(|(gone, _)| *gone == name) {
-        let name = name.to_owned();
-        return ProviderError::Gone { name, instead };
-    }
-    let known: Vec<&str> = all().map(Provider::name).collect();
-    ProviderError::Unknown {
-        name: name.to_owned(),
-        known: known.join(", "),
     }
 }

@@ -148,6 +148,19 @@ pub fn needs(ask: &Ask<'_>, platform: &Platform) -> Result<Vec<Need>, ProviderEr
 ///
 /// If it cannot be said.
 pub fn said(ask: &Ask<'_>, platform: &Platform) -> Result<Said, ProviderError> {
+    say(ask, platform, messages::Said::new(false))
+}
+
+/// The same with a turn for each message, for a platform that joins them itself.
+///
+/// # Errors
+///
+/// If it cannot be said.
+pub fn said_apart(ask: &Ask<'_>, platform: &Platform) -> Result<Said, ProviderError> {
+    say(ask, platform, messages::Said::new(true))
+}
+
+fn say(ask: &Ask<'_>, platform: &Platform, turns: messages::Said) -> Result<Said, ProviderError> {
     let model = Model::of(ask.model());
     let mut asked = ask.object();
     let offered = asked.remove("tools").unwrap_or_default();
@@ -160,7 +173,7 @@ pub fn said(ask: &Ask<'_>, platform: &Platform) -> Result<Said, ProviderError> {
         fetched: &ask.fetched,
         names: &names,
     };
-    let (system, turns) = conversation.say(messages)?.messages();
+    let (system, turns) = conversation.say(messages, turns)?.messages();
     let (mut tools, servers) = tools::tools(offered, &names)?;
     let mut body = limits(&mut asked, model)?;
     if let Some(options @ Value::Object(_)) = asked.remove("web_search_options") {

@@ -1,4 +1,5 @@
-//! Everyone who speaks OpenAI's dialect, or nearly: rows in [`PRESETS`].
+//! Everyone who speaks OpenAI's dialect, or nearly: rows in [`PRESETS`],
+//! [`PLAIN`] and [`SERVERS`].
 //!
 //! A request goes on as it came, and so does its answer, unless a row names what has to be changed
 //! and that occurs.
@@ -10,9 +11,11 @@ pub(super) mod fixes;
 mod known;
 mod mistral;
 pub(super) mod models;
+mod plain;
 mod preset;
 mod presets;
 mod schema;
+mod servers;
 #[cfg(test)]
 mod tests;
 
@@ -24,7 +27,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-pub use self::presets::PRESETS;
+pub use self::{plain::PLAIN, presets::PRESETS, servers::SERVERS};
 use super::{
     Answer, Ask, Fault, Observed, Outgoing, Prepared, ProviderError, Reader, Step, StreamedAnswer,
     Whole, sse::OpenAiStream,

@@ -32,7 +32,7 @@ const CLAUDE: Platform = Platform {
     keeps_to_schemas: false,
 };
 
-const CHANGES: &[Change] = &[changes::MAX_COMPLETION_TOKENS, changes::WITHOUT_REASONING];
+const CHANGES: &[Change] = &[changes::MAX_COMPLETION_TOKENS];
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl Provider for Snowflake {
         }
         // It sends the usage of its own accord.
         let usage = UsageOption::Unknown;
-        let body = match changes::made(ask, [changes::COMMON, CHANGES]) {
+        let body = match changes::made(ask, [changes::COMMON_CACHED, CHANGES]) {
             Some(object) => ask.written(object, ask.model(), usage),
             None => ask.rewritten(usage),
         };
@@ -111,7 +111,7 @@ fn is_claude(model: &str) -> bool {
 }
 
 fn claude(ask: &Ask<'_>, base: &str, mut headers: HeaderMap) -> Result<Prepared, ProviderError> {
-    let said = anthropic::said(ask, &CLAUDE)?;
+    let said = anthropic::said_apart(ask, &CLAUDE)?;
     let mut body = said.body;
     body.insert("model".to_owned(), ask.model().into());
     let bounds = ["max_tokens", "max_completion_tokens"];

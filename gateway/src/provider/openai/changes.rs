@@ -30,7 +30,7 @@ impl Change {
             return false;
         };
         let occurs = |sign: &&str| memmem::find(text.as_bytes(), sign.as_bytes()).is_some();
-        self.signs.is_empty() || self.signs.iter().any(|sign| occurs(sign))
+        self.signs.is_empty() || self.signs.iter().any(occurs)
     }
 }
 
@@ -225,6 +225,35 @@ pub(in crate::provider) const CACHED_PARTS: Change = Change {
     },
 };
 
+/// The same where only some models know such marks; the others get none.
+pub(in crate::provider) const CACHED_OR_NOT: &[Change] = &[
+    Change {
+        field: "messages",
+        signs: &["cache_control"],
+        apply: |object, model| {
+            if knows_marks(model) {
+                (CACHED_PARTS.apply)(object, model);
+            } else {
+                without_cache_control(object.get_mut("messages"));
+            }
+        },
+    },
+    Change {
+        field: "tools",
+        signs: &["cache_control"],
+        apply: |object, model| {
+            if !knows_marks(model) {
+                without_cache_control(object.get_mut("tools"));
+            }
+        },
+    },
+];
+
+fn knows_marks(model: &str) -> bool {
+    let families = ["claude", "gemini", "minimax", "glm"];
+    families.iter().any(|family| model.contains(family))
+}
+
 /// How much a model is to reason, in the words of those that know only whether it does.
 pub(in crate::provider) const THINKING_SWITCH: &[Change] = &[
     Change {
@@ -304,10 +333,11 @@ fn parts(message: &mut Object) -> impl Iterator<Item = &mut Object> {
     parts.into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
-/// The text of parts that are nothing else.
+/// The text of parts that are nothing else, and unmarked.
 fn joined(content: &Value) -> Option<String> {
     let parts = content.as_array().filter(|parts| !parts.is_empty())?;
     let text = |part: &Value| {
+        let part = part.as_object().filter(|part| part.len() == 2)?;
         let is_text = part.get("type").is_some_and(|kind| kind == "text");
         let text = part.get("text")?.as_str()?;
         is_text.then(|| text.to_owned())

@@ -95,6 +95,23 @@ pub(in crate::provider) const ALL_TOKENS: Fix = Fix {
     },
 };
 
+/// What came from a cache, told beside the details instead of among them.
+pub(in crate::provider) const CACHE_HITS: Fix = Fix {
+    signs: &["\"prompt_cache_hit_tokens\""],
+    apply: |object| {
+        let Some(Value::Object(usage)) = object.get_mut("usage") else {
+            return;
+        };
+        let hits = usage.get("prompt_cache_hit_tokens").cloned();
+        let details = usage
+            .entry("prompt_tokens_details")
+            .or_insert_with(|| json!({}));
+        if let (Some(hits), Value::Object(details)) = (hits, details) {
+            details.entry("cached_tokens").or_insert(hits);
+        }
+    },
+};
+
 /// Why a choice ended, in words that only one provider has.
 pub(in crate::provider) const FINISH: Fix = Fix {
     signs: &["\"eos\"", "\"stop_sequence\"", "\"eos_token\""],

@@ -1,11 +1,25 @@
 //! Which of OpenAI's parameters each provider of the table knows, as LiteLLM lists them.
 
-use super::models::{self, NEW};
+use super::models::{self, NEW, NEW_OR_USER};
 use crate::{operation::Operation, provider::Parameters};
 
 /// What every provider that is compatible knows.
 pub(super) fn plain(operation: Operation, _model: &str) -> Parameters {
+    of(operation, Parameters::AllBut(NEW_OR_USER), Parameters::All)
+}
+
+/// The same for OpenAI's models elsewhere.
+pub(super) fn openai(operation: Operation, _model: &str) -> Parameters {
     of(operation, Parameters::AllBut(NEW), Parameters::All)
+}
+
+/// For one that passes on how much a model is to reason, and the user, to whom the model runs at.
+pub(super) fn passed_on(operation: Operation, _model: &str) -> Parameters {
+    of(
+        operation,
+        Parameters::AllBut(&["verbosity"]),
+        Parameters::All,
+    )
 }
 
 /// For servers that run any model: they decide.
@@ -17,7 +31,7 @@ pub(super) fn any(_operation: Operation, _model: &str) -> Parameters {
 pub(super) fn reasoning(operation: Operation, _model: &str) -> Parameters {
     of(
         operation,
-        Parameters::AllBut(&["verbosity"]),
+        Parameters::AllBut(&["verbosity", "user"]),
         Parameters::All,
     )
 }
@@ -25,9 +39,9 @@ pub(super) fn reasoning(operation: Operation, _model: &str) -> Parameters {
 /// For those that know an effort where the model reasons.
 pub(super) fn effort(operation: Operation, model: &str) -> Parameters {
     let chat = if models::reasons(model) {
-        Parameters::AllBut(&["thinking", "verbosity"])
+        Parameters::AllBut(&["thinking", "verbosity", "user"])
     } else {
-        Parameters::AllBut(NEW)
+        Parameters::AllBut(NEW_OR_USER)
     };
     of(operation, chat, Parameters::All)
 }
@@ -262,8 +276,14 @@ pub(super) fn anyscale(operation: Operation, _model: &str) -> Parameters {
 }
 
 pub(super) fn moonshot(operation: Operation, _model: &str) -> Parameters {
-    let out = &["reasoning_effort", "thinking", "verbosity", "functions"];
-    of(operation, Parameters::AllBut(out), Parameters::All)
+    let chat = Parameters::AllBut(&[
+        "reasoning_effort",
+        "thinking",
+        "verbosity",
+        "functions",
+        "user",
+    ]);
+    of(operation, chat, Parameters::All)
 }
 
 pub(super) fn volcengine(operation: Operation, _model: &str) -> Parameters {
@@ -279,6 +299,7 @@ pub(super) fn volcengine(operation: Operation, _model: &str) -> Parameters {
         "safety_identifier",
         "service_tier",
         "store",
+        "user",
         "verbosity",
         "web_search_options",
     ]);

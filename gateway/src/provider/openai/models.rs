@@ -7,6 +7,10 @@ use crate::{operation::Operation, provider::Parameters};
 /// What came with the models that reason; the others refuse it.
 pub(in crate::provider) const NEW: &[&str] = &["reasoning_effort", "thinking", "verbosity"];
 
+/// The same, for those that do not ask for the user either.
+pub(in crate::provider) const NEW_OR_USER: &[&str] =
+    &["reasoning_effort", "thinking", "verbosity", "user"];
+
 /// A generation of OpenAI's models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Generation {

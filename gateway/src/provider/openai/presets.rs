@@ -31,40 +31,6 @@ pub const PRESETS: &[&dyn Provider] = &[
         )
     },
     &Preset {
-        knows: known::any,
-        ..row(
-            "custom_openai",
-            "",
-            &["CUSTOM_OPENAI_API_KEY", "OPENAI_API_KEY"],
-            &["CUSTOM_OPENAI_API_BASE"],
-        )
-    },
-    &Preset {
-        knows: known::any,
-        ..row(
-            "openai_like",
-            "",
-            &["OPENAI_LIKE_API_KEY"],
-            &["OPENAI_LIKE_API_BASE"],
-        )
-    },
-    &Preset {
-        knows: known::any,
-        changes: [&[], &[]],
-        ..row(
-            "litellm_proxy",
-            "",
-            &["LITELLM_PROXY_API_KEY"],
-            &["LITELLM_PROXY_API_BASE"],
-        )
-    },
-    &row(
-        "aiml",
-        "https://api.aimlapi.com/v1",
-        &["AIML_API_KEY"],
-        &["AIML_API_BASE"],
-    ),
-    &Preset {
         knows: known::anyscale,
         takes: |_model, name, value| name != "n" || value == "1",
         ..row(
@@ -103,18 +69,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["CLOUDFLARE_API_BASE"],
         )
     },
-    &row(
-        "cometapi",
-        "https://api.cometapi.com/v1",
-        &["COMETAPI_KEY", "COMETAPI_API_KEY"],
-        &["COMETAPI_API_BASE"],
-    ),
-    &row(
-        "compactifai",
-        "https://api.compactif.ai/v1",
-        &["COMPACTIFAI_API_KEY"],
-        &["COMPACTIFAI_API_BASE"],
-    ),
     &Preset {
         knows: known::effort,
         ..row(
@@ -151,6 +105,7 @@ pub const PRESETS: &[&dyn Provider] = &[
     &Preset {
         knows: known::reasoning,
         changes: [changes::COMMON, DEEPSEEK],
+        fixes: &[fixes::REASONING, fixes::CACHE_HITS],
         ..row(
             "deepseek",
             "https://api.deepseek.com/beta",
@@ -158,18 +113,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["DEEPSEEK_API_BASE"],
         )
     },
-    &row(
-        "docker_model_runner",
-        "http://localhost:22088/engines/llama.cpp",
-        &["DOCKER_MODEL_RUNNER_API_KEY"],
-        &["DOCKER_MODEL_RUNNER_API_BASE"],
-    ),
-    &row(
-        "empower",
-        "https://app.empower.dev/api/v1",
-        &["EMPOWER_API_KEY"],
-        &["EMPOWER_API_BASE"],
-    ),
     &Preset {
         knows: known::few,
         ..row(
@@ -195,19 +138,8 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["FIREWORKS_API_BASE"],
         )
     },
-    &row(
-        "friendliai",
-        "https://api.friendli.ai/serverless/v1",
-        &["FRIENDLIAI_API_KEY", "FRIENDLI_TOKEN"],
-        &["FRIENDLI_API_BASE"],
-    ),
-    &row(
-        "galadriel",
-        "https://api.galadriel.com/v1",
-        &["GALADRIEL_API_KEY"],
-        &["GALADRIEL_API_BASE"],
-    ),
     &Preset {
+        knows: known::openai,
         changes: [changes::COMMON, &[changes::MAX_TOKENS]],
         ..row(
             "github",
@@ -226,26 +158,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["GROQ_API_BASE"],
         )
     },
-    &row(
-        "helicone",
-        "https://ai-gateway.helicone.ai",
-        &["HELICONE_API_KEY"],
-        &["HELICONE_API_BASE"],
-    ),
-    &Preset {
-        knows: known::reasoning,
-        any_key: ANY_KEY,
-        changes: [
-            changes::COMMON,
-            &[changes::EFFORT, changes::WITHOUT_THINKING],
-        ],
-        ..row(
-            "hosted_vllm",
-            "",
-            &["HOSTED_VLLM_API_KEY"],
-            &["HOSTED_VLLM_API_BASE"],
-        )
-    },
     &Preset {
         knows: known::few,
         ..row(
@@ -255,52 +167,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["HYPERBOLIC_API_BASE"],
         )
     },
-    &row(
-        "inception",
-        "https://api.inceptionlabs.ai/v1",
-        &["INCEPTION_API_KEY"],
-        &["INCEPTION_API_BASE"],
-    ),
-    &Preset {
-        knows: known::any,
-        ..row(
-            "infinity",
-            "",
-            &["INFINITY_API_KEY"],
-            &["INFINITY_API_BASE"],
-        )
-    },
-    &row(
-        "lambda_ai",
-        "https://api.lambda.ai/v1",
-        &["LAMBDA_API_KEY"],
-        &["LAMBDA_API_BASE"],
-    ),
-    &Preset {
-        any_key: ANY_KEY,
-        ..row(
-            "llamafile",
-            "http://127.0.0.1:8080/v1",
-            &["LLAMAFILE_API_KEY"],
-            &["LLAMAFILE_API_BASE"],
-        )
-    },
-    &Preset {
-        knows: known::local,
-        any_key: ANY_KEY,
-        ..row(
-            "lm_studio",
-            "",
-            &["LM_STUDIO_API_KEY"],
-            &["LM_STUDIO_API_BASE"],
-        )
-    },
-    &row(
-        "meta_llama",
-        "https://api.llama.com/compat/v1",
-        &["LLAMA_API_KEY"],
-        &["LLAMA_API_BASE"],
-    ),
     &Preset {
         knows: known::reasoning,
         ..row(
@@ -333,12 +199,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["CODESTRAL_API_BASE"],
         )
     },
-    &row(
-        "modelscope",
-        "https://api-inference.modelscope.cn/v1",
-        &["MODELSCOPE_API_KEY"],
-        &["MODELSCOPE_API_BASE"],
-    ),
     &Preset {
         knows: known::moonshot,
         changes: [changes::COMMON, &[changes::JOINED_TEXT]],
@@ -349,24 +209,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["MOONSHOT_API_BASE"],
         )
     },
-    &row(
-        "morph",
-        "https://api.morphllm.com/v1",
-        &["MORPH_API_KEY"],
-        &["MORPH_API_BASE"],
-    ),
-    &row(
-        "nebius",
-        "https://api.studio.nebius.ai/v1",
-        &["NEBIUS_API_KEY"],
-        &["NEBIUS_API_BASE"],
-    ),
-    &row(
-        "novita",
-        "https://api.novita.ai/v3/openai",
-        &["NOVITA_API_KEY"],
-        &["NOVITA_API_BASE"],
-    ),
     &Preset {
         knows: known::few,
         ..row(
@@ -388,8 +230,8 @@ pub const PRESETS: &[&dyn Provider] = &[
         )
     },
     &Preset {
-        knows: known::reasoning,
-        changes: [changes::COMMON_CACHED, &[changes::CACHED_PARTS]],
+        knows: known::passed_on,
+        changes: [changes::COMMON_CACHED, changes::CACHED_OR_NOT],
         ..row(
             "openrouter",
             "https://openrouter.ai/api/v1",
@@ -397,12 +239,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["OPENROUTER_API_BASE"],
         )
     },
-    &row(
-        "ovhcloud",
-        "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
-        &["OVHCLOUD_API_KEY"],
-        &["OVHCLOUD_API_BASE"],
-    ),
     &Preset {
         knows: known::perplexity,
         usage: Unknown,
@@ -414,12 +250,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["PERPLEXITY_API_BASE"],
         )
     },
-    &row(
-        "poe",
-        "https://api.poe.com/v1",
-        &["POE_API_KEY"],
-        &["POE_API_BASE"],
-    ),
     &Preset {
         knows: known::sambanova,
         changes: [
@@ -433,12 +263,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["SAMBANOVA_API_BASE"],
         )
     },
-    &row(
-        "scaleway",
-        "https://api.scaleway.ai/v1",
-        &["SCW_SECRET_KEY"],
-        &["SCALEWAY_API_BASE"],
-    ),
     &Preset {
         knows: known::effort,
         changes: [changes::COMMON, &[changes::WITHOUT_THINKING]],
@@ -455,22 +279,6 @@ pub const PRESETS: &[&dyn Provider] = &[
             &["TOGETHER_AI_API_BASE"],
         )
     },
-    &Preset {
-        knows: known::any,
-        ..row("triton", "", &["TRITON_API_KEY"], &["TRITON_API_BASE"])
-    },
-    &row(
-        "v0",
-        "https://api.v0.dev/v1",
-        &["V0_API_KEY"],
-        &["V0_API_BASE"],
-    ),
-    &row(
-        "vercel_ai_gateway",
-        "https://ai-gateway.vercel.sh/v1",
-        &["VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"],
-        &["VERCEL_AI_GATEWAY_API_BASE"],
-    ),
     &Preset {
         knows: known::volcengine,
         ..row(
@@ -501,16 +309,6 @@ pub const PRESETS: &[&dyn Provider] = &[
         )
     },
     &Preset {
-        knows: known::any,
-        any_key: ANY_KEY,
-        ..row(
-            "xinference",
-            "",
-            &["XINFERENCE_API_KEY"],
-            &["XINFERENCE_API_BASE"],
-        )
-    },
-    &Preset {
         knows: known::reasoning,
         ..row(
             "zai",
@@ -520,9 +318,6 @@ pub const PRESETS: &[&dyn Provider] = &[
         )
     },
 ];
-
-/// The same as LiteLLM sends.
-const ANY_KEY: Option<&str> = Some("fake-api-key");
 
 const CLOUDFLARE_ACCOUNT: Setting = Setting {
     key: "cloudflare_account_id",
