@@ -129,6 +129,8 @@ impl Config {
         };
         let (mut gateway, theirs) = gateway::Config::from_tree(&tree).map_err(misconfigured)?;
         gateway.fill(environment).map_err(misconfigured)?;
+        let read = |path: &str| std::fs::read_to_string(path);
+        gateway.read_files(&read).map_err(misconfigured)?;
         if gateway.master_key.is_none() {
             gateway.master_key = environment("LITELLM_MASTER_KEY").map(event::Secret::new);
         }

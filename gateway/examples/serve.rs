@@ -24,6 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (mut config, warnings) = Config::from_tree(&tree)?;
     let environment = |name: &str| std::env::var(name).ok();
     config.fill(&environment)?;
+    config.read_files(&|path| std::fs::read_to_string(path))?;
     for warning in warnings {
         println!("no effect: {}", warning.path);
     }

@@ -95,6 +95,27 @@ impl Config {
         deployment::fill(&mut self.deployments, environment)
     }
 
+    /// Reads the files that settings of deployments name: credentials may stand in files of their
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// At the first that cannot be read.
+    pub fn read_files(
+        &mut self,
+        read: &dyn Fn(&str) -> std::io::Result<String>,
+    ) -> Result<(), ConfigError> {
+        for (index, deployment) in self.deployments.iter_mut().enumerate() {
+            let files = deployment.provider.files();
+            let outcome = deployment.settings.read_files(files, read);
+            outcome.map_err(|(setting, error)| {
+                let path = format!("model_list[{index}].litellm_params.{setting}");
+                ConfigError::at(path, format!("names a file that cannot be read: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Reads the gateway's [`SECTIONS`] of a configuration tree.
     ///
     /// # Errors

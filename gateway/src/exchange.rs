@@ -118,6 +118,19 @@ async fn prepare(
                     .await?;
                 fetched.token = Some(token);
             }
+            Need::TokenFrom(source) => {
+                let token = match shared.credentials.kept(&source.name()) {
+                    Some(token) => token,
+                    None => {
+                        let request = source.request().map_err(refused)?;
+                        let credentials = &shared.credentials;
+                        credentials
+                            .token(call, deployment, request, deadline)
+                            .await?
+                    }
+                };
+                fetched.token = Some(token);
+            }
             Need::Media(address) => {
                 let media = shared
                     .media

@@ -22,12 +22,14 @@ pub mod cohere;
 pub mod completion;
 pub mod content;
 pub mod conversation;
+mod error;
 mod find;
 pub mod frames;
 pub mod gemini;
 pub mod huggingface;
 pub mod jina_ai;
 pub mod lists;
+mod need;
 pub mod nlp_cloud;
 pub mod ollama;
 pub mod once;
@@ -42,19 +44,22 @@ pub mod sse;
 pub mod translated;
 #[cfg(test)]
 mod trial;
+pub mod vertex;
 pub mod voyage;
 pub mod watsonx;
 
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use event::{Json, Secret, Usage};
+use event::{Json, Usage};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use self::parameters::Parameters;
 pub use self::{
     ask::{Ask, Fetched, Media},
+    error::ProviderError,
     find::of_model,
+    need::{Need, Token, TokenRequest, TokenSource},
 };
 use crate::{config::Settings, error::ErrorClass, operation::Operation};
 
@@ -69,6 +74,7 @@ pub const ALL: &[&[&dyn Provider]] = &[
     azure::AZURE,
     bedrock::BEDROCK,
     cohere::COHERE,
+    gemini::GEMINI,
     huggingface::HUGGINGFACE,
     jina_ai::JINA_AI,
     nlp_cloud::NLP_CLOUD,
@@ -77,6 +83,7 @@ pub const ALL: &[&[&dyn Provider]] = &[
     replicate::REPLICATE,
     sagemaker::SAGEMAKER,
     snowflake::SNOWFLAKE,
+    vertex::VERTEX,
     voyage::VOYAGE,
     watsonx::WATSONX,
 ];
@@ -99,6 +106,11 @@ pub trait Provider: Sync {
 
     /// What a deployment may set beyond address and key.
     fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// Those of its settings that may be the path of the file that has them.
+    fn files(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -162,36 +174,6 @@ pub struct Setting {
     pub key: &'static str,
     /// Environment variables that it is looked up in, if a deployment does not set it.
     pub variables: &'static [&'static str],
-}
-
-/// What has to be fetched before a request can be sent.
-#[derive(Clone, Debug)]
-pub enum Need {
-    /// A token that stands for the deployment's credentials.
-    Token(Box<TokenRequest>),
-    /// What stands at an address in the request, an image mostly.
-    Media(String),
-}
-
-/// How a token is asked for.
-#[derive(Clone, Debug)]
-pub struct TokenRequest {
-    /// What the token is kept under: tokens of different credentials have different names. Not a
-    /// secret.
-    pub name: String,
-    /// The request that asks for it.
-    pub outgoing: Outgoing,
-    /// Finds it in the answer.
-    pub read: fn(&[u8]) -> Option<Token>,
-}
-
-/// A token and how long it is good for.
-#[derive(Clone, Debug)]
-pub struct Token {
-    /// The token.
-    pub secret: Secret,
-    /// From when it was given.
-    pub lives: Duration,
 }
 
 /// A request ready to be sent.
@@ -331,76 +313,4 @@ pub struct Observed {
     pub text_bytes: u64,
     /// The error that stands where an answer should.
     pub error: Option<Fault>,
-}
-
-/// Why a request cannot be sent to this provider.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProviderError {
-    /// The deployment's address is none.
-    #[error("`{0}` is not an address: check the deployment's `api_base`")]
-    BadAddress(String),
-    /// The deployment's credential has characters that no header can carry.
-    #[error("the deployment's `api_key` cannot be sent in a header")]
-    BadCredential,
-    /// The deployment lacks something.
-    #[error("the deployment's `{0}` is missing")]
-    Missing(&'static str),
-    /// The deployment's setting is not what it has to be.
-    #[error("the deployment's `{0}` must be {1}")]
-    Setting(&'static str, &'static str),
-    /// The request cannot be said in the provider's dialect.
-    #[error("{0}")]
-    Request(String),
-    /// A parameter that the model does not know.
-    #[error(
-        "UnsupportedParamsError: {provider} does not support parameters: {names:?}, for \
-         model={model}. To drop these, set `drop_params: true` in the request or in \
-         `litellm_settings`; to send them all the same, name them in `allowed_openai_params`"
-    )]
-    Parameters {
-        /// Who does not know it.
-        provider: String,
-        /// The model that was asked for.
-        model: String,
-        /// The parameters.
-        names: Vec<String>,
-    },
-    /// It does not do this at all.
-    #[error("{provider} does not serve {}", operation.path())]
-    Operation {
-        /// Who.
-        provider: &'static str,
-        /// What.
-        operation: Operation,
-    },
-    /// One that is no more.
-    #[error("`{name}` is no more: {instead}")]
-    Gone {
-        /// As it was written.
-        name: String,
-        /// What to use.
-        instead: &'static str,
-    },
-    /// Nobody of this name.
-    #[error("no provider is called `{name}`; there are: {known}")]
-    Unknown {
-        /// As it was written.
-        name: String,
-        /// The names there are.
-        known: String,
-    },
-}
-
-impl ProviderError {
-    /// What the client is told: whether it, or the configuration, has to change.
-    #[must_use]
-    pub const fn class(&self) -> ErrorClass {
-        match self {
-            Self::Parameters { .. } => ErrorClass::UnsupportedParams,
-            Self::Request(_) | Self::Operation { .. } => ErrorClass::BadRequest,
-            Self::Missing(_) => ErrorClass::Authentication,
-            _ => ErrorClass::InternalServer,
-        }
-    }
 }

@@ -34,6 +34,10 @@ impl Provider for Ai21 {
         Some("https://api.ai21.com/studio/v1")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["AI21_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["AI21_API_KEY"]
     }

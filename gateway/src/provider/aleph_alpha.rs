@@ -44,6 +44,10 @@ impl Provider for AlephAlpha {
         Some("https://api.aleph-alpha.com")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["ALEPH_ALPHA_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["ALEPH_ALPHA_API_KEY", "ALEPHALPHA_API_KEY"]
     }

@@ -295,13 +295,13 @@ fn hold(
         }
         return false;
     }
-    tools.push(schema::tool(wanted));
+    tools.insert(0, schema::tool(wanted));
     // A model that thinks cannot be forced to call a tool.
     let thinks = body
         .get("thinking")
         .and_then(|own| content::text(own, "type"));
     if matches!(thinks, None | Some("disabled")) {
-        *choice = Some(json!({ "type": "tool", "name": schema::TOOL }));
+        choice.get_or_insert_with(|| json!({ "type": "tool", "name": schema::TOOL }));
     }
     true
 }

@@ -57,6 +57,10 @@ impl Provider for Cohere {
         Some("https://api.cohere.com")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["COHERE_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["COHERE_API_KEY", "CO_API_KEY"]
     }

@@ -48,6 +48,10 @@ impl Provider for HuggingFace {
         Some("https://router.huggingface.co")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["HF_API_BASE", "HUGGINGFACE_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["HF_TOKEN", "HUGGINGFACE_API_KEY"]
     }

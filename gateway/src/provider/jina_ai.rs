@@ -27,6 +27,10 @@ impl Provider for JinaAi {
         Some("https://api.jina.ai/v1")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["JINA_AI_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["JINA_AI_API_KEY", "JINA_API_KEY", "JINA_AI_TOKEN"]
     }
@@ -49,8 +53,11 @@ impl Provider for JinaAi {
             let input = inputs(body.remove("input").unwrap_or_default());
             body.insert("input".to_owned(), input);
             let uri = request::address(&ask.deployment.api_base, "/embeddings");
-            let outgoing = request::post(ask, uri, "Bearer", &body)?;
-            return Ok(Prepared::as_it_is(ask, outgoing));
+            return Ok(Prepared {
+                outgoing: request::post(ask, uri, "Bearer", &body)?,
+                reader: Box::new(Once(|answer: Answer| lists::counted("jina_ai", &answer))),
+                streams: false,
+            });
         }
         body.retain(|name, _| name == "model" || RERANK.contains(&name.as_str()));
         let uri = request::versioned(&ask.deployment.api_base, "rerank");

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{
-    Fault, Step,
-    completion::{no_answer, usage_of, whole},
+    Answer, Fault, Step,
+    completion::{no_answer, object, usage_of, whole},
 };
 
 /// Vectors in OpenAI's dialect.
@@ -44,6 +44,24 @@ fn list_of(model: &str, vectors: Vec<Value>, usage: Option<&Usage>) -> Value {
         answer.insert("usage".to_owned(), json!(usage));
     }
     answer
+}
+
+/// Vectors that come in OpenAI's dialect, but for a usage that may have nothing but a total.
+///
+/// # Errors
+///
+/// If there are no vectors.
+pub fn counted(provider: &str, answer: &Answer) -> Result<Step, Fault> {
+    let mut said = object(answer)?;
+    if !said.contains_key("data") {
+        return Err(no_answer());
+    }
+    let report = said.get("usage").cloned().unwrap_or_default();
+    let usage = usage_of(provider, "aembedding", &report);
+    if let Some(usage) = &usage {
+        said.insert("usage".to_owned(), json!(usage));
+    }
+    whole(&Value::Object(said), usage)
 }
 
 /// A document of a reranking; `document` is `null` if it was not asked for.

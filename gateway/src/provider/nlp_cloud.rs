@@ -13,7 +13,7 @@ use super::{
     request,
     translated::{Dialect, Translated},
 };
-use crate::operation::Operation;
+use crate::{operation::Operation, tokens};
 
 /// The row of this file.
 pub const NLP_CLOUD: &[&dyn Provider] = &[&NlpCloud];
@@ -48,6 +48,10 @@ impl Provider for NlpCloud {
         Some("https://api.nlpcloud.io/v1/gpu")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["NLP_CLOUD_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["NLP_CLOUD_API_KEY"]
     }
@@ -62,10 +66,9 @@ impl Provider for NlpCloud {
         body.remove("stream_options");
         body.remove("stream");
         request::rename(&mut body, NAMES);
-        body.insert(
-            "text".to_owned(),
-            conversation::transcript(&messages).into(),
-        );
+        let prompt = conversation::transcript(&messages);
+        let prompt_bytes = prompt.len();
+        body.insert("text".to_owned(), prompt.into());
         if ask.stream() {
             body.insert("stream".to_owned(), true.into());
         }
@@ -75,6 +78,7 @@ impl Provider for NlpCloud {
             reader: Box::new(Generation {
                 model: ask.model().to_owned(),
                 now: ask.now,
+                prompt_bytes,
             }),
             streams: ask.stream(),
         })
@@ -85,6 +89,7 @@ impl Provider for NlpCloud {
 struct Generation {
     model: String,
     now: Timestamp,
+    prompt_bytes: usize,
 }
 
 impl Reader for Generation {
@@ -102,20 +107,32 @@ impl Reader for Generation {
 
     fn stream(self: Box<Self>, strip_usage: bool) -> Box<dyn StreamedAnswer> {
         let (frames, model, now) = (LineFrames::verbatim(), &self.model, self.now);
-        Box::new(Translated::new(frames, Tokens, model, now, strip_usage))
+        let tokens = Tokens {
+            prompt_bytes: self.prompt_bytes,
+            written: 0,
+        };
+        Box::new(Translated::new(frames, tokens, model, now, strip_usage))
     }
 }
 
 /// A stream is one token in each line, in which spaces count; no usage.
-struct Tokens;
+struct Tokens {
+    prompt_bytes: usize,
+    /// Bytes of text so far.
+    written: u64,
+}
 
 impl Dialect for Tokens {
     fn frame(&mut self, frame: &Frame, chunks: &mut Chunks) -> Result<(), Fault> {
         if frame.data == b"[DONE]" {
             chunks.finish(0, "stop");
+            chunks.set_estimate(tokens::counted(self.prompt_bytes, self.written));
             chunks.close();
         } else {
-            chunks.text(&String::from_utf8_lossy(&frame.data));
+            let text = String::from_utf8_lossy(&frame.data);
+            let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            self.written = self.written.saturating_add(bytes);
+            chunks.text(&text);
         }
         Ok(())
     }
@@ -132,13 +149,16 @@ mod tests {
             let reader = Generation {
                 model: "m".to_owned(),
                 now: Timestamp::default(),
+                prompt_bytes: 8,
             };
-            let mut answer = Box::new(reader).stream(true);
+            let mut answer = Box::new(reader).stream(false);
             let mut out = answer.chunk(lines[..cut].to_vec().into()).to_vec();
             out.extend(answer.chunk(lines[cut..].to_vec().into()));
             assert!(answer.is_complete());
-            assert!(out.ends_with(b"data: [DONE]\n\n"));
-            let response: Value = answer.observed().response.unwrap().read().unwrap();
+            let out = String::from_utf8(out).unwrap();
+            assert!(out.ends_with("data: [DONE]\n\n") && out.contains("\"prompt_tokens\":2"));
+            let observed = answer.observed();
+            let response: Value = observed.response.unwrap().read().unwrap();
             let message = &response["choices"][0]["message"];
             assert_eq!(message["content"], "Gr\u{fc}\u{df}e you\u{6771}");
         }

@@ -79,6 +79,10 @@ impl Provider for Ollama {
         Some("http://localhost:11434")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["OLLAMA_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["OLLAMA_API_KEY"]
     }
@@ -108,6 +112,8 @@ impl Provider for Ollama {
         }
         let mut body = ask.object();
         let messages = conversation::take(&mut body);
+        let texts = messages.iter().map(conversation::text);
+        let prompt_bytes = texts.map(|text| text.len()).sum();
         let tools = tools(&mut body);
         let mut body = options(ask, body);
         body.insert("stream".to_owned(), ask.stream().into());
@@ -142,7 +148,7 @@ impl Provider for Ollama {
         };
         Ok(Prepared {
             outgoing,
-            reader: Box::new(Answers::new(ask, shape)),
+            reader: Box::new(Answers::new(ask, shape, prompt_bytes)),
             streams: ask.stream(),
         })
     }

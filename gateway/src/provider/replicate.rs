@@ -46,6 +46,10 @@ impl Provider for Replicate {
         Some("https://api.replicate.com/v1")
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["REPLICATE_API_BASE"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["REPLICATE_API_KEY", "REPLICATE_API_TOKEN"]
     }

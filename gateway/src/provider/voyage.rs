@@ -1,7 +1,5 @@
 //! Voyage AI's embeddings and reranking: <https://docs.voyageai.com/reference/embeddings-api>.
 
-use serde_json::{Value, json};
-
 use super::{
     Answer, Ask, Fault, Parameters, Prepared, Provider, ProviderError, Setting, Step, completion,
     lists, once::Once, request,
@@ -73,7 +71,7 @@ impl Provider for Voyage {
             let uri = request::address(base, "/embeddings");
             return Ok(Prepared {
                 outgoing: request::post(ask, uri, "Bearer", &body)?,
-                reader: Box::new(Once(|answer: Answer| embedded(&answer))),
+                reader: Box::new(Once(|answer: Answer| lists::counted("voyage", &answer))),
                 streams: false,
             });
         }
@@ -101,20 +99,6 @@ fn base<'a>(ask: &Ask<'a>) -> &'a str {
     }
 }
 
-/// OpenAI's dialect, but for the usage, which has nothing but a total.
-fn embedded(answer: &Answer) -> Result<Step, Fault> {
-    let mut said = completion::object(answer)?;
-    if !said.contains_key("data") {
-        return Err(completion::no_answer());
-    }
-    let report = said.get("usage").cloned().unwrap_or_default();
-    let usage = completion::usage_of("voyage", "aembedding", &report);
-    if let Some(usage) = &usage {
-        said.insert("usage".to_owned(), json!(usage));
-    }
-    completion::whole(&Value::Object(said), usage)
-}
-
 fn ranked(answer: &Answer) -> Result<Step, Fault> {
     let said = completion::object(answer)?;
     lists::reranked("voyage", &said, "data")
@@ -122,6 +106,8 @@ fn ranked(answer: &Answer) -> Result<Step, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::provider::trial::{prepared, sent, whole};
 

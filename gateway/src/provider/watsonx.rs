@@ -100,6 +100,10 @@ impl Provider for Watsonx {
         None
     }
 
+    fn base_variables(&self) -> &'static [&'static str] {
+        &["WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"]
+    }
+
     fn key_variables(&self) -> &'static [&'static str] {
         &["WATSONX_APIKEY", "WATSONX_API_KEY", "WX_API_KEY"]
     }

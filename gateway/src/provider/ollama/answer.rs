@@ -15,6 +15,7 @@ use crate::{
         frames::{Frame, LineFrames},
         translated::{Dialect, Translated},
     },
+    tokens,
 };
 
 /// Where the text of an answer stands.
@@ -34,14 +35,16 @@ pub(super) struct Ollama {
     model: String,
     now: Timestamp,
     shape: Shape,
+    prompt_bytes: usize,
 }
 
 impl Ollama {
-    pub(super) fn new(ask: &Ask<'_>, shape: Shape) -> Self {
+    pub(super) fn new(ask: &Ask<'_>, shape: Shape, prompt_bytes: usize) -> Self {
         Self {
             model: ask.model().to_owned(),
             now: ask.now,
             shape,
+            prompt_bytes,
         }
     }
 }
@@ -80,12 +83,16 @@ impl Reader for Ollama {
         let mut completion = Completion::new(&self.model, self.now);
         completion.usage = usage(&said);
         completion.choices.push(choice);
+        if completion.usage.is_none() {
+            completion.count(self.prompt_bytes);
+        }
         completion.done()
     }
 
     fn stream(self: Box<Self>, strip_usage: bool) -> Box<dyn StreamedAnswer> {
         let lines = Lines {
             shape: self.shape,
+            prompt_bytes: self.prompt_bytes,
             ..Lines::default()
         };
         let frames = LineFrames::default();
@@ -168,8 +175,11 @@ fn finish_reason(said: &Object, has_tools: bool) -> &'static str {
     }
 }
 
+/// What was consumed. Ollama leaves out the prompt that it still knew from before: then nobody
+/// has counted.
 fn usage(said: &Object) -> Option<event::Usage> {
-    completion::usage_from(said.get("prompt_eval_count"), said.get("eval_count"))
+    let (read, written) = (said.get("prompt_eval_count")?, said.get("eval_count")?);
+    completion::usage_from(Some(read), Some(written))
 }
 
 /// An error that stands where an answer should.
@@ -186,6 +196,9 @@ fn broken(error: &Value) -> Fault {
 /// The lines of a stream.
 struct Lines {
     shape: Shape,
+    prompt_bytes: usize,
+    /// Bytes of the answer so far.
+    written: u64,
     tools: usize,
     /// Text that may turn out to be the call of a tool.
     held: String,
@@ -198,6 +211,8 @@ impl Default for Lines {
     fn default() -> Self {
         Self {
             shape: Shape::Message,
+            prompt_bytes: 0,
+            written: 0,
             tools: 0,
             held: String::new(),
             speaks: false,
@@ -294,8 +309,9 @@ impl Lines {
             Some(call) => self.call(&call, chunks),
             None => chunks.text(&held),
         }
-        if let Some(usage) = usage(said) {
-            chunks.set_usage(usage);
+        match usage(said) {
+            Some(usage) => chunks.set_usage(usage),
+            None => chunks.set_estimate(tokens::counted(self.prompt_bytes, self.written)),
         }
         chunks.finish(0, finish_reason(said, self.tools > 0));
         chunks.close();
@@ -310,6 +326,9 @@ impl Dialect for Lines {
             return Err(broken(error));
         }
         if let Some(part) = self.shape.part(&said) {
+            let bytes = part.thinking.len().saturating_add(part.text.len());
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            self.written = self.written.saturating_add(bytes);
             chunks.reasoning(part.thinking);
             let (thought, text) = self.thoughts.split(part.text);
             chunks.reasoning(&thought);

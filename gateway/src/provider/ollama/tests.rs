@@ -100,150 +100,177 @@ fn effort_is_a_word_for_the_models_that_know_words() {
     }
 }
 
+/// What an answer or a stream has to come to.
+struct Wanted {
+    content: Value,
+    thoughts: Value,
+    reason: &'static str,
+}
+
+impl Wanted {
+    fn text(content: &str, reason: &'static str) -> Self {
+        Self {
+            content: content.into(),
+            thoughts: Value::Null,
+            reason,
+        }
+    }
+
+    fn thinks(self, thoughts: &str) -> Self {
+        Self {
+            thoughts: thoughts.into(),
+            ..self
+        }
+    }
+
+    fn calls(content: Value) -> Self {
+        Self {
+            content,
+            thoughts: Value::Null,
+            reason: "tool_calls",
+        }
+    }
+
+    fn check(&self, choice: &Value) {
+        let message = &choice["message"];
+        let thoughts = message.get("reasoning_content").unwrap_or(&Value::Null);
+        assert_eq!(message["content"], self.content, "{choice}");
+        assert_eq!(thoughts, &self.thoughts, "{choice}");
+        assert_eq!(choice["finish_reason"], self.reason);
+        if self.reason == "tool_calls" {
+            let function = &message["tool_calls"][0]["function"];
+            assert_eq!(function, &json!({"name": "f", "arguments": "{\"a\":1}"}));
+        }
+    }
+}
+
+fn with_tools() -> Value {
+    json!({"messages": [], "tools": [tool()]})
+}
+
 #[test]
 fn answers_are_read() {
-    let counts = json!({"done": true, "prompt_eval_count": 12, "eval_count": 9});
-    let tools = json!({"messages": [], "tools": [tool()]});
     let calls = json!([{"function": {"name": "f", "arguments": {"a": 1}}}]);
     let called = "```json\n{\"name\": \"f\", \"arguments\": {\"a\":1}}\n```";
-    for (params, request, mut said, content, thoughts, reason) in [
+    let thought = "<think>hm</think>yes";
+    let called_beside = json!({"content": "", "tool_calls": calls});
+    for (params, request, said, wanted) in [
         (
             chat(),
             hello(),
             json!({"message": {"content": "yes"}}),
-            json!("yes"),
-            json!(null),
-            "stop",
+            Wanted::text("yes", "stop"),
         ),
         (
             chat(),
             hello(),
-            json!({"message": {"content": "<think>hm</think>yes"}, "done_reason": "length"}),
-            json!("yes"),
-            json!("hm"),
-            "length",
+            json!({"message": {"content": thought}, "done_reason": "length"}),
+            Wanted::text("yes", "length").thinks("hm"),
         ),
         (
             chat(),
             hello(),
-            json!({"message": {"content": "", "thinking": "hm", "tool_calls": calls}}),
-            json!(""),
-            json!("hm"),
-            "tool_calls",
+            json!({"message": {"content": "yes", "thinking": "hm"}}),
+            Wanted::text("yes", "stop").thinks("hm"),
+        ),
+        (
+            chat(),
+            hello(),
+            json!({"message": called_beside}),
+            Wanted::calls("".into()),
         ),
         (
             generate(),
             hello(),
             json!({"response": called}),
-            json!(called),
-            json!(null),
-            "stop",
+            Wanted::text(called, "stop"),
         ),
         (
             generate(),
-            tools,
+            with_tools(),
             json!({"response": called}),
-            json!(null),
-            json!(null),
-            "tool_calls",
+            Wanted::calls(Value::Null),
         ),
     ] {
-        said.as_object_mut()
-            .unwrap()
-            .extend(counts.as_object().unwrap().clone());
+        let mut said = said;
+        said["prompt_eval_count"] = 12.into();
+        said["eval_count"] = 9.into();
         let prepared = prepared(&params, Chat, &request).unwrap();
         let (body, observed) = trial::whole(prepared, &said).unwrap();
-        let choice = &body["choices"][0];
-        assert_eq!(choice["message"]["content"], content);
-        assert_eq!(
-            choice["message"]
-                .get("reasoning_content")
-                .cloned()
-                .unwrap_or_default(),
-            thoughts
-        );
-        assert_eq!(choice["finish_reason"], reason);
-        if reason == "tool_calls" {
-            let function = &choice["message"]["tool_calls"][0]["function"];
-            assert_eq!(function, &json!({"name": "f", "arguments": "{\"a\":1}"}));
-        }
+        wanted.check(&body["choices"][0]);
         assert_eq!(observed.usage.unwrap().total_tokens, 21);
     }
 }
 
-#[test]
-fn streams_are_read_however_they_are_cut() {
+fn stream_is_read(params: &Value, request: &Value, lines: &[String], wanted: &Wanted) {
     let end =
         "{\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":12,\"eval_count\":9}\n";
+    let stream = lines.concat() + end;
+    let reader = || prepared(params, Chat, request).unwrap().reader;
+    let (choice, observed) = trial::streamed(reader, &stream);
+    wanted.check(&choice);
+    assert_eq!(observed.usage.unwrap().total_tokens, 21);
+}
+
+#[test]
+fn streams_of_messages_are_read_however_they_are_cut() {
     let says = |part: &str| format!("{{\"message\":{{{part}}},\"done\":false}}\n");
-    let writes = |part: &str| format!("{{\"response\":\"{part}\",\"done\":false}}\n");
-    let tools = json!({"messages": [], "tools": [tool()]});
     let call = "\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"a\":1}}}]";
-    for (params, request, lines, content, thoughts, reason) in [
+    for (first, second, wanted) in [
         (
-            chat(),
-            hello(),
-            [
-                says("\"content\":\"\",\"thinking\":\"hm\""),
-                says("\"content\":\"h\u{e9}\""),
-            ],
-            json!("h\u{e9}"),
-            json!("hm"),
-            "stop",
+            "\"content\":\"\",\"thinking\":\"hm\"",
+            "\"content\":\"h\u{e9}\"",
+            Wanted::text("h\u{e9}", "stop").thinks("hm"),
         ),
         (
-            chat(),
-            hello(),
-            [
-                says("\"content\":\"<thi\""),
-                says("\"content\":\"nk>hm</think>yes\""),
-            ],
-            json!("yes"),
-            json!("hm"),
-            "stop",
+            "\"content\":\"<thi\"",
+            "\"content\":\"nk>hm</think>yes\"",
+            Wanted::text("yes", "stop").thinks("hm"),
         ),
-        (
-            chat(),
-            hello(),
-            [says(call), says("")],
-            json!(null),
-            json!(null),
-            "tool_calls",
-        ),
-        (
-            generate(),
-            tools.clone(),
-            [
-                writes("{\\\"name\\\":\\\"f\\\","),
-                writes("\\\"arguments\\\":{\\\"a\\\":1}}"),
-            ],
-            json!(null),
-            json!(null),
-            "tool_calls",
-        ),
-        (
-            generate(),
-            tools,
-            [writes("{no"), writes(" call")],
-            json!("{no call"),
-            json!(null),
-            "stop",
-        ),
+        (call, "", Wanted::calls(Value::Null)),
     ] {
-        let stream = lines.concat() + end;
-        let reader = || prepared(&params, Chat, &request).unwrap().reader;
-        let (choice, observed) = trial::streamed(reader, &stream);
-        assert_eq!(choice["message"]["content"], content, "{stream}");
-        assert_eq!(
-            choice["message"]
-                .get("reasoning_content")
-                .cloned()
-                .unwrap_or_default(),
-            thoughts
-        );
-        assert_eq!(choice["finish_reason"], reason);
-        assert_eq!(observed.usage.unwrap().total_tokens, 21);
+        stream_is_read(&chat(), &hello(), &[says(first), says(second)], &wanted);
     }
+}
+
+#[test]
+fn streams_of_text_are_read_however_they_are_cut() {
+    let writes = |part: &str| format!("{{\"response\":\"{part}\",\"done\":false}}\n");
+    for (first, second, wanted) in [
+        (
+            "{\\\"name\\\":\\\"f\\\",",
+            "\\\"arguments\\\":{\\\"a\\\":1}}",
+            Wanted::calls(Value::Null),
+        ),
+        ("{no", " call", Wanted::text("{no call", "stop")),
+        ("no", " call", Wanted::text("no call", "stop")),
+    ] {
+        stream_is_read(
+            &generate(),
+            &with_tools(),
+            &[writes(first), writes(second)],
+            &wanted,
+        );
+    }
+}
+
+#[test]
+fn a_prompt_that_was_not_counted_is_counted_here() {
+    let said = json!({"message": {"content": "four"}, "done": true, "eval_count": 9});
+    let asked = prepared(&chat(), Chat, &hello()).unwrap();
+    let (body, observed) = trial::whole(asked, &said).unwrap();
+    assert_eq!(body["usage"]["total_tokens"], 2);
+    assert_eq!(observed.usage, None);
+    let mut stream = prepared(&chat(), Chat, &hello())
+        .unwrap()
+        .reader
+        .stream(false);
+    let out = stream.chunk(format!("{said}\n").into());
+    assert!(String::from_utf8_lossy(&out).contains("\"total_tokens\":2"));
+    assert_eq!(
+        stream.observed().usage.map(|usage| usage.total_tokens),
+        None
+    );
 }
 
 #[test]

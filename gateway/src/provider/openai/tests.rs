@@ -240,7 +240,7 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "sambanova/x",
         r#"{"n":2,"logprobs":true}"#,
-        &["logprobs", "n"],
+        &["n", "logprobs"],
     ),
     ("anyscale/x", r#"{"n":2}"#, &["n"]),
     ("xai/grok-4", r#"{"stop":"E"}"#, &["stop"]),
