@@ -5,7 +5,6 @@ mod keeper;
 mod layer;
 mod maps;
 mod open;
-mod rfc3339;
 mod source;
 mod status;
 mod store;
