@@ -136,6 +136,7 @@ async fn reprice(
 ) -> Result<Report, Box<dyn Error>> {
     let used = Used::now()?;
     let order = Order {
+        all: true,
         dry_run,
         ..Order::default()
     };

@@ -6,7 +6,6 @@ mod layer;
 mod maps;
 mod open;
 mod place;
-mod rfc3339;
 mod source;
 mod status;
 mod store;

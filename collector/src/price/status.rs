@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::{
     layer::{Kind, Layers, Origin},
-    rfc3339,
     store::Epoch,
 };
+use crate::rfc3339;
 
 /// What happened at the sources since the collector began.
 #[derive(Clone, Debug, Default)]

@@ -153,7 +153,7 @@ impl Rig {
             let expected = self.expected.get_mut(&format!("call-{number}")).unwrap();
             let named = order.models.is_empty()
                 || order.models.iter().any(|model| model == MODELS[made.model]);
-            let wanted = named && (expected.is_none() || !order.unpriced) && !order.dry_run;
+            let wanted = named && (expected.is_none() || order.all) && !order.dry_run;
             if let (true, Some(now)) = (wanted, made.cost(map)) {
                 *expected = Some(now);
             }
@@ -261,7 +261,10 @@ impl Process {
 }
 
 fn all() -> Order {
-    Order::default()
+    Order {
+        all: true,
+        ..Order::default()
+    }
 }
 
 fn costs(rows: &[StoredCall]) -> BTreeMap<String, Option<Usd>> {
@@ -323,6 +326,25 @@ async fn a_price_that_is_found_later_settles_the_calls_before_it() {
         rig.priced.reader("collector-reprice").unwrap().committed(),
         None
     );
+    process.kill().await;
+}
+
+#[tokio::test]
+async fn prices_of_today_do_not_reach_calls_that_have_a_price_unless_it_is_ordered() {
+    let mut rig = Rig::new();
+    let before = [Some((3, 4)), None, None];
+    rig.add(plain(0), &before);
+    rig.add(plain(1), &before);
+    rig.start(&before).await.kill().await;
+    let cut = [Some((1, 1)), Some((5, 6)), None];
+    let process = rig.start(&cut).await;
+    for (order, fates) in [(Order::default(), (1, 1, 0)), (all(), (2, 1, 1))] {
+        let report = process.reprice(&order).await;
+        let found = (report.scanned, report.corrected, report.unchanged);
+        assert_eq!((found, report.all), (fates, order.all), "{report:?}");
+        rig.expect(&order, &cut);
+        assert_eq!(costs(&rig.check(&process.books).await), rig.expected);
+    }
     process.kill().await;
 }
 
@@ -467,9 +489,9 @@ fn made() -> impl Strategy<Value = Made> {
 }
 
 prop_compose! {
-    fn order()(models in prop::collection::vec(0..3_usize, 0..3), unpriced: bool, dry_run in prop::bool::weighted(0.2)) -> Order {
+    fn order()(models in prop::collection::vec(0..3_usize, 0..3), all: bool, dry_run in prop::bool::weighted(0.2)) -> Order {
         let models = models.into_iter().map(|model| MODELS[model].to_owned()).collect();
-        Order { models, unpriced, dry_run, ..Order::default() }
+        Order { models, all, dry_run, ..Order::default() }
     }
 }
 
