@@ -175,7 +175,7 @@ fn columns<const N: usize>(
 mod tests {
     use super::*;
 
-    fn report(more: serde_json::Value) -> Report {
+    fn report(more: &serde_json::Value) -> Report {
         let mut report = json!({
             "id": "2026-11-20T12:00:00.000000Z", "state": "done", "error": null,
             "dry_run": false, "all": false, "price_map": "file", "scanned": 0, "unchanged": 0,
@@ -193,7 +193,7 @@ mod tests {
         let hostile = "\u{1b}[2Jm\n\u{202e}";
         let model = json!({"model": hostile, "corrected": 1, "newly_priced": 1, "difference": 0.5});
         let reason = json!({"fate": hostile, "reason": hostile, "calls": 1});
-        let report = report(json!({
+        let report = report(&json!({
             "price_map": hostile, "models": [model], "reasons": [reason],
             "unknown_models": [hostile],
         }));
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn it_says_which_calls_were_looked_at_and_which_model_has_none() {
-        let table = |more| super::table(&report(more));
+        let table = |more: serde_json::Value| super::table(&report(&more));
         let default = table(json!({"unknown_models": ["gpt-4oo"]}));
         assert!(default.contains("calls           0 without a price"));
         assert!(default.contains("no call in the range has the model `gpt-4oo`"));

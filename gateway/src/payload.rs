@@ -89,9 +89,6 @@ pub(crate) fn of_call(
         ours.attempts = attempts;
         ours.response_model = observed.model;
         ours.served_service_tier = observed.service_tier;
-        ours.base_model.clone_from(&deployment.base_model);
-        ours.price_overrides.clone_from(&deployment.price_overrides);
-        ours.region = deployment.settings.region();
     }
     payload
 }
@@ -244,6 +241,11 @@ fn describe_deployment(
     payload.custom_llm_provider = Some(deployment.provider_name.clone());
     payload.api_base = Some(deployment.api_base.clone());
     payload.model_id = Some(deployment.id.clone());
+    if let Some(ours) = &mut payload.tollkeeper {
+        ours.base_model.clone_from(&deployment.base_model);
+        ours.price_overrides.clone_from(&deployment.price_overrides);
+        ours.region = deployment.settings.region();
+    }
     payload.hidden_params = HiddenParams {
         model_id: Some(deployment.id.clone()),
         api_base: Some(deployment.api_base.clone()),
