@@ -97,7 +97,7 @@ fn reprice(running: &Running) -> Value {
     let collector = format!("http://{}", running.collector.unwrap());
     let there = ["--collector", &collector, "--key", MASTER_KEY, "--json"];
     let output = Command::new(tollkeeper())
-        .args(["reprice", "--since", "2020-01-01"])
+        .args(["reprice", "--all", "--since", "2020-01-01"])
         .args(there)
         .output()
         .unwrap();
