@@ -77,8 +77,8 @@ fn what_has_no_effect_is_said() {
     let warnings = parse(LITELLM).unwrap().warnings;
     let wanted = [
         "line 7: `model_list[0].litellm_params.api_key`: the variable `AZURE_KEY` is not set",
-        "line 21: `general_settings.database_url` is not supported here and has no effect",
         "line 18: `litellm_settings.success_callback` is not supported here and has no effect",
+        "line 21: `general_settings.database_url` is not supported here and has no effect",
     ];
     assert_eq!(warnings, wanted);
 }
