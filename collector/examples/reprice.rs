@@ -188,10 +188,12 @@ impl Place {
     }
 
     async fn start(&self, calls: &Journal, prices: &Prices) -> Result<Collector, Box<dyn Error>> {
-        write_map(&self.path("prices.json"), prices)?;
+        // A file of its own for each map: one that changed so much would have to be confirmed.
+        let file = self.path(&format!("prices-{prices:?}.json"));
+        write_map(&file, prices)?;
         let priced = Journal::open(&self.path("priced"), JournalOptions::default())?;
         let config: Config = serde_json::from_value(serde_json::json!({
-            "listen": "127.0.0.1:0", "prices": { "file": self.path("prices.json") }
+            "listen": "127.0.0.1:0", "prices": { "file": file }
         }))?;
         let deps = Deps {
             calls: calls.reader("collector")?,
