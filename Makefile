@@ -26,6 +26,8 @@ test: setup lint venv ## Everything that CI checks
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
+	@# Twenty thousand calls priced again: the sums must hold at size as well.
+	$(TARGET)/debug/examples/reprice 20000
 	$(MAKE) test-prices CASES=5000
 
 test-crash: setup ## Twenty-five kills, and a collector away for half a minute

@@ -7,7 +7,12 @@
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 #![expect(clippy::float_arithmetic, reason = "figures, not money")]
 
-use std::{error::Error, path::Path, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bus::{Journal, JournalOptions, Log as _};
 use collector::{
@@ -165,7 +170,10 @@ async fn meanwhile(
 ) -> Result<Duration, Box<dyn Error>> {
     let mut slowest = Duration::ZERO;
     for number in 0..MEANWHILE {
-        calls.append(&[&load::record(number)])?;
+        // Begun now, so priced by the map in force now.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let started = i64::try_from(now.as_micros())?;
+        calls.append(&[&load::record_at(number, started)])?;
         let begun = Instant::now();
         settled(collector, before + number + 1).await?;
         slowest = slowest.max(begun.elapsed());
