@@ -4,6 +4,7 @@
 //! `cargo run --release -p collector --example reprice [CALLS]`
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
+#![expect(clippy::disallowed_methods, reason = "its calls are made in real time")]
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 #![expect(clippy::float_arithmetic, reason = "figures, not money")]
 

@@ -12,7 +12,9 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
-    provider::{Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole},
+    provider::{
+        Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole,
+    },
     upstream::{self, Failure, ReadError},
 };
 
@@ -107,7 +109,7 @@ async fn prepare(
     let refused = |error: ProviderError| refused(deployment, &error);
     let now = (shared.clock)();
     let drops = shared.config.drop_params;
-    let mut fetched = crate::provider::Fetched::default();
+    let mut fetched = Fetched::default();
     let needs = {
         let request = call.request().ok_or_else(Failure::ended_already)?;
         let ask = Ask::new(deployment, request, now, drops).map_err(refused)?;

@@ -115,8 +115,7 @@ impl<'a> Ask<'a> {
     /// Whether a parameter is sent whoever knows it (`allowed_openai_params`).
     #[must_use]
     pub fn allows(&self, name: &str) -> bool {
-        let mut allowed = self.request.allowed.iter().chain(&self.deployment.allowed);
-        allowed.any(|allowed| allowed == name)
+        parameters::allows(self.deployment, self.request, name)
     }
 
     /// A request in OpenAI's dialect that was changed: `object` is what [`Ask::object`] gave,

@@ -69,7 +69,7 @@ impl Provider for HuggingFace {
 
     fn parameters(&self, operation: Operation, _model: &str) -> Parameters {
         match operation {
-            Operation::Chat => Parameters::without(operation, UNKNOWN),
+            Operation::Chat => Parameters::AllBut(UNKNOWN),
             _ => Parameters::only(&[]),
         }
     }

@@ -22,7 +22,7 @@ mod tests;
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use event::{Json, Secret};
+use event::{Json, Secret, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
@@ -125,6 +125,11 @@ struct Fields<'a> {
 
 /// Reads an answer that came whole.
 pub(crate) fn whole(body: &Bytes) -> Observed {
+    whole_with(body, |_usage| None)
+}
+
+/// The same, where `meant` may know better what a provider's usage says.
+fn whole_with(body: &Bytes, meant: impl FnOnce(&RawValue) -> Option<Usage>) -> Observed {
     fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
         serde_json::from_str(raw?.get()).ok()
     }
@@ -136,7 +141,7 @@ pub(crate) fn whole(body: &Bytes) -> Observed {
     Observed {
         id: read(whole.id),
         model: read(whole.model),
-        usage: read(whole.usage),
+        usage: whole.usage.and_then(meant).or_else(|| read(whole.usage)),
         service_tier: read(whole.service_tier),
         response: Some(Json::from(raw)),
         text_bytes: u64::try_from(text_bytes).unwrap_or(u64::MAX),

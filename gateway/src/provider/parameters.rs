@@ -64,13 +64,6 @@ impl Parameters {
         Self::Only(Cow::Borrowed(names))
     }
 
-    /// All but these.
-    #[must_use]
-    pub fn without(operation: Operation, out: &[&str]) -> Self {
-        let known = known(operation).iter().copied();
-        Self::Only(known.filter(|name| !out.contains(name)).collect())
-    }
-
     fn know(&self, name: &str) -> bool {
         match self {
             Self::All => true,
@@ -89,6 +82,12 @@ const fn known(operation: Operation) -> &'static [&'static str] {
     }
 }
 
+/// Whether a parameter is sent whoever knows it (`allowed_openai_params`).
+pub(super) fn allows(deployment: &Deployment, request: &ClientRequest, name: &str) -> bool {
+    let mut allowed = request.allowed.iter().chain(&deployment.allowed);
+    allowed.any(|allowed| allowed == name)
+}
+
 /// The parameters of `request` that `deployment` does not get.
 ///
 /// # Errors
@@ -105,10 +104,7 @@ pub(super) fn dropped(
     if knows == Parameters::All {
         return Ok(dropped);
     }
-    let allowed = |name: &str| {
-        let mut allowed = request.allowed.iter().chain(&deployment.allowed);
-        allowed.any(|allowed| allowed == name)
-    };
+    let allowed = |name: &str| allows(deployment, request, name);
     // A stream is no parameter but a way to answer, and the gateway can give any answer as one.
     let always = ["stream", "stream_options"];
     let takes = |name: &str, value: &str| {
@@ -126,8 +122,8 @@ pub(super) fn dropped(
     let defaults = defaults.filter(|(name, value)| !takes(name, value.text()));
     let defaults = defaults.map(|(name, _)| name.as_str());
     let mut unknown: Vec<String> = own.chain(defaults).map(str::to_owned).collect();
-    // Nobody misses these: one choice and plain numbers are what everybody gives, and the user is told to providers
-    // that ask for it.
+    // Nobody misses these: one choice and plain numbers are what everybody gives, and the user is
+    // told to providers that ask for it.
     let is_plain = |name: &String| match name.as_str() {
         "n" => request.asks_for_one(),
         "encoding_format" => request.text(name) == Some("\"float\""),

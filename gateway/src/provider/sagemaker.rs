@@ -79,10 +79,9 @@ impl Provider for Endpoint {
 
     fn parameters(&self, operation: Operation, _model: &str) -> Parameters {
         match (self, operation) {
-            (Self::Chat, _) => Parameters::without(
-                operation,
-                &["reasoning_effort", "thinking", "user", "verbosity"],
-            ),
+            (Self::Chat, _) => {
+                Parameters::AllBut(&["reasoning_effort", "thinking", "user", "verbosity"])
+            }
             (Self::Continued, Operation::Embedding) => Parameters::only(&[]),
             (Self::Continued, _) => Parameters::only(continued::PARAMETERS),
         }

@@ -1,11 +1,11 @@
 //! The conversation: system prompt, turns that alternate, and what stands in them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     super::{
         Fetched, ProviderError,
-        content::{Encoded, Kind, Part, Source, list, parts, text},
+        content::{Encoded, Kind, Part, Source, arguments, list, parts, text},
     },
     Platform,
     tools::Names,
@@ -291,16 +291,7 @@ impl Conversation<'_> {
     fn call(&self, function: Option<&Value>, id: &str) -> Result<Value, ProviderError> {
         let function = function.unwrap_or(&Value::Null);
         let name = text(function, "name").unwrap_or_default();
-        let arguments = text(function, "arguments").unwrap_or_default();
-        let input: Map<String, Value> = if arguments.trim().is_empty() {
-            Map::new()
-        } else {
-            serde_json::from_str(arguments).map_err(|_error| {
-                ProviderError::Request(format!(
-                    "the arguments of the tool call `{name}` in `messages` are not a JSON object"
-                ))
-            })?
-        };
+        let input = arguments(function)?;
         let name = self.names.sent(name);
         Ok(json!({ "type": "tool_use", "id": id, "name": name, "input": input }))
     }

@@ -1,9 +1,7 @@
 //! Reads answers in nearly OpenAI's dialect, and corrects what the client gets.
 
 use bytes::{Bytes, BytesMut};
-use event::Usage;
 use http::HeaderMap;
-use serde_json::value::RawValue;
 
 use super::{
     error_fault,
@@ -40,8 +38,10 @@ impl Fixed {
 impl Reader for Fixed {
     fn whole(self: Box<Self>, answer: Answer) -> Result<Step, Fault> {
         let body = fixes::fixed(&self.fixes, &answer.body).map_or(answer.body, Bytes::from);
-        let mut observed = super::whole(&body);
-        observed.usage = usage(&self.provider, self.call_type, &body).or(observed.usage);
+        let (provider, call_type) = (self.provider.as_str(), self.call_type);
+        let observed = super::whole_with(&body, |usage| {
+            cost_map::reported::usage(Some(provider), Some(call_type), usage).ok()
+        });
         Ok(Step::Done(Box::new(Whole { body, observed })))
     }
 
@@ -65,17 +65,6 @@ impl Reader for Fixed {
     fn fault(&self, answer: &Answer) -> Fault {
         error_fault(answer)
     }
-}
-
-/// What an answer says was consumed, in its provider's meaning.
-fn usage(provider: &str, call_type: &str, body: &[u8]) -> Option<Usage> {
-    #[derive(serde::Deserialize)]
-    struct Told<'a> {
-        #[serde(borrow)]
-        usage: &'a RawValue,
-    }
-    let told: Told<'_> = serde_json::from_slice(body).ok()?;
-    cost_map::reported::usage(Some(provider), Some(call_type), told.usage).ok()
 }
 
 /// Corrects a stream line by line.
