@@ -83,7 +83,7 @@ impl Rig {
         let mut stream = TcpStream::connect(self.collector.address()).await.unwrap();
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -91,7 +91,11 @@ impl Rig {
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
+    /// With everything confirmed that has been refused.
     async fn update(&self, confirm: bool) -> Value {
+        let status = self.get("/prices").await;
+        let digest = &status["refused"][0]["sha256"];
+        let confirm = if confirm { json!([digest]) } else { json!([]) };
         let body = json!({ "confirm": confirm }).to_string();
         serde_json::from_str(&self.ask("POST", "/prices/update", &body).await).unwrap()
     }

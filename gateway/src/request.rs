@@ -4,6 +4,7 @@ mod cache;
 mod error;
 mod metadata;
 mod names;
+mod parameters;
 mod scan;
 mod text;
 mod upstream;
@@ -12,7 +13,7 @@ use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use event::Json;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub use self::{
@@ -21,6 +22,7 @@ pub use self::{
 };
 use self::{
     names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
+    parameters::Parameters,
     scan::{Fields, range},
 };
 use crate::{
@@ -236,13 +238,13 @@ impl ClientRequest {
         }
     }
 
-    /// The parameters without the content, as one object.
+    /// The parameters without the content, as one object; of too many, those that decide the price.
     #[must_use]
     pub fn parameters(&self) -> Json {
-        let parameters = Json::of(&Parameters(self));
+        let parameters = Json::of(&Parameters(self, None));
         let bytes = parameters.text().len();
         if bytes > EXTRA_BYTES_MAX {
-            left_out(bytes)
+            Json::of(&Parameters(self, Some(bytes)))
         } else {
             parameters
         }
@@ -254,26 +256,6 @@ pub(crate) fn left_out(bytes: usize) -> Json {
     Json::of(&format!(
         "left out: {bytes} bytes are more than `content_bytes_max`"
     ))
-}
-
-/// The parameters of a request, written as an object.
-struct Parameters<'a>(&'a ClientRequest);
-
-impl Serialize for Parameters<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(request) = self;
-        let mut object = serializer.serialize_map(None)?;
-        for Field { name, value } in &request.fields {
-            let is_content = &**name == request.operation.content().name;
-            if is_content || &**name == "model" || OURS.contains(&&**name) {
-                continue;
-            }
-            let value: &RawValue = serde_json::from_slice(&request.body[value.clone()])
-                .map_err(serde::ser::Error::custom)?;
-            object.serialize_entry(name, value)?;
-        }
-        object.end()
-    }
 }
 
 /// What lists of models by model have to be.

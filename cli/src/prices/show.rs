@@ -188,7 +188,9 @@ struct Row {
 
 fn row(key: &str, amount: Decimal) -> Row {
     let base = key.split("_above_").next().unwrap_or(key);
-    let million = if base.contains("token") {
+    let million = if base.contains("_1k_tokens") {
+        amount.checked_mul(Decimal::ONE_THOUSAND)
+    } else if base.contains("token") {
         amount.checked_mul(MILLION)
     } else {
         None
