@@ -9,11 +9,14 @@
 //! values, [`completion`] writes an answer that came whole, and [`translated`] turns the frames of
 //! a stream ([`frames`]) into OpenAI's chunks ([`chunks`]).
 
+pub mod anthropic;
 mod ask;
 pub mod azure;
 pub mod chunks;
 pub mod completion;
+pub mod content;
 pub mod frames;
+pub mod gemini;
 pub mod openai;
 pub mod parameters;
 pub mod sse;
@@ -30,7 +33,7 @@ use self::parameters::Parameters;
 use crate::{error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
-pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, azure::AZURE];
+pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, anthropic::ANTHROPIC, azure::AZURE];
 
 /// An upstream and its dialect.
 pub trait Provider: Sync {

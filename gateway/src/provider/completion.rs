@@ -120,6 +120,20 @@ impl Choice {
     }
 }
 
+/// What `report`, a provider's own object of usage for a chat, says was consumed; `None` if it
+/// says nothing that can be read.
+#[must_use]
+pub fn usage(provider: &str, report: &Value) -> Option<Usage> {
+    usage_of(provider, "acompletion", report)
+}
+
+/// The same for a call of another type, by LiteLLM's name of it.
+#[must_use]
+pub fn usage_of(provider: &str, call_type: &str, report: &Value) -> Option<Usage> {
+    let raw = serde_json::value::to_raw_value(report).ok()?;
+    cost_map::reported::usage(Some(provider), Some(call_type), &raw).ok()
+}
+
 /// Any answer in OpenAI's dialect: a list of embeddings, documents in order.
 ///
 /// # Errors

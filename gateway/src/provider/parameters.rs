@@ -108,9 +108,12 @@ pub(super) fn dropped(
     };
     // A stream is no parameter but a way to answer, and the gateway can give any answer as one.
     let always = ["stream", "stream_options"];
+    // One choice is what everybody gives.
+    let is_plain = |name: &str| name == "n" && request.asks_for_one();
     let is_unknown = |name: &&str| {
         known(operation).contains(name)
             && !always.contains(name)
+            && !is_plain(name)
             && !knows.know(name)
             && !allowed(name)
             && !dropped.iter().any(|dropped| dropped == name)

@@ -61,6 +61,13 @@ impl ClientRequest {
         names.filter(|name| !OURS.contains(name))
     }
 
+    /// Whether it says in so many words that it wants one choice, which all give.
+    pub(crate) fn asks_for_one(&self) -> bool {
+        let mut fields = self.fields.iter();
+        let field = fields.find(|field| &*field.name == "n");
+        field.is_some_and(|field| self.body.get(field.value.clone()) == Some(b"1"))
+    }
+
     /// The fields that go upstream as values, for providers that speak another dialect: those of
     /// `rewritten` without the model.
     #[must_use]

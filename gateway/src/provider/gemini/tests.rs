@@ -1,0 +1,1 @@
+//! `generateContent`, both ways.
