@@ -262,9 +262,11 @@ fn choose(
         prompt_tokens: tokens::counted(prompt_bytes, 0).prompt_tokens,
         tried,
     })?;
-    let deployment = match &found.star {
-        Some(star) => Arc::new(member.deployment.of_star(star)),
-        None => Arc::clone(&member.deployment),
+    let own_model = request.and_then(|request| request.own_model.as_deref());
+    let deployment = match (own_model, &found.star) {
+        (Some(own), _) => Arc::new(member.deployment.of_model(own)),
+        (None, Some(star)) => Arc::new(member.deployment.of_star(star)),
+        (None, None) => Arc::clone(&member.deployment),
     };
     Ok(Chosen { member, deployment })
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
@@ -11,7 +11,9 @@ use crate::{
     config::Deployment,
     error::{ApiError, ErrorClass},
     gateway::Shared,
-    provider::{Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole},
+    provider::{
+        Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, passing,
+    },
     upstream::{self, Failure, ReadError},
 };
 
@@ -30,6 +32,7 @@ pub(crate) enum Answered {
     /// All of it.
     Whole {
         whole: Box<Whole>,
+        status: StatusCode,
         headers: HeaderMap,
     },
 }
@@ -50,7 +53,7 @@ pub(crate) async fn ask(
     loop {
         let Prepared {
             outgoing,
-            reader,
+            mut reader,
             streams,
         } = *prepared;
         let response = shared
@@ -60,17 +63,22 @@ pub(crate) async fn ask(
         if !response.status().is_success() {
             return Err(refusal(response, &*reader, deployment, deadline).await);
         }
+        reader.head(response.headers());
         if streams && reader.is_stream(response.headers()) {
             return Ok(Answered::Stream { response, reader });
         }
         let answer = read(response, &shared, deployment, deadline).await?;
-        let headers = answer.headers.clone();
+        let (status, headers) = (answer.status, answer.headers.clone());
         let said = reader.whole(answer);
         match said {
             Ok(Step::Done(whole)) => {
                 return match not_an_answer(&whole.observed, deployment) {
                     Some(failure) => Err(failure.while_answering(whole.observed)),
-                    None => Ok(Answered::Whole { whole, headers }),
+                    None => Ok(Answered::Whole {
+                        whole,
+                        status,
+                        headers,
+                    }),
                 };
             }
             Ok(Step::Again(pause, next)) => {
@@ -100,6 +108,9 @@ async fn prepare(
     let mut fetched = crate::provider::Fetched::default();
     let needs = {
         let request = call.request().ok_or_else(Failure::ended_already)?;
+        if let Some(passed) = &request.passed {
+            return passing::prepare(deployment, request, passed).map_err(refused);
+        }
         let ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
         let needs = deployment.provider.needs(&ask).map_err(refused)?;
         if needs.is_empty() {

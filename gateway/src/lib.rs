@@ -9,23 +9,28 @@ mod call;
 mod clock;
 pub mod config;
 mod credentials;
+mod describe;
+mod destination;
 mod detach;
 mod draft;
 mod error;
 mod exchange;
 mod gateway;
 mod lifecycle;
+mod measure;
 mod media;
 mod metrics;
 mod mock;
 mod open_calls;
 mod operation;
 mod payload;
+mod price;
 pub mod provider;
 mod relay;
 mod report;
 mod request;
 pub(crate) mod routing;
+mod routes;
 mod serve;
 mod stamp;
 mod tasks;
@@ -40,6 +45,6 @@ pub use crate::{
     config::{Config, ConfigError, Warning},
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
-    operation::{Content, Operation},
+    operation::{Content, Dialect, Operation},
     request::{ClientMetadata, ClientRequest, RequestError, UsageOption},
 };

@@ -9,6 +9,7 @@
 //! values, [`completion`] writes an answer that came whole, and [`translated`] turns the frames of
 //! a stream ([`frames`]) into OpenAI's chunks ([`chunks`]).
 
+pub mod along;
 pub mod anthropic;
 mod ask;
 pub mod azure;
@@ -19,6 +20,7 @@ pub mod frames;
 pub mod gemini;
 pub mod openai;
 pub mod parameters;
+pub(crate) mod passing;
 pub mod sse;
 pub mod translated;
 
@@ -30,7 +32,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 pub use self::ask::{Ask, Fetched, Media};
 use self::parameters::Parameters;
-use crate::{error::ErrorClass, operation::Operation};
+use crate::{config::Deployment, error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
 pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, anthropic::ANTHROPIC, azure::AZURE];
@@ -63,6 +65,20 @@ pub trait Provider: Sync {
 
     /// The parameters of OpenAI's that `model` knows.
     fn parameters(&self, operation: Operation, model: &str) -> Parameters;
+
+    /// The headers that show the deployment's credentials, where a request is passed on as it is.
+    ///
+    /// # Errors
+    ///
+    /// If no header can carry them.
+    fn credentials(&self, deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+        openai::credentials(deployment)
+    }
+
+    /// Below which address it keeps files, batches and the like, and what their query has to say.
+    fn keeps_at(&self, deployment: &Deployment) -> (String, Option<String>) {
+        (deployment.api_base.clone(), None)
+    }
 
     /// What has to be fetched before [`prepare`](Provider::prepare) can say what to send.
     ///
@@ -163,6 +179,11 @@ pub trait Reader: Send + Sync {
     /// Starts reading a stream. `strip_usage`: the client did not ask for the usage that upstream
     /// was asked for.
     fn stream(self: Box<Self>, strip_usage: bool) -> Box<dyn StreamedAnswer>;
+
+    /// Takes the headers of a success, before anything else of it.
+    fn head(&mut self, headers: &HeaderMap) {
+        let _nothing = headers;
+    }
 
     /// Whether the success that begins with these headers is a stream after all.
     fn is_stream(&self, headers: &HeaderMap) -> bool {

@@ -99,6 +99,20 @@ impl Deployment {
         }
     }
 
+    /// The same deployment for another model of its provider, whose prices are not this one's.
+    #[must_use]
+    pub fn of_model(&self, model: &str) -> Self {
+        if model == self.model {
+            return self.clone();
+        }
+        Self {
+            model: model.to_owned(),
+            base_model: None,
+            price_overrides: None,
+            ..self.clone()
+        }
+    }
+
     /// Notes what the price map knows of the model.
     pub(super) fn look_up(&mut self, map: &PriceMap) {
         let model = self.base_model.as_deref().unwrap_or(&self.model);

@@ -101,6 +101,12 @@ impl<'a> Ask<'a> {
         self.request.rewritten(model, defaults, &self.dropped, asks)
     }
 
+    /// The form that it came as, for a provider that speaks OpenAI's dialect.
+    pub(super) fn form(&self) -> Option<Bytes> {
+        let form = self.request.form()?;
+        Some(form.rewritten(&self.deployment.model, &self.dropped))
+    }
+
     /// The request as values, without the model and without what is for the gateway, with the
     /// deployment's defaults: what a dialect is translated from.
     #[must_use]

@@ -10,10 +10,14 @@ use serde_json::value::RawValue;
 
 use super::{
     Answer, Ask, Fault, Observed, Outgoing, Parameters, Prepared, Provider, ProviderError, Reader,
-    Step, StreamedAnswer, Whole, sse::OpenAiStream,
+    Step, StreamedAnswer, Whole, along::Along, sse::OpenAiStream,
 };
 use crate::{
-    answer, config::Deployment, error::ErrorClass, operation::Operation, request::UsageOption,
+    answer,
+    config::Deployment,
+    error::ErrorClass,
+    operation::Operation,
+    request::{Form, UsageOption},
 };
 
 /// The upstreams that differ in nothing but their name, address and key variable.
@@ -144,8 +148,8 @@ impl Provider for Preset {
         self.keys
     }
 
-    fn serves(&self, _operation: Operation) -> bool {
-        true
+    fn serves(&self, operation: Operation) -> bool {
+        !matches!(operation, Operation::Messages | Operation::CountTokens)
     }
 
     fn parameters(&self, _operation: Operation, _model: &str) -> Parameters {
@@ -155,14 +159,7 @@ impl Provider for Preset {
     fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
         let deployment = ask.deployment;
         let uri = format!("{}/{}", deployment.api_base, ask.operation().path());
-        let mut headers = HeaderMap::with_capacity(8);
-        if let Some(key) = &deployment.api_key {
-            headers.insert(header::AUTHORIZATION, bearer(key)?);
-        }
-        if let Some(organization) = &deployment.organization {
-            let name = HeaderName::from_static("openai-organization");
-            headers.insert(name, sensitive(organization)?);
-        }
+        let headers = credentials(deployment)?;
         let body = ask.rewritten(self.usage_option());
         let outgoing = outgoing(deployment, uri, headers, body)?;
         Ok(Prepared::as_it_is(ask, outgoing))
@@ -170,15 +167,53 @@ impl Provider for Preset {
 }
 
 impl Prepared {
-    /// A request in OpenAI's dialect, whose answer the client gets as it comes.
+    /// A request in a dialect that the client speaks itself, whose answer it gets as it comes. If
+    /// it came as a form, it goes as one.
     #[must_use]
-    pub fn as_it_is(ask: &Ask<'_>, outgoing: Outgoing) -> Self {
+    pub fn as_it_is(ask: &Ask<'_>, mut outgoing: Outgoing) -> Self {
+        if let Some(form) = ask.form() {
+            outgoing.body = form;
+            let kind = ask.request.form().map(Form::content_type);
+            if let Some(kind) = kind {
+                outgoing.headers.insert(header::CONTENT_TYPE, kind);
+            }
+        }
+        for (name, value) in &ask.request.headers {
+            if !outgoing.headers.contains_key(name) {
+                outgoing.headers.insert(name, value.clone());
+            }
+        }
+        let operation = ask.operation();
+        if operation.is_chat() || !operation.streams() && operation != Operation::Speech {
+            let streams = ask.stream();
+            let reader = Box::new(AsItIs);
+            return Self {
+                outgoing,
+                reader,
+                streams,
+            };
+        }
+        let along = Along::new(operation, &ask.deployment.provider_name);
         Self {
             outgoing,
-            reader: Box::new(AsItIs),
-            streams: ask.stream(),
+            reader: Box::new(along),
+            // What it is, the head of the answer says.
+            streams: true,
         }
     }
+}
+
+/// The headers of OpenAI's way to show credentials.
+pub(super) fn credentials(deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+    let mut headers = HeaderMap::with_capacity(8);
+    if let Some(key) = &deployment.api_key {
+        headers.insert(header::AUTHORIZATION, bearer(key)?);
+    }
+    if let Some(organization) = &deployment.organization {
+        let name = HeaderName::from_static("openai-organization");
+        headers.insert(name, sensitive(organization)?);
+    }
+    Ok(headers)
 }
 
 /// Reads answers that the client gets as they come.

@@ -1,0 +1,420 @@
+//! Every path that is served, and what it leads to.
+
+use http::Method;
+
+use crate::{operation::Operation, request::Place};
+
+/// What a route leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// A call of a model.
+    Call(Operation),
+    /// A call that is passed on as it is, to a deployment of one of these providers.
+    Passed(Operation, &'static [&'static str]),
+    Models,
+    Model,
+    ModelInfo,
+    ModelGroupInfo,
+    Parameters,
+    CountTokens,
+    Health,
+    Alive,
+    Ready,
+    Metrics,
+}
+
+/// One path, with `{name}` for any one part of it and `{*}` for all the rest.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) pattern: &'static str,
+    /// `None`: any method.
+    pub(crate) method: Option<Method>,
+    pub(crate) endpoint: Endpoint,
+}
+
+/// A route, and what the path says.
+#[derive(Debug)]
+pub(crate) struct Matched {
+    pub(crate) route: &'static Route,
+    /// What stands for `{model}`.
+    pub(crate) model: Option<String>,
+    /// What stands for `{*}`.
+    pub(crate) rest: Option<String>,
+}
+
+/// Why no route was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unmatched {
+    /// No such path.
+    Path,
+    /// The path takes another method.
+    Method(&'static Route),
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        self.pattern == other.pattern && self.method == other.method
+    }
+}
+
+impl Eq for Route {}
+
+const fn call(pattern: &'static str, operation: Operation) -> Route {
+    Route {
+        pattern,
+        method: Some(Method::POST),
+        endpoint: Endpoint::Call(operation),
+    }
+}
+
+const fn tell(pattern: &'static str, endpoint: Endpoint) -> Route {
+    Route {
+        pattern,
+        method: Some(Method::GET),
+        endpoint,
+    }
+}
+
+/// Who keeps files, batches and the like in OpenAI's way.
+const KEEPERS: &[&str] = &["openai", "azure"];
+
+const fn stored(pattern: &'static str, method: Method, call_type: &'static str) -> Route {
+    Route {
+        pattern,
+        method: Some(method),
+        endpoint: Endpoint::Passed(Operation::Stored(call_type), KEEPERS),
+    }
+}
+
+const fn passed(pattern: &'static str, providers: &'static [&'static str]) -> Route {
+    Route {
+        pattern,
+        method: None,
+        endpoint: Endpoint::Passed(Operation::PassThrough, providers),
+    }
+}
+
+/// A call at the four places where OpenAI's and Azure's clients look for it.
+macro_rules! everywhere {
+    ($path:literal, $operation:ident) => {
+        [
+            call(concat!("/v1/", $path), Operation::$operation),
+            call(concat!("/", $path), Operation::$operation),
+            call(
+                concat!("/openai/deployments/{model}/", $path),
+                Operation::$operation,
+            ),
+            call(
+                concat!("/engines/{model}/", $path),
+                Operation::$operation,
+            ),
+        ]
+    };
+}
+
+/// Something stored, with `/v1` and without.
+macro_rules! kept {
+    ($($method:ident $path:literal $name:literal,)*) => {
+        &[$(
+            stored(concat!("/v1/", $path), Method::$method, $name),
+            stored(concat!("/", $path), Method::$method, $name),
+        )*]
+    };
+}
+
+/// Calls of models.
+const CALLS: &[[Route; 4]] = &[
+    everywhere!("chat/completions", Chat),
+    everywhere!("completions", Completion),
+    everywhere!("embeddings", Embedding),
+    everywhere!("moderations", Moderation),
+    everywhere!("responses", Responses),
+    everywhere!("images/generations", ImageGeneration),
+    everywhere!("images/edits", ImageEdit),
+    everywhere!("audio/transcriptions", Transcription),
+    everywhere!("audio/speech", Speech),
+];
+
+/// Calls that stand in one place or two, and what the gateway answers itself.
+const OTHERS: &[Route] = &[
+    call("/v1/rerank", Operation::Rerank),
+    call("/v2/rerank", Operation::Rerank),
+    call("/rerank", Operation::Rerank),
+    call("/v1/messages", Operation::Messages),
+    call("/messages", Operation::Messages),
+    call("/v1/messages/count_tokens", Operation::CountTokens),
+    call("/messages/count_tokens", Operation::CountTokens),
+    tell("/v1/models", Endpoint::Models),
+    tell("/models", Endpoint::Models),
+    tell("/v1/model/info", Endpoint::ModelInfo),
+    tell("/model/info", Endpoint::ModelInfo),
+    tell("/model_group/info", Endpoint::ModelGroupInfo),
+    tell("/utils/supported_openai_params", Endpoint::Parameters),
+    Route {
+        pattern: "/utils/token_counter",
+        method: Some(Method::POST),
+        endpoint: Endpoint::CountTokens,
+    },
+    tell("/health", Endpoint::Health),
+    tell("/health/liveliness", Endpoint::Alive),
+    tell("/health/liveness", Endpoint::Alive),
+    tell("/health/readiness", Endpoint::Ready),
+    tell("/metrics", Endpoint::Metrics),
+    // Last: a model's name may have slashes.
+    tell("/v1/models/{*}", Endpoint::Model),
+    tell("/models/{*}", Endpoint::Model),
+];
+
+/// What providers keep. What has no row of its own falls to the last rows.
+const STORED: &[Route] = kept! {
+    GET "responses/{id}" "aget_responses",
+    DELETE "responses/{id}" "adelete_responses",
+    GET "responses/{id}/input_items" "alist_input_items",
+    POST "responses/{id}/cancel" "acancel_responses",
+    POST "files" "acreate_file",
+    GET "files" "afile_list",
+    GET "files/{id}" "afile_retrieve",
+    DELETE "files/{id}" "afile_delete",
+    GET "files/{id}/content" "afile_content",
+    POST "batches" "acreate_batch",
+    GET "batches" "alist_batches",
+    GET "batches/{id}" "aretrieve_batch",
+    POST "batches/{id}/cancel" "acancel_batch",
+    POST "fine_tuning/jobs" "acreate_fine_tuning_job",
+    GET "fine_tuning/jobs" "alist_fine_tuning_jobs",
+    GET "fine_tuning/jobs/{id}" "aretrieve_fine_tuning_job",
+    POST "fine_tuning/jobs/{id}/cancel" "acancel_fine_tuning_job",
+    GET "fine_tuning/jobs/{id}/{*}" "aretrieve_fine_tuning_job",
+    GET "assistants" "aget_assistants",
+    POST "assistants" "acreate_assistants",
+    GET "assistants/{id}" "aget_assistants",
+    POST "assistants/{id}" "amodify_assistants",
+    DELETE "assistants/{id}" "adelete_assistant",
+    POST "threads" "acreate_thread",
+    GET "threads/{id}" "aget_thread",
+    POST "threads/{id}" "amodify_thread",
+    DELETE "threads/{id}" "adelete_thread",
+    POST "threads/{id}/messages" "aadd_message",
+    GET "threads/{id}/messages" "aget_messages",
+    POST "threads/runs" "arun_thread",
+    POST "threads/{id}/runs" "arun_thread",
+    GET "threads/{id}/{*}" "aget_thread",
+    POST "threads/{id}/{*}" "amodify_thread",
+    DELETE "threads/{id}/{*}" "adelete_thread",
+    POST "vector_stores" "avector_store_create",
+    GET "vector_stores" "avector_store_list",
+    GET "vector_stores/{id}" "avector_store_retrieve",
+    POST "vector_stores/{id}" "avector_store_update",
+    DELETE "vector_stores/{id}" "avector_store_delete",
+    POST "vector_stores/{id}/search" "avector_store_search",
+    GET "vector_stores/{id}/{*}" "avector_store_file_list",
+    POST "vector_stores/{id}/{*}" "avector_store_file_create",
+    DELETE "vector_stores/{id}/{*}" "avector_store_file_delete",
+    POST "containers" "acreate_container",
+    GET "containers" "alist_containers",
+    GET "containers/{id}" "aretrieve_container",
+    DELETE "containers/{id}" "adelete_container",
+    GET "containers/{id}/{*}" "alist_container_files",
+    POST "containers/{id}/{*}" "aupload_container_file",
+    DELETE "containers/{id}/{*}" "adelete_container_file",
+};
+
+/// Providers' own dialects, under their names.
+const PASSED: &[Route] = &[
+    passed("/openai/{*}", KEEPERS),
+    passed("/anthropic/{*}", &["anthropic"]),
+    passed("/gemini/{*}", &["gemini"]),
+    passed("/cohere/{*}", &["cohere", "cohere_chat"]),
+    passed("/mistral/{*}", &["mistral"]),
+    passed("/vllm/{*}", &["hosted_vllm", "vllm"]),
+];
+
+/// Those among [`PASSED`] whose dialect is understood here.
+const UNDERSTOOD: &[&str] = &["/openai/{*}", "/anthropic/{*}", "/mistral/{*}", "/vllm/{*}"];
+
+/// Every route there is, the more particular first.
+pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
+    let calls = CALLS.iter().flatten();
+    calls.chain(OTHERS).chain(STORED).chain(PASSED)
+}
+
+/// The route of a path.
+///
+/// # Errors
+///
+/// If there is none.
+pub(crate) fn find(path: &str, method: &Method) -> Result<Matched, Unmatched> {
+    let path = if path.len() > 1 {
+        path.trim_end_matches('/')
+    } else {
+        path
+    };
+    let mut other_method = None;
+    for route in all() {
+        let Some((model, rest)) = route.captures(path) else {
+            continue;
+        };
+        if route.method.as_ref().is_none_or(|own| own == method) {
+            return Ok(Matched { route, model, rest });
+        }
+        other_method.get_or_insert(route);
+    }
+    Err(other_method.map_or(Unmatched::Path, Unmatched::Method))
+}
+
+/// What stands for `{model}` and for `{*}`.
+type Captures = (Option<String>, Option<String>);
+
+/// The methods that a path takes.
+pub(crate) fn methods(pattern: &str) -> Vec<&'static str> {
+    let routes = all().filter(|route| route.pattern == pattern);
+    let methods = routes.filter_map(|route| route.method.as_ref());
+    methods.map(Method::as_str).collect()
+}
+
+impl Matched {
+    /// What is asked for with `method`, and what the path says of it.
+    pub(crate) fn place(&self, method: &Method) -> (Operation, Place) {
+        let model = self.model.clone();
+        let (operation, providers) = match self.route.endpoint {
+            Endpoint::Passed(operation, providers) => (operation, providers),
+            Endpoint::Call(operation) => {
+                let place = Place {
+                    model,
+                    ..Place::default()
+                };
+                return (operation, place);
+            }
+            // No other endpoint is a call.
+            _ => (Operation::PassThrough, &[][..]),
+        };
+        let own_dialect = operation == Operation::PassThrough;
+        let mut place = Place {
+            model,
+            rest: self.rest.clone().filter(|_| own_dialect),
+            providers,
+            own_dialect,
+        };
+        let operation = match &place.rest {
+            Some(_) if method != Method::POST => Operation::Stored(operation.call_type()),
+            Some(rest) if UNDERSTOOD.contains(&self.route.pattern) => {
+                Operation::of_path(rest).unwrap_or(operation)
+            }
+            _ => operation,
+        };
+        if operation != Operation::PassThrough && method == Method::POST {
+            // Understood, so it is accounted like any other of its kind.
+            place.rest = place.rest.filter(|_| matches!(operation, Operation::Stored(_)));
+        }
+        (operation, place)
+    }
+}
+
+impl Route {
+    fn captures(&self, path: &str) -> Option<Captures> {
+        if self.pattern == path {
+            return Some((None, None));
+        }
+        if !self.pattern.contains('{') {
+            return None;
+        }
+        let mut parts = path.split('/');
+        let mut model = None;
+        let mut read = 0;
+        for wanted in self.pattern.split('/') {
+            if wanted == "{*}" {
+                let rest = path.get(read..).filter(|rest| !rest.is_empty())?;
+                return Some((model, Some(rest.to_owned())));
+            }
+            let part = parts.next()?;
+            read += part.len() + 1;
+            match wanted {
+                "{model}" if !part.is_empty() => model = Some(decoded(part)),
+                "{id}" if !part.is_empty() => {}
+                wanted if wanted == part => {}
+                _ => return None,
+            }
+        }
+        parts.next().is_none().then_some((model, None))
+    }
+}
+
+/// A part of a path without `%`-escapes.
+pub(crate) fn decoded(part: &str) -> String {
+    let mut bytes = Vec::with_capacity(part.len());
+    let mut rest = part.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let escaped = (first == b'%')
+            .then(|| after.get(..2).and_then(|digits| hex::decode(digits).ok()))
+            .flatten();
+        match escaped {
+            Some(byte) => {
+                bytes.extend(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(path: &str, method: Method) -> Option<(&'static str, Option<String>, Option<String>)> {
+        let found = find(path, &method).ok()?;
+        Some((found.route.pattern, found.model, found.rest))
+    }
+
+    #[test]
+    fn paths_lead_where_clients_expect() {
+        let (post, get) = (Method::POST, Method::GET);
+        let some = |text: &str| Some(text.to_owned());
+        for (path, method, wanted) in [
+            ("/v1/chat/completions", &post, ("/v1/chat/completions", None, None)),
+            ("/v1/chat/completions/", &post, ("/v1/chat/completions", None, None)),
+            (
+                "/openai/deployments/gpt%2F4/chat/completions",
+                &post,
+                ("/openai/deployments/{model}/chat/completions", some("gpt/4"), None),
+            ),
+            (
+                "/engines/m/audio/speech",
+                &post,
+                ("/engines/{model}/audio/speech", some("m"), None),
+            ),
+            ("/v1/models/openai/gpt-4o", &get, ("/v1/models/{*}", None, some("openai/gpt-4o"))),
+            ("/v1/responses/resp_1", &get, ("/v1/responses/{id}", None, None)),
+            ("/files/f/content", &get, ("/files/{id}/content", None, None)),
+            ("/v1/threads/runs", &post, ("/v1/threads/runs", None, None)),
+            (
+                "/v1/threads/t/runs/r/steps",
+                &get,
+                ("/v1/threads/{id}/{*}", None, some("runs/r/steps")),
+            ),
+            ("/anthropic/v1/messages", &post, ("/anthropic/{*}", None, some("v1/messages"))),
+        ] {
+            let wanted = Some(wanted);
+            assert_eq!(found(path, method.clone()), wanted, "{path}");
+        }
+        assert_eq!(find("/nowhere", &get).unwrap_err(), Unmatched::Path);
+        assert_eq!(find("/anthropic/", &get).unwrap_err(), Unmatched::Path);
+        assert_eq!(find("/v1/responses//cancel", &post).unwrap_err(), Unmatched::Path);
+        assert!(matches!(
+            find("/v1/chat/completions", &get),
+            Err(Unmatched::Method(_))
+        ));
+    }
+
+    #[test]
+    fn no_route_stands_twice() {
+        let mut seen = std::collections::BTreeSet::new();
+        for route in all() {
+            assert!(seen.insert((route.pattern, route.method.as_ref().map(Method::as_str))));
+        }
+    }
+}
