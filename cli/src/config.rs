@@ -130,6 +130,7 @@ impl Config {
                 message: error.to_string(),
             })?;
         keys_from_environment(&mut gateway, environment);
+        settings_from_files(&mut gateway)?;
         if gateway.master_key.is_none() {
             gateway.master_key = environment("LITELLM_MASTER_KEY").map(event::Secret::new);
         }
@@ -312,6 +313,23 @@ fn prices_from_environment(
             message: format!("the variable `{URL}`: {error}"),
         })?;
         prices.url = Some(url);
+    }
+    Ok(())
+}
+
+/// Credentials may stand in files of their own.
+fn settings_from_files(gateway: &mut gateway::Config) -> Result<(), Misconfigured> {
+    let read = |path: &str| std::fs::read_to_string(path);
+    for deployment in &mut gateway.deployments {
+        let files = deployment.provider.files();
+        let outcome = deployment.settings.read_files(files, &read);
+        outcome.map_err(|(setting, error)| Misconfigured {
+            line: None,
+            message: format!(
+                "the file that `{setting}` of `{}` names cannot be read: {error}",
+                deployment.model_name
+            ),
+        })?;
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for deployment in &mut config.deployments {
         let provider = deployment.provider;
         deployment.settings.fill(provider.settings(), &environment);
+        let read = |path: &str| std::fs::read_to_string(path);
+        let files = deployment.settings.read_files(provider.files(), &read);
+        files.map_err(|(_setting, error)| error)?;
         if deployment.api_key.is_none() {
             let mut keys = provider.key_variables().iter();
             deployment.api_key = keys.find_map(|name| environment(name)).map(Secret::new);

@@ -31,6 +31,13 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
+    /// The token of this name, if there is one that can still be used.
+    pub(crate) fn kept(&self, name: &str) -> Option<Secret> {
+        let tokens = self.lock();
+        let (secret, until) = tokens.get(name)?;
+        (*until > Instant::now()).then(|| secret.clone())
+    }
+
     /// The token that `request` asks for: the one that is kept, or a fresh one.
     ///
     /// # Errors
@@ -43,10 +50,8 @@ impl Credentials {
         request: TokenRequest,
         deadline: Instant,
     ) -> Result<Secret, Box<Failure>> {
-        if let Some((secret, until)) = self.lock().get(&request.name)
-            && *until > Instant::now()
-        {
-            return Ok(secret.clone());
+        if let Some(token) = self.kept(&request.name) {
+            return Ok(token);
         }
         let upstream = call.shared.upstream.clone();
         let response = upstream

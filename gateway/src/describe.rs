@@ -147,7 +147,9 @@ async fn count(shared: &Shared, request: Request<Incoming>) -> Result<Json, ApiE
         other => texts(other),
     };
     let found = shared.groups.find(name);
-    let member = found.as_ref().and_then(|found| found.group.members().first());
+    let member = found
+        .as_ref()
+        .and_then(|found| found.group.members().first());
     let model = member.map_or(name, |member| &member.deployment.model);
     Ok(Json::of(&json!({
         "total_tokens": tokens::counted(bytes, 0).prompt_tokens,

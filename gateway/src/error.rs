@@ -297,7 +297,9 @@ impl ApiError {
                 ("event: error\n", body)
             }
         };
-        [kind.as_bytes(), b"data: ", &body[..], b"\n\n"].concat().into()
+        [kind.as_bytes(), b"data: ", &body[..], b"\n\n"]
+            .concat()
+            .into()
     }
 
     /// The whole answer.

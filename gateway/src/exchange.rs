@@ -11,6 +11,7 @@ use crate::{
     config::Deployment,
     error::{ApiError, ErrorClass},
     gateway::Shared,
+    media::MEDIA_BYTES_MAX,
     provider::{
         Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, passing,
     },
@@ -118,6 +119,7 @@ async fn prepare(
         }
         needs
     };
+    let mut media_left = MEDIA_BYTES_MAX;
     for need in needs {
         match need {
             Need::Token(request) => {
@@ -127,8 +129,25 @@ async fn prepare(
                     .await?;
                 fetched.token = Some(token);
             }
+            Need::TokenFrom(source) => {
+                let token = match shared.credentials.kept(&source.name()) {
+                    Some(token) => token,
+                    None => {
+                        let request = source.request().map_err(refused)?;
+                        let credentials = &shared.credentials;
+                        credentials
+                            .token(call, deployment, request, deadline)
+                            .await?
+                    }
+                };
+                fetched.token = Some(token);
+            }
             Need::Media(address) => {
-                let media = shared.media.fetch(call, &address, deadline).await?;
+                let media = shared
+                    .media
+                    .fetch(call, &address, media_left, deadline)
+                    .await?;
+                media_left = media_left.saturating_sub(media.bytes.len());
                 fetched.media.insert(address, media);
             }
         }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bus::{BusError, Log};
+use egress::EgressPolicy;
 use event::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -155,6 +156,8 @@ impl Gateway {
             address: listen,
             source,
         })?;
+        let tls = upstream::tls().map_err(StartError::Certificates)?;
+        let media = MediaClient::new(&tls, egress(&config));
         let core = Arc::new(Core {
             groups: Groups::new(&config),
             config,
@@ -162,7 +165,7 @@ impl Gateway {
             open_calls: OpenCalls::default(),
             unwritten: Unwritten::default(),
             credentials: Credentials::default(),
-            media: MediaClient,
+            media,
             metrics: Metrics::new(),
             clock,
             refused_at: AtomicI64::new(0),
@@ -178,7 +181,6 @@ impl Gateway {
         recovery.advance(&core.open_calls, &*core.log)?;
         let stop = CancellationToken::new();
         let server = TaskTracker::new();
-        let tls = upstream::tls().map_err(StartError::Certificates)?;
         let (workers, hand) = Workers::start(&core, &tls).map_err(StartError::Worker)?;
         let upkeep = keep_up(Arc::clone(&core), recovery, stop.clone());
         tasks::spawn_on(&server, upkeep);
@@ -207,6 +209,15 @@ impl Gateway {
         self.server.wait().await;
         self.workers.end().await;
         self.core.unwritten.retry(&self.core);
+    }
+}
+
+/// Where addresses that clients name may lead.
+fn egress(config: &Config) -> EgressPolicy {
+    if config.fetches_anywhere {
+        EgressPolicy::anywhere()
+    } else {
+        EgressPolicy::public()
     }
 }
 

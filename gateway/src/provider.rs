@@ -23,6 +23,7 @@ pub mod parameters;
 pub(crate) mod passing;
 pub mod sse;
 pub mod translated;
+pub mod vertex;
 
 use std::{fmt, time::Duration};
 
@@ -35,7 +36,13 @@ use self::parameters::Parameters;
 use crate::{config::Deployment, error::ErrorClass, operation::Operation};
 
 /// Every provider in this build.
-pub const ALL: &[&[&dyn Provider]] = &[openai::PRESETS, anthropic::ANTHROPIC, azure::AZURE];
+pub const ALL: &[&[&dyn Provider]] = &[
+    openai::PRESETS,
+    anthropic::ANTHROPIC,
+    azure::AZURE,
+    gemini::GEMINI,
+    vertex::VERTEX,
+];
 
 /// An upstream and its dialect.
 pub trait Provider: Sync {
@@ -50,6 +57,11 @@ pub trait Provider: Sync {
 
     /// What a deployment may set beyond address and key.
     fn settings(&self) -> &'static [Setting] {
+        &[]
+    }
+
+    /// Those of its settings that may be the path of the file that has them.
+    fn files(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -114,12 +126,27 @@ pub struct Setting {
 }
 
 /// What has to be fetched before a request can be sent.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Need {
     /// A token that stands for the deployment's credentials.
     Token(Box<TokenRequest>),
+    /// The same, where it costs something to say how it is asked for.
+    TokenFrom(Box<dyn TokenSource>),
     /// What stands at an address in the request, an image mostly.
     Media(String),
+}
+
+/// Says how a token is asked for, when there is none that can still be used.
+pub trait TokenSource: fmt::Debug + Send + Sync {
+    /// As [`TokenRequest::name`].
+    fn name(&self) -> String;
+
+    /// The request.
+    ///
+    /// # Errors
+    ///
+    /// If the credentials are none.
+    fn request(&self) -> Result<TokenRequest, ProviderError>;
 }
 
 /// How a token is asked for.

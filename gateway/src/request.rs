@@ -19,12 +19,12 @@ use http::HeaderMap;
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
 
+use self::names::OURS;
 pub(crate) use self::{
     arrived::{Arrived, Place},
     form::Form,
     passed::Passed,
 };
-use self::names::OURS;
 pub use self::{error::RequestError, metadata::ClientMetadata, upstream::UsageOption};
 use crate::{config::Lists, operation::Operation};
 
@@ -196,11 +196,6 @@ impl ClientRequest {
     /// The form that it came as.
     pub(crate) const fn form(&self) -> Option<&Form> {
         self.form.as_ref()
-    }
-
-    /// The text of a field, if it is text.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
-        serde_json::from_slice(self.value(name)?).ok()
     }
 
     /// The body as it came.

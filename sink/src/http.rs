@@ -3,13 +3,14 @@
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use egress::{EgressError, EgressPolicy};
 use event::Secret;
-use reqwest::redirect;
-
-use crate::{
-    SinkError, SinkErrorKind,
-    egress::{EgressError, EgressPolicy, VettingResolver},
+use reqwest::{
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect,
 };
+
+use crate::{SinkError, SinkErrorKind};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -209,7 +210,7 @@ impl HttpClient {
     /// If they may not.
     pub fn check(&self, endpoint: &Endpoint) -> Result<(), SinkError> {
         self.policy
-            .check(endpoint)
+            .check(endpoint.host(), endpoint.is_https())
             .map_err(|error| forbidden(&error))
     }
 
@@ -271,6 +272,23 @@ impl HttpClient {
                 body: body.freeze(),
             }),
         }
+    }
+}
+
+/// Resolves names for one scheme, and only to addresses that are allowed.
+#[derive(Clone, Debug)]
+struct VettingResolver {
+    policy: EgressPolicy,
+    https: bool,
+}
+
+impl Resolve for VettingResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let Self { policy, https } = self.clone();
+        Box::pin(async move {
+            let found = policy.resolve(name.as_str(), https).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 

@@ -9,11 +9,12 @@
 mod batch;
 mod clock;
 mod contract;
-pub mod egress;
 mod error;
 pub mod http;
 mod registration;
 pub mod setting;
+
+pub use ::egress;
 
 pub use crate::{
     batch::{Batch, BatchLimits, Item},

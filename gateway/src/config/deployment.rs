@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 
 use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
 use super::{
-    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, read, unknown,
+    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, read,
+    unknown,
 };
 use crate::provider::{self, Provider};
 

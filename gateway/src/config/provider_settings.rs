@@ -28,6 +28,26 @@ impl Settings {
         }
     }
 
+    /// Reads the files whose paths stand in the settings `names`; a setting that is JSON is none.
+    ///
+    /// # Errors
+    ///
+    /// The setting whose file cannot be read, and why.
+    pub fn read_files(
+        &mut self,
+        names: &[&'static str],
+        read: &dyn Fn(&str) -> std::io::Result<String>,
+    ) -> Result<(), (&'static str, std::io::Error)> {
+        for name in names {
+            if let Some(Value::String(text)) = self.0.get_mut(name)
+                && !text.trim_start().starts_with('{')
+            {
+                *text = read(text).map_err(|error| (*name, error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// A setting that is text, or a number as text.
     #[must_use]
     pub fn text(&self, key: &str) -> Option<String> {

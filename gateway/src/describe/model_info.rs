@@ -47,10 +47,19 @@ fn deployment(deployment: &Deployment) -> Value {
         ("api_version", json!(deployment.api_version)),
         ("rpm", json!(deployment.rpm)),
         ("tpm", json!(deployment.tpm)),
-        ("max_parallel_requests", json!(deployment.max_parallel_requests)),
+        (
+            "max_parallel_requests",
+            json!(deployment.max_parallel_requests),
+        ),
         ("num_retries", json!(deployment.retries_max)),
-        ("timeout", json!(deployment.timeout.map(|time| time.as_secs()))),
-        ("stream_timeout", json!(deployment.stream_timeout.map(|time| time.as_secs()))),
+        (
+            "timeout",
+            json!(deployment.timeout.map(|time| time.as_secs())),
+        ),
+        (
+            "stream_timeout",
+            json!(deployment.stream_timeout.map(|time| time.as_secs())),
+        ),
     ];
     if let Some(params) = params.as_object_mut() {
         for (name, value) in optional.into_iter().filter(|(_, value)| !value.is_null()) {

@@ -31,7 +31,11 @@ fn len(bytes: &[u8]) -> u64 {
 
 fn big(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
     let bytes = bytes.get(at..at.checked_add(count)?)?;
-    Some(bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    Some(
+        bytes
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    )
 }
 
 fn little(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
@@ -115,7 +119,9 @@ fn inside<'a>(file: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
 
 /// The frames that the first one counts, or the size over the first frame's bit rate.
 fn mp3(file: &[u8]) -> Option<u64> {
-    const KBITS_1: [u64; 15] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+    const KBITS_1: [u64; 15] = [
+        0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320,
+    ];
     const KBITS_2: [u64; 15] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160];
     let start = match file {
         [b'I', b'D', b'3', ..] => {
@@ -205,7 +211,12 @@ mod tests {
         for end in 0..60 {
             assert!(millis(&whole[..end]).is_some(), "cut at {end}");
         }
-        for start in ["fLaC", "OggS", "\0\0\0\0ftyp", "ID3\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}"] {
+        for start in [
+            "fLaC",
+            "OggS",
+            "\0\0\0\0ftyp",
+            "ID3\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}\u{7f}",
+        ] {
             assert!(millis(start.as_bytes()).is_some(), "{start}");
         }
     }

@@ -62,7 +62,9 @@ impl Reader for Along {
         };
         let kind = headers.get(header::CONTENT_TYPE);
         let is_text = kind.is_none_or(|kind| {
-            ["application/json", "text/"].iter().any(|text| is(kind, text))
+            ["application/json", "text/"]
+                .iter()
+                .any(|text| is(kind, text))
         });
         // What is no text is passed on without being held: it may be large.
         answer::is_event_stream(headers) || !is_text

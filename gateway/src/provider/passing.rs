@@ -105,7 +105,9 @@ fn join(base: &str, path: &str) -> String {
         // The path's own version holds: `v1beta` where the address says `v1`.
         (true, true) => {
             let home = base.strip_suffix(last).unwrap_or(base);
-            format!("{home}{first}/{rest}").trim_end_matches('/').to_owned()
+            format!("{home}{first}/{rest}")
+                .trim_end_matches('/')
+                .to_owned()
         }
         _ => format!("{base}/{path}"),
     }
@@ -121,7 +123,11 @@ mod tests {
             ("https://h/v1", "v1/files", "https://h/v1/files"),
             ("https://h/v1", "files", "https://h/v1/files"),
             ("https://h", "v1/messages", "https://h/v1/messages"),
-            ("https://h/v1", "v1beta/models/m:x", "https://h/v1beta/models/m:x"),
+            (
+                "https://h/v1",
+                "v1beta/models/m:x",
+                "https://h/v1beta/models/m:x",
+            ),
             ("https://h/tenant/v1/", "v1", "https://h/tenant/v1"),
             ("https://h/vault", "v1/x", "https://h/vault/v1/x"),
         ] {

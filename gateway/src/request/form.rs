@@ -138,7 +138,14 @@ impl Form {
     pub(crate) fn rewritten(&self, model: &str, dropped: &[String]) -> Bytes {
         let mut out = BytesMut::with_capacity(self.body.len() + 512);
         let mut put = |head: &[u8], value: &[u8]| {
-            for piece in [b"--", self.boundary.as_bytes(), b"\r\n", head, b"\r\n\r\n", value] {
+            for piece in [
+                b"--",
+                self.boundary.as_bytes(),
+                b"\r\n",
+                head,
+                b"\r\n\r\n",
+                value,
+            ] {
                 out.put_slice(piece);
             }
             out.put_slice(b"\r\n");
@@ -151,7 +158,10 @@ impl Form {
             let name = part.name.trim_end_matches("[]");
             let stays = name == "model" || OURS.contains(&name);
             if !stays && !dropped.iter().any(|out| out == name) {
-                put(&self.body[part.head.clone()], &self.body[part.value.clone()]);
+                put(
+                    &self.body[part.head.clone()],
+                    &self.body[part.value.clone()],
+                );
             }
         }
         for piece in [b"--", self.boundary.as_bytes(), b"--\r\n"] {
@@ -313,7 +323,13 @@ mod tests {
 
     #[test]
     fn what_is_no_form_is_refused() {
-        for body in ["", "--b b", "--b b\nx\n", "--b b\nx: y\n\nvalue\n--b b--", "--b b\n\n\n\n"] {
+        for body in [
+            "",
+            "--b b",
+            "--b b\nx\n",
+            "--b b\nx: y\n\nvalue\n--b b--",
+            "--b b\n\n\n\n",
+        ] {
             assert!(form(body).is_err(), "{body:?}");
         }
         for end in 0..WHOLE.len() - 4 {

@@ -215,10 +215,21 @@ mod tests {
 
     #[test]
     fn a_path_that_leads_elsewhere_is_refused() {
-        for path in ["../x", "a/../../b", "a/%2e%2E/b", "a/..%2fb", "/x", "a/..\\b", "a\u{1}"] {
+        for path in [
+            "../x",
+            "a/../../b",
+            "a/%2e%2E/b",
+            "a/..%2fb",
+            "/x",
+            "a/..\\b",
+            "a\u{1}",
+        ] {
             assert!(check(path).is_err(), "{path}");
         }
-        for path in ["v1/files/f-1/content", "v1beta/models/gemini-2.0:generateContent"] {
+        for path in [
+            "v1/files/f-1/content",
+            "v1beta/models/gemini-2.0:generateContent",
+        ] {
             assert!(check(path).is_ok(), "{path}");
         }
     }
@@ -228,24 +239,45 @@ mod tests {
         let named = |path: &str| in_path(path);
         let gemini = "v1beta/models/gemini-2.0-flash:streamGenerateContent";
         assert_eq!(named(gemini).as_deref(), Some("gemini-2.0-flash"));
-        assert_eq!(named("deployments/d/chat/completions").as_deref(), Some("d"));
+        assert_eq!(
+            named("deployments/d/chat/completions").as_deref(),
+            Some("d")
+        );
         assert_eq!(named("v1/models"), None);
-        assert_eq!(in_query(Some("a=1&model=x%2Fy"), "model").as_deref(), Some("x/y"));
+        assert_eq!(
+            in_query(Some("a=1&model=x%2Fy"), "model").as_deref(),
+            Some("x/y")
+        );
     }
 
     #[test]
     fn credentials_stay_here() {
         let mut headers = HeaderMap::new();
-        for name in ["authorization", "x-api-key", "x-goog-api-key", "cookie", "host", "te"] {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "x-goog-api-key",
+            "cookie",
+            "host",
+            "te",
+        ] {
             headers.insert(name, http::HeaderValue::from_static("v"));
         }
-        for name in ["x-litellm-tags", "x-custom", "content-type", "anthropic-beta"] {
+        for name in [
+            "x-litellm-tags",
+            "x-custom",
+            "content-type",
+            "anthropic-beta",
+        ] {
             headers.insert(name, http::HeaderValue::from_static("v"));
         }
         let sent = sent(&headers);
         let mut names: Vec<&str> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["anthropic-beta", "content-type", "x-custom"]);
-        assert_eq!(without("key=sk&alt=sse", |name| OURS.contains(&name)), "alt=sse");
+        assert_eq!(
+            without("key=sk&alt=sse", |name| OURS.contains(&name)),
+            "alt=sse"
+        );
     }
 }

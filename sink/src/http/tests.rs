@@ -188,3 +188,30 @@ async fn a_name_that_is_allowed_is_reached() {
         .unwrap();
     assert!(asked.join().unwrap().contains("host: localhost:"));
 }
+
+#[test]
+fn an_address_in_a_url_is_seen_in_every_spelling() {
+    let policy = EgressPolicy::default();
+    for url in [
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0177.0.0.1/",
+        "https://127.0.0.1./",
+        "https://%31%32%37.0.0.1/",
+        "https://１２７.0.0.1/",
+        "https://[::1]/",
+        "https://[0:0:0:0:0:0:0:1]/",
+        "https://[::ffff:7f00:1]/",
+        "https://[::ffff:127.0.0.1]:8443/",
+    ] {
+        let endpoint = Endpoint::parse(url).unwrap();
+        let error = policy.check(endpoint.host(), true).unwrap_err();
+        assert!(
+            error.to_string().contains("which is loopback"),
+            "{url}: {error}"
+        );
+        assert!(error.to_string().contains("egress.allow"), "{url}: {error}");
+    }
+}

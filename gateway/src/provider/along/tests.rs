@@ -15,19 +15,37 @@ fn message() -> String {
     let tool = json!({"type": "tool_use", "id": "t", "name": "f", "input": {}});
     [
         event("message_start", &start),
-        event("content_block_start", &json!({"type": "content_block_start", "index": 0,
-            "content_block": {"type": "text", "text": ""}})),
+        event(
+            "content_block_start",
+            &json!({"type": "content_block_start", "index": 0,
+            "content_block": {"type": "text", "text": ""}}),
+        ),
         event("ping", &json!({"type": "ping"})),
-        event("content_block_delta", &json!({"type": "content_block_delta", "index": 0,
-            "delta": {"type": "text_delta", "text": "Hi ☕"}})),
-        event("content_block_start", &json!({"type": "content_block_start", "index": 1,
-            "content_block": tool})),
-        event("content_block_delta", &json!({"type": "content_block_delta", "index": 1,
-            "delta": {"type": "input_json_delta", "partial_json": "{\"a\":"}})),
-        event("content_block_delta", &json!({"type": "content_block_delta", "index": 1,
-            "delta": {"type": "input_json_delta", "partial_json": "1}"}})),
-        event("message_delta", &json!({"type": "message_delta",
-            "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 7}})),
+        event(
+            "content_block_delta",
+            &json!({"type": "content_block_delta", "index": 0,
+            "delta": {"type": "text_delta", "text": "Hi ☕"}}),
+        ),
+        event(
+            "content_block_start",
+            &json!({"type": "content_block_start", "index": 1,
+            "content_block": tool}),
+        ),
+        event(
+            "content_block_delta",
+            &json!({"type": "content_block_delta", "index": 1,
+            "delta": {"type": "input_json_delta", "partial_json": "{\"a\":"}}),
+        ),
+        event(
+            "content_block_delta",
+            &json!({"type": "content_block_delta", "index": 1,
+            "delta": {"type": "input_json_delta", "partial_json": "1}"}}),
+        ),
+        event(
+            "message_delta",
+            &json!({"type": "message_delta",
+            "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 7}}),
+        ),
         event("message_stop", &json!({"type": "message_stop"})),
     ]
     .concat()
@@ -41,10 +59,16 @@ fn response(kind: &str) -> String {
             "output_tokens": 5, "output_tokens_details": {"reasoning_tokens": 2},
             "total_tokens": 25}});
     [
-        event("response.created", &json!({"type": "response.created",
-            "response": {"id": "resp_1", "model": "gpt-x", "usage": null, "error": null}})),
-        event("response.output_text.delta", &json!({"type": "response.output_text.delta",
-            "delta": "Hello"})),
+        event(
+            "response.created",
+            &json!({"type": "response.created",
+            "response": {"id": "resp_1", "model": "gpt-x", "usage": null, "error": null}}),
+        ),
+        event(
+            "response.output_text.delta",
+            &json!({"type": "response.output_text.delta",
+            "delta": "Hello"}),
+        ),
         event(kind, &json!({"type": kind, "response": whole})),
     ]
     .concat()
@@ -124,7 +148,10 @@ fn errors_in_streams_are_errors() {
     let anthropic = json!({"type": "error",
         "error": {"type": "overloaded_error", "message": "Overloaded"}});
     let openai = json!({"type": "error", "code": "server_error", "message": "Overloaded"});
-    for (operation, said) in [(Operation::Messages, anthropic), (Operation::Responses, openai)] {
+    for (operation, said) in [
+        (Operation::Messages, anthropic),
+        (Operation::Responses, openai),
+    ] {
         let (_, told) = read_in(operation, &event("error", &said), 5);
         assert_eq!(told.error.unwrap().message, "Overloaded");
     }

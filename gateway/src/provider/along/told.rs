@@ -168,7 +168,8 @@ impl Told {
     fn lay(&mut self, report: &RawValue) {
         let report: Option<Map<String, Value>> = serde_json::from_str(report.get()).ok();
         let set = report.into_iter().flatten();
-        self.report.extend(set.filter(|(_, value)| !value.is_null()));
+        self.report
+            .extend(set.filter(|(_, value)| !value.is_null()));
     }
 
     fn read_report(&self) -> Option<Usage> {

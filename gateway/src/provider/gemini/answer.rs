@@ -263,7 +263,6 @@ pub(super) fn logprobs(candidate: &Value) -> Option<Value> {
         json!({
             "token": text(token, "token").unwrap_or_default(),
             "logprob": token.get("logProbability"),
-            "bytes": text(token, "token").map(str::as_bytes),
         })
     };
     let chosen = list(result, "chosenCandidates").iter().enumerate();

@@ -1,17 +1,17 @@
-//! Where sinks may connect to: the public internet, and what the operator has opened.
+//! Where URLs of users may lead: the public internet, and what the operator has opened.
 //!
-//! A user may point a sink at any URL, and the collector stands inside the network. Without a policy
-//! a URL is a way to whatever the collector can reach: the cloud's metadata service, a database, a
-//! neighbour's admin page. So an address is checked before a connection is made to it, and the
-//! connection is made to the address that was checked: a name that resolves differently the second
-//! time (DNS rebinding) gains nothing.
+//! A user may point a sink at any URL, or name any image in a request, and the collector and the
+//! gateway stand inside the network. Without a policy a URL is a way to whatever they can reach:
+//! the cloud's metadata service, a database, a neighbour's admin page. So an address is checked
+//! before a connection is made to it, and the connection is made to the address that was checked: a
+//! name that resolves differently the second time (DNS rebinding) gains nothing.
 
-use std::net::IpAddr;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::Deserialize;
-
-use crate::http::Endpoint;
 
 mod address;
 
@@ -74,6 +74,18 @@ pub enum EgressError {
     Metadata(String),
 }
 
+/// Why a name leads nowhere.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResolveError {
+    /// DNS does not know it.
+    #[error("the host's address could not be found")]
+    Unknown(#[source] io::Error),
+    /// It leads where it may not.
+    #[error("the host's address is not allowed")]
+    Forbidden(#[from] EgressError),
+}
+
 /// Names of metadata services, whatever they resolve to.
 const METADATA_NAMES: &[&str] = &[
     "instance-data",
@@ -122,15 +134,38 @@ impl EgressPolicy {
         }
     }
 
-    /// Checks what can be known of `endpoint` without asking DNS.
+    /// The public internet, also over plain `http`: for what users name in requests.
+    #[must_use]
+    pub fn public() -> Self {
+        Self {
+            allow_http: true,
+            ..Self::default()
+        }
+    }
+
+    /// Everything but the metadata services of clouds.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        let networks = ["0.0.0.0/0", "::/0"];
+        Self {
+            networks: networks
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .collect(),
+            names: Vec::new(),
+            allow_http: true,
+        }
+    }
+
+    /// Checks what can be known of `host`, a name or an address, without asking DNS.
     ///
     /// # Errors
     ///
-    /// If it is not allowed, whatever its host resolves to.
-    pub fn check(&self, endpoint: &Endpoint) -> Result<(), EgressError> {
-        let host = normal(endpoint.host());
+    /// If it is not allowed, whatever it resolves to.
+    pub fn check(&self, host: &str, https: bool) -> Result<(), EgressError> {
+        let host = normal(host);
         if let Ok(address) = host.trim_start_matches('[').trim_end_matches(']').parse() {
-            return self.vet(&host, &[address], endpoint.is_https());
+            return self.vet(&host, &[address], https);
         }
         if METADATA_NAMES.contains(&host.as_str()) {
             return Err(EgressError::Metadata(host));
@@ -138,11 +173,26 @@ impl EgressPolicy {
         // Without networks in the list, no answer of DNS can make plain HTTP allowed.
         let may_be_plain =
             self.allow_http || self.names.contains(&host) || !self.networks.is_empty();
-        if endpoint.is_https() || may_be_plain {
+        if https || may_be_plain {
             Ok(())
         } else {
             Err(EgressError::PlainHttp(host))
         }
+    }
+
+    /// Asks DNS where `host` is, and whether connections may go there. The port of each address
+    /// is 0.
+    ///
+    /// # Errors
+    ///
+    /// If nobody knows the name, or it leads where it may not.
+    pub async fn resolve(&self, host: &str, https: bool) -> Result<Vec<SocketAddr>, ResolveError> {
+        let host = normal(host);
+        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
+        let found: Vec<_> = found.map_err(ResolveError::Unknown)?.collect();
+        let addresses: Vec<_> = found.iter().map(|address| address.ip()).collect();
+        self.vet(&host, &addresses, https)?;
+        Ok(found)
     }
 
     /// Checks where `host` really is. One address that is not allowed is enough: nobody can say
@@ -174,26 +224,6 @@ impl EgressPolicy {
             }
         }
         Ok(())
-    }
-}
-
-/// Resolves names for one scheme, and only to addresses that are allowed.
-#[derive(Clone, Debug)]
-pub(crate) struct VettingResolver {
-    pub(crate) policy: EgressPolicy,
-    pub(crate) https: bool,
-}
-
-impl Resolve for VettingResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let Self { policy, https } = self.clone();
-        Box::pin(async move {
-            let host = normal(name.as_str());
-            let found: Vec<_> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let addresses: Vec<_> = found.iter().map(|address| address.ip()).collect();
-            policy.vet(&host, &addresses, https)?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
     }
 }
 
