@@ -28,7 +28,11 @@ pub(crate) const SOURCES: [Kind; 2] = [Kind::File, Kind::Url];
 pub(crate) fn usage(payload: &StandardLoggingPayload) -> Usage {
     let reported: Option<Usage> = payload.metadata.usage_object.read();
     reported
-        .filter(|usage| usage.total_tokens > 0 || usage.prompt_tokens > 0)
+        .filter(|usage| {
+            let tokens = usage.total_tokens > 0 || usage.prompt_tokens > 0;
+            // Without tokens it tells of something else: seconds of audio, characters, searches.
+            tokens || payload.total_tokens == 0
+        })
         .unwrap_or_else(|| Usage {
             prompt_tokens: payload.prompt_tokens,
             completion_tokens: payload.completion_tokens,

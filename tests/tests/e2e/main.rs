@@ -14,3 +14,5 @@ mod readme;
 mod reprice;
 mod secrets;
 mod shutdown;
+mod stored;
+mod surfaces;
