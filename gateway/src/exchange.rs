@@ -13,8 +13,9 @@ use crate::{
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
     provider::{
-        Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, passing,
+        Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, bridge, passing,
     },
+    request::ClientRequest,
     upstream::{self, Failure, ReadError},
 };
 
@@ -49,7 +50,7 @@ pub(crate) async fn ask(
     deadline: Instant,
 ) -> Result<Answered, Box<Failure>> {
     let shared = Arc::clone(&call.shared);
-    let prepared = prepare(call, &shared, deployment, deadline).await?;
+    let prepared = prepare(call, deployment, deadline).await?;
     let mut prepared = Box::new(prepared);
     loop {
         let Prepared {
@@ -96,22 +97,41 @@ pub(crate) async fn ask(
     }
 }
 
-/// Fetches what the request needs, and says it in the provider's dialect.
+/// Says the request in the provider's dialect: as it is, as a chat, or as it is passed on.
 async fn prepare(
     call: &mut Call,
-    shared: &Shared,
     deployment: &Deployment,
     deadline: Instant,
 ) -> Result<Prepared, Box<Failure>> {
+    let refused = |error: ProviderError| refused(deployment, &error);
+    let request = call.request().ok_or_else(Failure::ended_already)?;
+    if let Some(passed) = &request.passed {
+        return passing::prepare(deployment, request, passed).map_err(refused);
+    }
+    let operation = request.operation;
+    let chat = bridge::chat(deployment, request).map_err(refused)?;
+    let prepared = fetch_and_say(call, deployment, deadline, chat.as_ref()).await?;
+    Ok(match chat {
+        Some(_chat) => bridge::bridged(prepared, operation),
+        None => prepared,
+    })
+}
+
+/// Fetches what the request needs, and says it in the provider's dialect; `chat` in its place.
+async fn fetch_and_say(
+    call: &mut Call,
+    deployment: &Deployment,
+    deadline: Instant,
+    chat: Option<&ClientRequest>,
+) -> Result<Prepared, Box<Failure>> {
+    let shared = Arc::clone(&call.shared);
     let refused = |error: ProviderError| refused(deployment, &error);
     let now = (shared.clock)();
     let drops = shared.config.drop_params;
     let mut fetched = crate::provider::Fetched::default();
     let needs = {
         let request = call.request().ok_or_else(Failure::ended_already)?;
-        if let Some(passed) = &request.passed {
-            return passing::prepare(deployment, request, passed).map_err(refused);
-        }
+        let request = chat.unwrap_or(request);
         let ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
         let needs = deployment.provider.needs(&ask).map_err(refused)?;
         if needs.is_empty() {
@@ -153,6 +173,7 @@ async fn prepare(
         }
     }
     let request = call.request().ok_or_else(Failure::ended_already)?;
+    let request = chat.unwrap_or(request);
     let mut ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
     ask.fetched = fetched;
     deployment.provider.prepare(&ask).map_err(refused)

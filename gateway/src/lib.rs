@@ -36,6 +36,7 @@ mod stamp;
 mod tasks;
 mod tokens;
 mod turn;
+mod unasked;
 mod unstalled;
 mod unwritten;
 mod upstream;

@@ -1,8 +1,7 @@
 //! The life of one call, top to bottom: the file to read first.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use event::{Outcome, Timestamp};
 use http::{HeaderMap, HeaderValue, Response, header, request};
 use hyper::body::Incoming;
@@ -18,14 +17,14 @@ use crate::{
     error::{ApiError, ErrorClass},
     exchange::Answered,
     gateway::Shared,
-    mock,
     operation::{Dialect, Operation},
-    provider::{Observed, Whole, chunks, openai, sse::OpenAiStream},
+    provider::{Observed, Whole, chunks},
     relay::{Relay, Source},
     report,
     request::{Arrived, ClientRequest, Place},
     routing::Found,
     stamp::{CALL_ID, COST, Stamp},
+    unasked,
     upstream::{self, Failure, ReadError},
 };
 
@@ -78,8 +77,8 @@ async fn begun(call: &Call) -> Result<(), ApiError> {
 
 /// Has the provider, or the configuration, answer an admitted call.
 async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Response<AnswerBody> {
-    if let Some(text) = mock_text(&mut call) {
-        return mocked(call, &text, &stamp).await;
+    if let Some(answer) = unasked::answer(&mut call) {
+        return unasked::give(call, answer, &stamp).await;
     }
     let asked = attempts::run(&mut call, found, first).await;
     let stamp = stamp.updated(&mut call);
@@ -112,7 +111,7 @@ async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<An
             if streams && operation.is_some_and(Operation::is_chat) {
                 let now = (call.shared.clock)();
                 let chunks = chunks::of_whole(&body, now, true);
-                return streamed(call, [chunks].into(), &headers, stamp);
+                return unasked::streamed(call, [chunks].into(), &headers, stamp);
             }
             let first_token = Some((call.shared.clock)());
             let json = HeaderValue::from_static("application/json");
@@ -129,22 +128,8 @@ async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<An
     }
 }
 
-/// Gives the client as a stream what is there as a whole.
-fn streamed(
-    mut call: Call,
-    chunks: VecDeque<Bytes>,
-    headers: &HeaderMap,
-    stamp: &Stamp,
-) -> Response<AnswerBody> {
-    let reader = OpenAiStream::new(!call.wants_usage());
-    let idle_max = call.shared.config.settings.upstream_timeout;
-    let source = Source::Mock(chunks);
-    let relay = Relay::new(call, source, Box::new(reader), headers.clone(), idle_max);
-    stamp.on(answer::stream(http::StatusCode::OK, relay, None), headers)
-}
-
 /// Writes the event of an answer that came whole, and only then lets the client have it.
-async fn complete(
+pub(crate) async fn complete(
     mut call: Call,
     observed: Observed,
     first_token: Option<Timestamp>,
@@ -166,36 +151,6 @@ async fn complete(
     let cost = call.cost(&ending);
     answer::set(response.headers_mut(), COST, &cost.unwrap_or_default());
     finish(call, ending, response).await
-}
-
-async fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBody> {
-    let Some(open) = call.open() else {
-        return answer::error(&internal());
-    };
-    let Some(request) = &open.draft.request else {
-        return answer::error(&internal());
-    };
-    let stream = request.stream;
-    let mock = mock::Mock::new(text, &open.draft.call_id, request, open.draft.start);
-    let headers = HeaderMap::new();
-    if stream {
-        return streamed(call, mock.chunks(), &headers, stamp);
-    }
-    let body = mock.whole();
-    let observed = openai::whole(&body);
-    let json = Some(HeaderValue::from_static("application/json"));
-    let response = stamp.on(answer::whole(body, json), &headers);
-    complete(call, observed, None, headers, response).await
-}
-
-fn mock_text(call: &mut Call) -> Option<String> {
-    let open = call.open()?;
-    let own = open
-        .draft
-        .request
-        .as_ref()
-        .and_then(|request| request.mock_response.clone());
-    own.or_else(|| open.deployment.mock_response.clone())
 }
 
 /// Writes the event; the client gets `response` only if that worked.
@@ -311,13 +266,13 @@ fn refuse(call_id: &str, dialect: Dialect, error: &ApiError) -> Response<AnswerB
     response
 }
 
-fn internal() -> ApiError {
+pub(crate) fn internal() -> ApiError {
     ApiError::new(ErrorClass::InternalServer, "this call has ended already")
 }
 
 impl Call {
     /// Whether the client is to get the stream's usage chunk.
-    fn wants_usage(&mut self) -> bool {
+    pub(crate) fn wants_usage(&mut self) -> bool {
         let always = self.shared.config.always_include_usage;
         always || self.request().is_some_and(|request| request.include_usage)
     }

@@ -13,6 +13,7 @@ pub mod along;
 pub mod anthropic;
 mod ask;
 pub mod azure;
+pub(crate) mod bridge;
 pub mod chunks;
 pub mod completion;
 pub mod content;

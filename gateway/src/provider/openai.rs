@@ -122,6 +122,9 @@ struct Preset {
     keys: &'static [&'static str],
 }
 
+/// Those among [`PRESETS`] that have the Responses API.
+const WITH_RESPONSES: &[&str] = &["hosted_vllm", "openai", "xai"];
+
 /// Those among [`PRESETS`] that refuse `stream_options`.
 const WITHOUT_USAGE_OPTION: &[&str] = &["mistral"];
 
@@ -149,7 +152,11 @@ impl Provider for Preset {
     }
 
     fn serves(&self, operation: Operation) -> bool {
-        !matches!(operation, Operation::Messages | Operation::CountTokens)
+        match operation {
+            Operation::Messages | Operation::CountTokens => false,
+            Operation::Responses => WITH_RESPONSES.contains(&self.name),
+            _ => true,
+        }
     }
 
     fn parameters(&self, _operation: Operation, _model: &str) -> Parameters {

@@ -81,6 +81,24 @@ impl ClientRequest {
         }
     }
 
+    /// The same request said as a chat by `body`.
+    ///
+    /// # Errors
+    ///
+    /// If that is none.
+    pub(crate) fn as_chat(&self, body: Bytes) -> Result<Self, RequestError> {
+        // Kept apart by the request itself already.
+        let content_bytes_max = 0;
+        let model = Some(self.model.clone());
+        let chat = Self::understand(Operation::Chat, body, content_bytes_max, model)?;
+        Ok(Self {
+            drop_params: self.drop_params,
+            dropped: self.dropped.clone(),
+            allowed: self.allowed.clone(),
+            ..chat
+        })
+    }
+
     /// Takes what the headers say where the body says nothing.
     fn add(&mut self, headers: &HeaderMap) {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
