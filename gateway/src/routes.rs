@@ -197,80 +197,100 @@ pub(crate) fn decoded(part: &str) -> String {
 mod tests {
     use super::*;
 
-    fn found(path: &str, method: Method) -> Option<(&'static str, Option<String>, Option<String>)> {
-        let found = find(path, &method).ok()?;
-        Some((found.route.pattern, found.model, found.rest))
-    }
+    /// Path, method, and what they lead to: the pattern, the model, the rest.
+    const LEADS: &[(&str, Method, &str, Option<&str>, Option<&str>)] = &[
+        (
+            "/v1/chat/completions",
+            Method::POST,
+            "/v1/chat/completions",
+            None,
+            None,
+        ),
+        (
+            "/v1/chat/completions/",
+            Method::POST,
+            "/v1/chat/completions",
+            None,
+            None,
+        ),
+        (
+            "/openai/deployments/gpt%2F4/chat/completions",
+            Method::POST,
+            "/openai/deployments/{model}/chat/completions",
+            Some("gpt/4"),
+            None,
+        ),
+        (
+            "/engines/m/audio/speech",
+            Method::POST,
+            "/engines/{model}/audio/speech",
+            Some("m"),
+            None,
+        ),
+        (
+            "/v1/models/a/b",
+            Method::GET,
+            "/v1/models/{*}",
+            None,
+            Some("a/b"),
+        ),
+        (
+            "/v1/responses/resp_1",
+            Method::GET,
+            "/v1/responses/{id}",
+            None,
+            None,
+        ),
+        (
+            "/files/f/content",
+            Method::GET,
+            "/files/{id}/content",
+            None,
+            None,
+        ),
+        (
+            "/v1/threads/runs",
+            Method::POST,
+            "/v1/threads/runs",
+            None,
+            None,
+        ),
+        (
+            "/v1/threads/t/runs/r",
+            Method::GET,
+            "/v1/threads/{id}/{*}",
+            None,
+            Some("runs/r"),
+        ),
+        (
+            "/anthropic/v1/x",
+            Method::POST,
+            "/anthropic/{*}",
+            None,
+            Some("v1/x"),
+        ),
+    ];
 
     #[test]
     fn paths_lead_where_clients_expect() {
-        let (post, get) = (Method::POST, Method::GET);
-        let some = |text: &str| Some(text.to_owned());
-        for (path, method, wanted) in [
-            (
-                "/v1/chat/completions",
-                &post,
-                ("/v1/chat/completions", None, None),
-            ),
-            (
-                "/v1/chat/completions/",
-                &post,
-                ("/v1/chat/completions", None, None),
-            ),
-            (
-                "/openai/deployments/gpt%2F4/chat/completions",
-                &post,
-                (
-                    "/openai/deployments/{model}/chat/completions",
-                    some("gpt/4"),
-                    None,
-                ),
-            ),
-            (
-                "/engines/m/audio/speech",
-                &post,
-                ("/engines/{model}/audio/speech", some("m"), None),
-            ),
-            (
-                "/v1/models/openai/gpt-4o",
-                &get,
-                ("/v1/models/{*}", None, some("openai/gpt-4o")),
-            ),
-            (
-                "/v1/responses/resp_1",
-                &get,
-                ("/v1/responses/{id}", None, None),
-            ),
-            (
-                "/files/f/content",
-                &get,
-                ("/files/{id}/content", None, None),
-            ),
-            ("/v1/threads/runs", &post, ("/v1/threads/runs", None, None)),
-            (
-                "/v1/threads/t/runs/r/steps",
-                &get,
-                ("/v1/threads/{id}/{*}", None, some("runs/r/steps")),
-            ),
-            (
-                "/anthropic/v1/messages",
-                &post,
-                ("/anthropic/{*}", None, some("v1/messages")),
-            ),
-        ] {
-            let wanted = Some(wanted);
-            assert_eq!(found(path, method.clone()), wanted, "{path}");
+        for (path, method, pattern, model, rest) in LEADS {
+            let found = find(path, method).unwrap();
+            let captured = (found.model.as_deref(), found.rest.as_deref());
+            assert_eq!(
+                (found.route.pattern, captured),
+                (*pattern, (*model, *rest)),
+                "{path}"
+            );
         }
-        assert_eq!(find("/nowhere", &get).unwrap_err(), Unmatched::Path);
-        assert_eq!(find("/anthropic/", &get).unwrap_err(), Unmatched::Path);
-        assert_eq!(
-            find("/v1/responses//cancel", &post).unwrap_err(),
-            Unmatched::Path
-        );
-        assert!(matches!(
-            find("/v1/chat/completions", &get),
-            Err(Unmatched::Method(_))
-        ));
+        for (path, method) in [
+            ("/nowhere", Method::GET),
+            ("/anthropic/", Method::GET),
+            ("/v1/responses//cancel", Method::POST),
+        ] {
+            assert_eq!(find(path, &method).unwrap_err(), Unmatched::Path, "{path}");
+        }
+        let other = find("/v1/chat/completions", &Method::GET);
+        assert!(matches!(other, Err(Unmatched::Method(_))));
     }
 
     #[test]

@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(millis(&wav_of(3, u32::MAX)), Some(3000));
         let mut flac = b"fLaC\0\0\0\x22".to_vec();
         flac.extend([0; 10]);
-        flac.extend((44_100_u64 << 44 | 44_100 * 5).to_be_bytes());
+        flac.extend(((44_100_u64 << 44) | (44_100 * 5)).to_be_bytes());
         assert_eq!(millis(&flac), Some(5000));
         let mut movie = b"\0\0\0\x10ftypM4A \0\0\0\0\0\0\0\x24moov\0\0\0\x1cmvhd".to_vec();
         movie.extend([0; 12]);

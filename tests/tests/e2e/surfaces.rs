@@ -363,3 +363,56 @@ async fn headers_tell_what_the_gateway_knows() {
     );
     assert!(whole >= Decimal::from(30) && own < whole, "{whole} {own}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dialect_that_the_provider_does_not_speak_is_translated() {
+    let stage = Stage::with(SETTINGS).await;
+    let running = stage.up().await;
+    let client = running.client();
+    let claude = Surface {
+        model: "claude",
+        ..SURFACES[0]
+    };
+    let mock = Surface {
+        model: "mock",
+        ..SURFACES[1]
+    };
+    for (surface, end) in [(claude, "response.completed"), (mock, "message_stop")] {
+        for stream in [false, true] {
+            let answer = client
+                .send(surface.request(&client, "chunks=3", stream))
+                .await;
+            assert_eq!(answer.status, 200, "{surface:?}: {}", answer.text());
+            let text = answer.text();
+            assert!(text.contains("Hello") || text.contains("word"), "{text}");
+            assert_eq!(text.contains(&format!("event: {end}")), stream, "{text}");
+            let row = one_row(&running, answer.call_id(), surface).await;
+            let shown = format!("{surface:?} {stream}: {:#}", row.json);
+            // Each costs what the model costs, whatever the dialect.
+            let priced = if surface.model == "mock" {
+                SURFACES[0]
+            } else {
+                SURFACES[1]
+            };
+            assert_eq!(row.spend, Some(priced.price("")), "{shown}");
+        }
+        for (script, status) in [("status=429", 429), ("hang", 408)] {
+            let answer = client.send(surface.request(&client, script, false)).await;
+            assert_eq!(answer.status, status, "{surface:?}");
+            surface.assert_error(&answer);
+        }
+        let answer = client
+            .send(surface.request(&client, "cut_after=3", true))
+            .await;
+        assert!(answer.text().contains("event: error"), "{}", answer.text());
+        let row = one_row(&running, answer.call_id(), surface).await;
+        assert_eq!(row.outcome, "interrupted", "{:#}", row.json);
+    }
+    let asked = json!({"model": "mock", "messages": [{"role": "user", "content": "four"}]});
+    let answer = client
+        .post("/v1/messages/count_tokens", asked.to_string())
+        .await;
+    assert!(answer.json()["input_tokens"].is_u64(), "{}", answer.text());
+    let row = running.books().row(answer.call_id()).await;
+    assert_eq!(row.spend, Some(Decimal::ZERO));
+}

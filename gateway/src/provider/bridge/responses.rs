@@ -13,7 +13,6 @@ const SAME: &[&str] = &[
     "prompt_cache_key",
     "safety_identifier",
     "service_tier",
-    "stream",
     "temperature",
     "top_logprobs",
     "top_p",

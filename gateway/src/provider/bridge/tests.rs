@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::provider::sse::OpenAiStream;
 
-fn object(value: Value) -> Map<String, Value> {
+fn object(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
@@ -28,7 +28,7 @@ fn a_message_request_becomes_a_chat() {
         "tools": [{"name": "f", "description": "d", "input_schema": {"type": "object"}}],
         "tool_choice": {"type": "any", "disable_parallel_tool_use": true}});
     let knows = |name: &str| name != "top_k";
-    let said = messages::chat(object(asked), &knows).unwrap();
+    let said = messages::chat(object(&asked), &knows).unwrap();
     assert_eq!(
         Value::Object(said),
         json!({
@@ -48,7 +48,7 @@ fn a_message_request_becomes_a_chat() {
             "tool_choice": "required", "parallel_tool_calls": false})
     );
     let odd = json!({"messages": [{"role": "user", "content": [{"type": "novel"}]}]});
-    assert!(messages::chat(object(odd), &knows).is_err());
+    assert!(messages::chat(object(&odd), &knows).is_err());
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_response_request_becomes_a_chat() {
         "tools": [{"type": "function", "name": "f", "parameters": {}, "strict": null},
             {"type": "web_search_preview", "search_context_size": "low"}],
         "tool_choice": {"type": "function", "name": "f"}});
-    let said = responses::chat(object(asked), &|_| true).unwrap();
+    let said = responses::chat(object(&asked), &|_| true).unwrap();
     let call = |id: &str, name: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": "{}"}});
     assert_eq!(
         Value::Object(said),
@@ -91,7 +91,7 @@ fn a_response_request_becomes_a_chat() {
             "tool_choice": {"type": "function", "function": {"name": "f"}}})
     );
     let kept = json!({"input": "x", "previous_response_id": "resp_1"});
-    let error = responses::chat(object(kept), &|_| true).unwrap_err();
+    let error = responses::chat(object(&kept), &|_| true).unwrap_err();
     assert!(error.to_string().contains("previous_response_id"));
 }
 
