@@ -13,7 +13,8 @@ use crate::{
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
     provider::{
-        Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, bridge, passing,
+        Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along, bridge,
+        passing,
     },
     request::ClientRequest,
     upstream::{self, Failure, ReadError},
@@ -135,7 +136,8 @@ async fn fetch_and_say(
         let ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
         let needs = deployment.provider.needs(&ask).map_err(refused)?;
         if needs.is_empty() {
-            return deployment.provider.prepare(&ask).map_err(refused);
+            let prepared = deployment.provider.prepare(&ask).map_err(refused)?;
+            return Ok(along::fitted(&ask, prepared));
         }
         needs
     };
@@ -176,7 +178,8 @@ async fn fetch_and_say(
     let request = chat.unwrap_or(request);
     let mut ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
     ask.fetched = fetched;
-    deployment.provider.prepare(&ask).map_err(refused)
+    let prepared = deployment.provider.prepare(&ask).map_err(refused)?;
+    Ok(along::fitted(&ask, prepared))
 }
 
 fn refused(deployment: &Deployment, error: &ProviderError) -> Box<Failure> {

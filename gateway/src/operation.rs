@@ -178,6 +178,16 @@ impl Operation {
         !matches!(self, Self::Stored(_) | Self::CountTokens)
     }
 
+    /// Whether the answer is passed on in the provider's own dialect, and not read as a chat's.
+    #[must_use]
+    pub const fn is_read_along(self) -> bool {
+        self.answers_anything()
+            || matches!(
+                self,
+                Self::ImageEdit | Self::Responses | Self::Messages | Self::CountTokens
+            )
+    }
+
     /// Whether an answer may be something else than JSON, as its head then says.
     #[must_use]
     pub const fn answers_anything(self) -> bool {

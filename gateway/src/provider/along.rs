@@ -1,6 +1,7 @@
 //! Answers that the client gets as they come, in whatever dialect, read along for what they tell:
 //! OpenAI's responses, images and speech, Anthropic's messages, and what is passed on as it is.
 
+mod filled;
 mod message;
 mod told;
 
@@ -14,7 +15,7 @@ use serde_json::value::RawValue;
 
 use self::told::Told;
 use super::{
-    Answer, Fault, Observed, Reader, Step, StreamedAnswer, Whole,
+    Answer, Ask, Fault, Observed, Prepared, Reader, Step, StreamedAnswer, Whole,
     frames::{Frames as _, SseFrames},
     openai,
 };
@@ -48,6 +49,33 @@ impl Along {
         let call_type = Some(self.operation.call_type());
         cost_map::reported::usage(Some(&self.provider), call_type, json).ok()
     }
+}
+
+/// Makes of a request in OpenAI's or the client's own dialect what its operation needs beside a
+/// JSON body: what came as a form goes as one, the client's headers for the provider go with it,
+/// and the answer is read along, whatever it is. Chats and the like stay as they are.
+pub(crate) fn fitted(ask: &Ask<'_>, mut prepared: Prepared) -> Prepared {
+    let operation = ask.operation();
+    let headers = &mut prepared.outgoing.headers;
+    if let Some(form) = ask.request.form() {
+        prepared.outgoing.body = form.rewritten(&ask.deployment.model, &ask.dropped);
+        headers.insert(header::CONTENT_TYPE, form.content_type());
+    }
+    for (name, value) in &ask.request.headers {
+        if !headers.contains_key(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    let along = Along::new(operation, &ask.deployment.provider_name);
+    let makes_images = operation == Operation::ImageGeneration;
+    if operation.is_read_along() || (makes_images && ask.stream()) {
+        prepared.reader = Box::new(along);
+        // What it is, the head of the answer says.
+        prepared.streams = true;
+    } else if makes_images {
+        prepared = filled::filled(prepared, along);
+    }
+    prepared
 }
 
 impl Reader for Along {

@@ -24,7 +24,7 @@ pub struct Ask<'a> {
     /// What [`needs`](super::Provider::needs) has asked for.
     pub fetched: Fetched,
     /// Parameters that are not sent.
-    dropped: Vec<String>,
+    pub(super) dropped: Vec<String>,
 }
 
 /// What was fetched for one request.
@@ -99,12 +99,6 @@ impl<'a> Ask<'a> {
     pub fn rewritten(&self, asks: UsageOption) -> Bytes {
         let (model, defaults) = (&self.deployment.model, &self.deployment.defaults);
         self.request.rewritten(model, defaults, &self.dropped, asks)
-    }
-
-    /// The form that it came as, for a provider that speaks OpenAI's dialect.
-    pub(super) fn form(&self) -> Option<Bytes> {
-        let form = self.request.form()?;
-        Some(form.rewritten(&self.deployment.model, &self.dropped))
     }
 
     /// The request as values, without the model and without what is for the gateway, with the

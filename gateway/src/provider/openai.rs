@@ -10,14 +10,10 @@ use serde_json::value::RawValue;
 
 use super::{
     Answer, Ask, Fault, Observed, Outgoing, Parameters, Prepared, Provider, ProviderError, Reader,
-    Step, StreamedAnswer, Whole, along::Along, sse::OpenAiStream,
+    Step, StreamedAnswer, Whole, sse::OpenAiStream,
 };
 use crate::{
-    answer,
-    config::Deployment,
-    error::ErrorClass,
-    operation::Operation,
-    request::{Form, UsageOption},
+    answer, config::Deployment, error::ErrorClass, operation::Operation, request::UsageOption,
 };
 
 /// The upstreams that differ in nothing but their name, address and key variable.
@@ -174,38 +170,13 @@ impl Provider for Preset {
 }
 
 impl Prepared {
-    /// A request in a dialect that the client speaks itself, whose answer it gets as it comes. If
-    /// it came as a form, it goes as one.
+    /// A request in OpenAI's dialect, whose answer the client gets as it comes.
     #[must_use]
-    pub fn as_it_is(ask: &Ask<'_>, mut outgoing: Outgoing) -> Self {
-        if let Some(form) = ask.form() {
-            outgoing.body = form;
-            let kind = ask.request.form().map(Form::content_type);
-            if let Some(kind) = kind {
-                outgoing.headers.insert(header::CONTENT_TYPE, kind);
-            }
-        }
-        for (name, value) in &ask.request.headers {
-            if !outgoing.headers.contains_key(name) {
-                outgoing.headers.insert(name, value.clone());
-            }
-        }
-        let operation = ask.operation();
-        if operation.is_chat() || !operation.streams() && operation != Operation::Speech {
-            let streams = ask.stream();
-            let reader = Box::new(AsItIs);
-            return Self {
-                outgoing,
-                reader,
-                streams,
-            };
-        }
-        let along = Along::new(operation, &ask.deployment.provider_name);
+    pub fn as_it_is(ask: &Ask<'_>, outgoing: Outgoing) -> Self {
         Self {
             outgoing,
-            reader: Box::new(along),
-            // What it is, the head of the answer says.
-            streams: true,
+            reader: Box::new(AsItIs),
+            streams: ask.stream(),
         }
     }
 }
