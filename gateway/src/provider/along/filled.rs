@@ -28,7 +28,9 @@ impl Reader for Filled {
             Step::Done(mut whole) => {
                 let observed = &mut whole.observed;
                 let said = observed.usage.take();
-                observed.usage = said.filter(|usage| *usage != Usage::default()).or_else(|| {
+                // A total alone says nothing of input and output.
+                let tells = |usage: &Usage| usage.prompt_tokens > 0 || usage.completion_tokens > 0;
+                observed.usage = said.filter(tells).or_else(|| {
                     let answer: &RawValue = observed.response.as_ref().and_then(Json::read)?;
                     along.usage(answer)
                 });
