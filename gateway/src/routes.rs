@@ -197,8 +197,11 @@ pub(crate) fn decoded(part: &str) -> String {
 mod tests {
     use super::*;
 
+    type Text = Option<&'static str>;
     /// Path, method, and what they lead to: the pattern, the model, the rest.
-    const LEADS: &[(&str, Method, &str, Option<&str>, Option<&str>)] = &[
+    type Lead = (&'static str, Method, &'static str, Text, Text);
+
+    const LEADS: &[Lead] = &[
         (
             "/v1/chat/completions",
             Method::POST,

@@ -77,12 +77,12 @@ const SURFACES: &[Surface] = &[
 ];
 
 impl Surface {
-    fn text(self, script: &str) -> String {
+    fn text(script: &str) -> String {
         format!("Grüße [[mock: usage=12/34/5 {script}]]")
     }
 
     fn body(self, script: &str, stream: bool) -> (String, Vec<u8>) {
-        let text = self.text(script);
+        let text = Self::text(script);
         if self.is_form {
             return self.form(&text);
         }
@@ -151,7 +151,7 @@ impl Surface {
             "aimage_generation" | "aimage_edit" => micros(12, 50) + micros(34, 400),
             "atranscription" => micros(9, 1000),
             "aspeech" => {
-                let characters = self.text(script).chars().count();
+                let characters = Self::text(script).chars().count();
                 micros(u64::try_from(characters).unwrap(), 150)
             }
             _ => Decimal::from(12) * Decimal::new(2, 8),
