@@ -39,7 +39,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Explain what a call cost: its line items, unit prices, and the price-map entry
     Explain(Explain),
-    /// Price calls of the books again, and correct the costs that differ
+    /// Price calls of the books that have no price, or all, by the prices in force now
     Reprice(Reprice),
     /// Show calls as they are settled, one JSON object a line
     Tap(Tap),
@@ -160,12 +160,14 @@ pub(crate) struct Reprice {
     /// Calls that started before then; a day belongs to the range
     #[arg(long, value_name = "DATE")]
     pub(crate) until: Option<String>,
-    /// Only calls of this model, as the provider or the client names it; may be repeated
+    /// Only calls of this model, as the provider or the client names it (`openai/gpt-4o`, `gpt-4o`);
+    /// may be repeated
     #[arg(long = "model", value_name = "MODEL")]
     pub(crate) models: Vec<String>,
-    /// Only calls whose cost is not known
+    /// Correct calls that have a price as well: after a map that was wrong. What they cost becomes
+    /// what they would cost under the map in force now
     #[arg(long)]
-    pub(crate) unpriced: bool,
+    pub(crate) all: bool,
     /// Say what would change, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -193,7 +195,7 @@ pub(crate) enum PricesCommand {
     /// Have the collector look for new prices now
     Update(PricesUpdate),
     /// Price calls: one JSON object a line from stdin, one answer a line to stdout
-    Calculate(Choice),
+    Calculate(PricesCalculate),
 }
 
 /// Which price map.
@@ -202,11 +204,21 @@ pub(crate) struct Choice {
     /// A price map over the one that is compiled in
     #[arg(long, value_name = "FILE|URL", conflicts_with = "running")]
     pub(crate) map: Option<String>,
-    /// The price map that the collector prices by
+    /// The price map that the collector prices by; for a call of an earlier time, the one of then
     #[arg(long)]
     pub(crate) running: bool,
     #[command(flatten)]
     pub(crate) remote: Remote,
+}
+
+/// What to price calls by.
+#[derive(Debug, Args)]
+pub(crate) struct PricesCalculate {
+    /// A configuration: its discounts and margins are applied
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) choice: Choice,
 }
 
 /// Which model to show.

@@ -123,14 +123,16 @@ impl Config {
         let bus = section(&mut tree, "bus", &document)?;
         let mut collector: collector::Config = section(&mut tree, "collector", &document)?;
         prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
+        adjustments(&mut collector.prices, &tree, &document, &mut warnings)?;
         let sinks = sinks(&mut tree, &document)?;
-        let (mut gateway, theirs) =
-            gateway::Config::from_tree(&tree).map_err(|error| Misconfigured {
-                line: document.line(&error.path),
-                message: error.to_string(),
-            })?;
-        keys_from_environment(&mut gateway, environment);
-        settings_from_files(&mut gateway)?;
+        let misconfigured = |error: gateway::ConfigError| Misconfigured {
+            line: document.line(&error.path),
+            message: error.to_string(),
+        };
+        let (mut gateway, theirs) = gateway::Config::from_tree(&tree).map_err(misconfigured)?;
+        gateway.fill(environment).map_err(misconfigured)?;
+        let read = |path: &str| std::fs::read_to_string(path);
+        gateway.read_files(&read).map_err(misconfigured)?;
         if gateway.master_key.is_none() {
             gateway.master_key = environment("LITELLM_MASTER_KEY").map(event::Secret::new);
         }
@@ -281,17 +283,41 @@ fn substitute(
     }
 }
 
-/// Deployments without a key of their own get the one that LiteLLM would take.
-fn keys_from_environment(gateway: &mut gateway::Config, environment: Environment<'_>) {
-    for deployment in &mut gateway.deployments {
-        let known = deployment.provider.settings();
-        deployment.settings.fill(known, environment);
-        if deployment.api_key.is_none() {
-            let variables = deployment.provider.key_variables();
-            let key = variables.iter().find_map(|variable| environment(variable));
-            deployment.api_key = key.map(event::Secret::new);
+/// LiteLLM's discounts and margins, where the collector's own section has none.
+fn adjustments(
+    prices: &mut collector::config::PricesConfig,
+    tree: &Map<String, Value>,
+    document: &Document,
+    warnings: &mut Vec<String>,
+) -> Result<(), Misconfigured> {
+    fn take<T: serde::de::DeserializeOwned>(
+        ours: &mut Option<T>,
+        name: &str,
+        (tree, document): (&Map<String, Value>, &Document),
+    ) -> Result<Option<String>, Misconfigured> {
+        let theirs = tree
+            .get("litellm_settings")
+            .and_then(|section| section.get(name));
+        let Some(value) = theirs.filter(|value| !value.is_null()) else {
+            return Ok(None);
+        };
+        let path = format!("litellm_settings.{name}");
+        let theirs = read(value.clone(), &path, document)?;
+        if ours.is_none() {
+            *ours = Some(theirs);
+            return Ok(None);
         }
+        let at = document.line(&path).map(|line| format!("line {line}: "));
+        let at = at.unwrap_or_default();
+        Ok(Some(format!(
+            "{at}`{path}` has no effect: `collector.prices.{name}` is set"
+        )))
     }
+    let discounts = &mut prices.cost_discount_config;
+    warnings.extend(take(discounts, "cost_discount_config", (tree, document))?);
+    let margins = &mut prices.cost_margin_config;
+    warnings.extend(take(margins, "cost_margin_config", (tree, document))?);
+    Ok(())
 }
 
 /// LiteLLM's variables for its price map: the URL where none is set here, and a word against URLs.
@@ -313,23 +339,6 @@ fn prices_from_environment(
             message: format!("the variable `{URL}`: {error}"),
         })?;
         prices.url = Some(url);
-    }
-    Ok(())
-}
-
-/// Credentials may stand in files of their own.
-fn settings_from_files(gateway: &mut gateway::Config) -> Result<(), Misconfigured> {
-    let read = |path: &str| std::fs::read_to_string(path);
-    for deployment in &mut gateway.deployments {
-        let files = deployment.provider.files();
-        let outcome = deployment.settings.read_files(files, &read);
-        outcome.map_err(|(setting, error)| Misconfigured {
-            line: None,
-            message: format!(
-                "the file that `{setting}` of `{}` names cannot be read: {error}",
-                deployment.model_name
-            ),
-        })?;
     }
     Ok(())
 }

@@ -122,7 +122,10 @@ fn bill(row: &Row) -> String {
     lines.push(String::new());
     lines.extend(table(cost));
     lines.push(match (cost.status, row.spend) {
-        (CostStatus::Unpriced, _) | (_, None) => "the cost is not known".to_owned(),
+        (CostStatus::Unpriced, _) | (_, None) => match cost.unpriced {
+            Some(kind) => format!("the cost is not known ({})", kind.as_str()),
+            None => "the cost is not known".to_owned(),
+        },
         (CostStatus::NothingConsumed, Some(_)) => "nothing was consumed: 0.0 USD".to_owned(),
         (CostStatus::Priced, Some(total)) => format!("total       {total} USD"),
     });

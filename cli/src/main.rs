@@ -9,6 +9,7 @@ mod remote;
 mod reprice;
 mod run;
 mod tap;
+mod text;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},

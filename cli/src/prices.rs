@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::{
     args::{PricesCommand, PricesUpdate},
     say, say_error,
+    text::plain,
 };
 
 /// Exit codes of `prices diff`, as those of `diff`.
@@ -87,14 +88,4 @@ async fn update(options: &PricesUpdate) -> anyhow::Result<()> {
         bail!("a price map was refused; --confirm takes one that is only doubtful");
     }
     Ok(())
-}
-
-/// Text of a stranger, made safe for a terminal.
-fn plain(text: &str) -> String {
-    let is_safe = |letter: &char| {
-        !letter.is_control()
-            && !matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let safe = |letter| if is_safe(&letter) { letter } else { '\u{fffd}' };
-    text.chars().map(safe).collect()
 }

@@ -7,7 +7,7 @@ use event::Usd;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{args::Reprice, say};
+use crate::{args::Reprice, say, text::plain};
 
 /// How often to ask how far it is.
 const EVERY: Duration = Duration::from_millis(500);
@@ -19,6 +19,7 @@ struct Report {
     state: String,
     error: Option<String>,
     dry_run: bool,
+    all: bool,
     price_map: String,
     scanned: u64,
     unchanged: u64,
@@ -31,6 +32,7 @@ struct Report {
     difference: Usd,
     models: Vec<Model>,
     reasons: Vec<Reason>,
+    unknown_models: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +60,7 @@ pub(crate) async fn reprice(options: &Reprice) -> anyhow::Result<()> {
         "since": options.since,
         "until": options.until,
         "models": options.models,
-        "unpriced": options.unpriced,
+        "all": options.all,
         "dry_run": options.dry_run,
     });
     let mut text = options
@@ -79,7 +81,7 @@ pub(crate) async fn reprice(options: &Reprice) -> anyhow::Result<()> {
     }
     say(&if options.json { text } else { table(&report) });
     match report.error {
-        Some(error) => bail!("not all calls were priced again: {error}"),
+        Some(error) => bail!("not all calls were priced again: {}", plain(&error)),
         None => Ok(()),
     }
 }
@@ -95,9 +97,14 @@ fn table(report: &Report) -> String {
     } else {
         ""
     };
+    let which = if report.all {
+        "with and without a price"
+    } else {
+        "without a price (--all: those that have one as well)"
+    };
     let mut lines = vec![
-        format!("price map       {}", report.price_map),
-        format!("calls           {}", report.scanned),
+        format!("price map       {}, in force now", plain(&report.price_map)),
+        format!("calls           {} {which}", report.scanned),
         format!("corrected       {}{dry}", report.corrected),
         format!("unchanged       {}", report.unchanged),
         format!("still unpriced  {}", report.still_unpriced),
@@ -113,12 +120,16 @@ fn table(report: &Report) -> String {
             report.without_content
         ));
     }
+    let unknown = report.unknown_models.iter();
+    lines.extend(
+        unknown.map(|model| format!("no call in the range has the model `{}`", plain(model))),
+    );
     let models = report.models.iter().map(|sum| {
         [
             sum.corrected.to_string(),
             sum.newly_priced.to_string(),
             sum.difference.to_string(),
-            sum.model.clone(),
+            plain(&sum.model),
         ]
     });
     lines.extend(columns(
@@ -128,8 +139,8 @@ fn table(report: &Report) -> String {
     let reasons = report.reasons.iter().map(|reason| {
         [
             reason.calls.to_string(),
-            reason.fate.replace('_', " "),
-            reason.reason.clone(),
+            plain(&reason.fate).replace('_', " "),
+            plain(&reason.reason),
         ]
     });
     lines.extend(columns(["calls", "left", "why"], reasons));
@@ -146,8 +157,9 @@ fn columns<const N: usize>(
     if rows.len() == 1 {
         return Vec::new();
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
+    let letters = |text: &String| text.chars().count();
+    let width = |column: usize| rows.iter().map(|row| letters(&row[column])).max();
+    let widths: Vec<usize> = (0..N).filter_map(width).collect();
     let line = |row: &[String; N]| {
         let cell = |(at, text): (usize, &String)| match at + 1 < N {
             true => format!("  {text:>width$}", width = widths[at]),
@@ -157,4 +169,54 @@ fn columns<const N: usize>(
     };
     let lines: Vec<String> = rows.iter().map(line).collect();
     [String::new()].into_iter().chain(lines).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(more: &serde_json::Value) -> Report {
+        let mut report = json!({
+            "id": "2026-11-20T12:00:00.000000Z", "state": "done", "error": null,
+            "dry_run": false, "all": false, "price_map": "file", "scanned": 0, "unchanged": 0,
+            "corrected": 0, "still_unpriced": 0, "kept": 0, "without_content": 0, "increase": 0.0,
+            "decrease": 0.0, "difference": 0.0, "models": [], "reasons": [], "unknown_models": [],
+        });
+        for (key, value) in more.as_object().unwrap() {
+            report[key] = value.clone();
+        }
+        read(&report.to_string()).unwrap()
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_gives_a_terminal_no_orders() {
+        let hostile = "\u{1b}[2Jm\n\u{202e}";
+        let model = json!({"model": hostile, "corrected": 1, "newly_priced": 1, "difference": 0.5});
+        let reason = json!({"fate": hostile, "reason": hostile, "calls": 1});
+        let report = report(&json!({
+            "price_map": hostile, "models": [model], "reasons": [reason],
+            "unknown_models": [hostile],
+        }));
+        let table = table(&report);
+        assert!(!table.contains(['\u{1b}', '\u{202e}']), "{table:?}");
+        assert_eq!(table.matches("\u{fffd}[2Jm\u{fffd}\u{fffd}").count(), 5);
+    }
+
+    #[test]
+    fn it_says_which_calls_were_looked_at_and_which_model_has_none() {
+        let table = |more: serde_json::Value| super::table(&report(&more));
+        let default = table(json!({"unknown_models": ["gpt-4oo"]}));
+        assert!(default.contains("calls           0 without a price"));
+        assert!(default.contains("no call in the range has the model `gpt-4oo`"));
+        let all = table(json!({"all": true, "scanned": 3}));
+        assert!(all.contains("calls           3 with and without a price"));
+        assert!(!all.contains("--all"));
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_letters() {
+        let rows = [["ééé", "x"], ["a", "y"]].map(|row| row.map(str::to_owned));
+        let lines = columns(["n", "m"], rows.into_iter());
+        assert_eq!(lines, ["", "    n  m", "  ééé  x", "    a  y"]);
+    }
 }

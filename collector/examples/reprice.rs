@@ -4,10 +4,16 @@
 //! `cargo run --release -p collector --example reprice [CALLS]`
 
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed measurement")]
+#![expect(clippy::disallowed_methods, reason = "its calls are made in real time")]
 #![expect(clippy::print_stdout, reason = "the figures are the output")]
 #![expect(clippy::float_arithmetic, reason = "figures, not money")]
 
-use std::{error::Error, path::Path, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bus::{Journal, JournalOptions, Log as _};
 use collector::{
@@ -136,6 +142,7 @@ async fn reprice(
 ) -> Result<Report, Box<dyn Error>> {
     let used = Used::now()?;
     let order = Order {
+        all: true,
         dry_run,
         ..Order::default()
     };
@@ -164,7 +171,10 @@ async fn meanwhile(
 ) -> Result<Duration, Box<dyn Error>> {
     let mut slowest = Duration::ZERO;
     for number in 0..MEANWHILE {
-        calls.append(&[&load::record(number)])?;
+        // Begun now, so priced by the map in force now.
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+        let started = i64::try_from(now.as_micros())?;
+        calls.append(&[&load::record_at(number, started)])?;
         let begun = Instant::now();
         settled(collector, before + number + 1).await?;
         slowest = slowest.max(begun.elapsed());
@@ -187,10 +197,12 @@ impl Place {
     }
 
     async fn start(&self, calls: &Journal, prices: &Prices) -> Result<Collector, Box<dyn Error>> {
-        write_map(&self.path("prices.json"), prices)?;
+        // A file of its own for each map: one that changed so much would have to be confirmed.
+        let file = self.path(&format!("prices-{prices:?}.json"));
+        write_map(&file, prices)?;
         let priced = Journal::open(&self.path("priced"), JournalOptions::default())?;
         let config: Config = serde_json::from_value(serde_json::json!({
-            "listen": "127.0.0.1:0", "price_map": self.path("prices.json")
+            "listen": "127.0.0.1:0", "prices": { "file": file }
         }))?;
         let deps = Deps {
             calls: calls.reader("collector")?,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bus::Gap;
-use event::{Alert, AlertKind, PricedEvent, Severity};
+use event::{Alert, AlertKind, PricedEvent, Severity, Unpriced};
 use tokio::time::Instant;
 
 use crate::{books::Books, clock, deliver::dead_letters::Letter, price::Refused};
@@ -33,22 +33,24 @@ impl Alerts {
         }
     }
 
-    /// Models without a price, each once.
+    /// Calls whose cost nobody knows, once for each model and kind of reason.
     pub(crate) async fn unpriced(&self, events: impl Iterator<Item = &PricedEvent>) {
         let mut seen = HashSet::new();
         for event in events {
             let model = event.payload().model.as_str();
-            if seen.insert(model) {
-                let reason = event
-                    .cost()
-                    .reason
-                    .as_deref()
-                    .unwrap_or("there is no price");
+            let cost = event.cost();
+            let kind = cost.unpriced.unwrap_or(Unpriced::Other);
+            if seen.insert((model, kind)) {
+                let reason = cost.reason.as_deref().unwrap_or("there is no price");
+                let remedy = match kind {
+                    Unpriced::NoUsage => "have its usage reported",
+                    _ => "give it a price",
+                };
                 let message = format!(
-                    "calls of `{model}` are not priced: {reason}; give it a price, then settle \
-                     them with `tollkeeper reprice`"
+                    "calls of `{model}` are not priced: {reason}; {remedy}, then settle them with \
+                     `tollkeeper reprice`"
                 );
-                let key = format!("model_unpriced/{model}");
+                let key = format!("model_unpriced/{}/{model}", kind.as_str());
                 self.raise(key, AlertKind::ModelUnpriced, Severity::Warning, message)
                     .await;
             }

@@ -15,6 +15,7 @@ mod metrics;
 mod pipeline;
 mod price;
 pub mod reprice;
+mod rfc3339;
 mod tap;
 mod tasks;
 

@@ -22,6 +22,7 @@ use prometheus_client::{
 
 use self::labels::{
     Admission, Batch, ModelLabels, RequestLabels, SignLabels, TimeLabels, TokenLabels,
+    UnknownLabels,
 };
 pub use self::lanes::SinkStatus;
 pub(crate) use self::lanes::{Fates, LaneState, LaneStats, SinkLabels};
@@ -43,7 +44,7 @@ pub(crate) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     tokens: Family<TokenLabels, Counter>,
     cost: Family<ModelLabels, UsdCounter>,
-    cost_unknown: Family<ModelLabels, Counter>,
+    cost_unknown: Family<UnknownLabels, Counter>,
     duration: Family<TimeLabels, Histogram, fn() -> Histogram>,
     first_token: Family<TimeLabels, Histogram, fn() -> Histogram>,
     /// Events that were settled by this process.
@@ -143,7 +144,7 @@ impl Metrics {
             "What calls cost, where it is known",
             self.cost.clone(),
         );
-        let help = "Calls that consumed something there is no price for";
+        let help = "Calls whose cost nobody knows, by the kind of reason";
         registry.register("llm_cost_unknown_requests", help, self.cost_unknown.clone());
         let help = "From the request to the last byte";
         registry.register("llm_request_duration_seconds", help, self.duration.clone());
@@ -211,10 +212,9 @@ impl Metrics {
                 self.tokens.get_or_create(&labels).inc_by(count);
             }
             self.cost.get_or_create(&model).add(sums.cost);
-            if sums.unpriced > 0 {
-                self.cost_unknown
-                    .get_or_create(&model)
-                    .inc_by(sums.unpriced);
+            for (reason, count) in &sums.unpriced {
+                let labels = UnknownLabels::of(&model, *reason);
+                self.cost_unknown.get_or_create(&labels).inc_by(*count);
             }
             let times = TimeLabels::of(&request);
             let duration = self.duration.get_or_create(&times);

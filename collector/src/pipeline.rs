@@ -116,20 +116,30 @@ impl Pipeline {
     /// Runs until told to stop; starts over from the books and the logs after every failure.
     pub(crate) async fn run(mut self, tasks: Tasks) {
         let mut pause = PAUSE_FIRST;
+        let mut waits = false;
         loop {
             let begun = Instant::now();
             let Err(error) = self.go(&tasks).await else {
                 return;
             };
-            self.health.broke(&error);
             if begun.elapsed() > PAUSE_LAST {
                 pause = PAUSE_FIRST;
             }
-            tracing::error!(
-                error = &error as &dyn StdError,
-                ?pause,
-                "pipeline starts over"
-            );
+            if let PipelineError::Calls(BusError::Absent { path }) = &error {
+                // No gateway has written here yet: it is waited for, and that is no failure.
+                pause = PAUSE_FIRST;
+                self.health.works();
+                if !std::mem::replace(&mut waits, true) {
+                    tracing::info!(log = %path.display(), "waiting for the first gateway's calls");
+                }
+            } else {
+                self.health.broke(&error);
+                tracing::error!(
+                    error = &error as &dyn StdError,
+                    ?pause,
+                    "pipeline starts over"
+                );
+            }
             tokio::select! {
                 () = tasks.stopping() => return,
                 () = tokio::time::sleep(pause) => {}

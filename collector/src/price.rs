@@ -5,41 +5,30 @@ mod keeper;
 mod layer;
 mod maps;
 mod open;
-mod rfc3339;
+mod place;
 mod source;
 mod status;
 mod store;
+mod used;
 
 use std::{collections::HashMap, sync::Arc};
 
 use cost_map::{Call, Overrides, PriceMap, Units};
-use event::{Cost, Json, StandardLoggingPayload, Status, Timestamp, Usage};
+use event::{Cost, CostStatus, Json, StandardLoggingPayload, Status, Timestamp, Unpriced, Usage};
 use rust_decimal::Decimal;
 
 pub use self::open::PriceMapError;
 pub(crate) use self::{
-    accept::Outcome, layer::Kind, maps::PriceMaps, open::Tools, status::Refused,
+    accept::Outcome,
+    layer::Kind,
+    maps::PriceMaps,
+    open::Tools,
+    status::Refused,
+    used::{usage, usage_source},
 };
 
 /// Where maps come from while the collector runs.
 pub(crate) const SOURCES: [Kind; 2] = [Kind::File, Kind::Url];
-
-/// What the call consumed: the usage as it was reported, else the payload's own counts.
-pub(crate) fn usage(payload: &StandardLoggingPayload) -> Usage {
-    let reported: Option<Usage> = payload.metadata.usage_object.read();
-    reported
-        .filter(|usage| {
-            let tokens = usage.total_tokens > 0 || usage.prompt_tokens > 0;
-            // Without tokens it tells of something else: seconds of audio, characters, searches.
-            tokens || payload.total_tokens == 0
-        })
-        .unwrap_or_else(|| Usage {
-            prompt_tokens: payload.prompt_tokens,
-            completion_tokens: payload.completion_tokens,
-            total_tokens: payload.total_tokens,
-            ..Usage::default()
-        })
-}
 
 /// Prices calls, and remembers the deployments' own prices between them.
 #[derive(Debug)]
@@ -64,24 +53,26 @@ impl Pricer {
         self.maps.at(started).await
     }
 
-    /// What the call cost, or why nobody knows.
+    /// What the call cost, or why nobody knows. What was asked for is billed only if the call
+    /// succeeded: a failure costs what its usage says.
     pub(crate) fn cost(
         &mut self,
         map: &PriceMap,
         payload: &StandardLoggingPayload,
         usage: &Usage,
     ) -> Cost {
-        let consumed =
-            usage.prompt_tokens > 0 || usage.completion_tokens > 0 || usage.total_tokens > 0;
-        let failed_early = payload.status == Status::Failure && !consumed;
+        let failed_early = payload.status == Status::Failure && usage.is_empty();
         if payload.cache_hit == Some(true) || failed_early {
             return Cost::nothing(map.version());
         }
         let ours = payload.tollkeeper.as_deref();
         let overrides = ours.and_then(|ours| ours.price_overrides.as_ref());
-        let overrides = match overrides.map(|json| self.overrides(json)).transpose() {
+        let overrides = match overrides
+            .map(|json| own_prices(&mut self.overrides, json))
+            .transpose()
+        {
             Ok(overrides) => overrides,
-            Err(reason) => return Cost::unpriced(map.version(), reason),
+            Err(reason) => return Cost::unpriced(map.version(), Unpriced::Other, reason),
         };
         let tier = ours.and_then(|ours| {
             ours.served_service_tier
@@ -97,24 +88,32 @@ impl Pricer {
             response_model: ours.and_then(|ours| ours.response_model.as_deref()),
             call_type: Some(payload.call_type.as_str()).filter(|name| !name.is_empty()),
             overrides,
+            adjustments: Some(self.maps.adjustments()),
+            place: place::of(payload),
             service_tier: tier.or(usage.service_tier.as_deref()),
             response_seconds: Some(Decimal::new(took, 6)),
             ..Call::new(&payload.model, usage, payload.start_time)
         };
-        cost_map::price(map, &call)
-    }
-
-    fn overrides(&mut self, json: &Json) -> Result<&Overrides, String> {
-        if self.overrides.len() >= REMEMBERED_MAX && !self.overrides.contains_key(json.text()) {
-            self.overrides.clear();
+        let cost = cost_map::price(map, &call);
+        if cost.status == CostStatus::NothingConsumed && used::is_untold(payload) {
+            let reason = "the call was answered, and nobody says what it consumed";
+            return Cost::unpriced(map.version(), Unpriced::NoUsage, reason);
         }
-        let read = || Overrides::parse(json.text()).map_err(|error| error.to_string());
-        let overrides = self
-            .overrides
-            .entry(json.text().to_owned())
-            .or_insert_with(read);
-        overrides.as_ref().map_err(Clone::clone)
+        cost
     }
+}
+
+/// A deployment's own prices, read once.
+fn own_prices<'a>(
+    known: &'a mut HashMap<String, Result<Overrides, String>>,
+    json: &Json,
+) -> Result<&'a Overrides, String> {
+    if known.len() >= REMEMBERED_MAX && !known.contains_key(json.text()) {
+        known.clear();
+    }
+    let read = || Overrides::parse(json.text()).map_err(|error| error.to_string());
+    let prices = known.entry(json.text().to_owned()).or_insert_with(read);
+    prices.as_ref().map_err(Clone::clone)
 }
 
 #[cfg(test)]

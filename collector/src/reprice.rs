@@ -1,5 +1,8 @@
 //! Prices calls again that are in the books, under the prices that are in force now.
 //!
+//! By default those whose cost is not known. To price the others again as well would put the prices
+//! of today on calls of the past: that is for maps that were wrong, and has to be ordered (`all`).
+//!
 //! One job at a time reads the rows of a range, page by page, and asks what each call costs under the
 //! map that was in force when the job began; with the deployment's own prices and the call's own time.
 //! What differs becomes a *correction*: the whole event once more, with its next revision, which the
@@ -34,10 +37,11 @@ pub struct Order {
     pub since: Timestamp,
     /// Calls that started before then; without it all that are in the books when the job gets there.
     pub until: Option<Timestamp>,
-    /// Of these models, as the provider or the client names them; of all models if there is none.
+    /// Of these models, as the provider names them, with or without the provider in front, or as
+    /// the client does; of all models if there is none.
     pub models: Vec<String>,
-    /// Only calls whose cost is not known.
-    pub unpriced: bool,
+    /// Calls whose cost is known as well, not only those whose cost is not.
+    pub all: bool,
     /// Say what would change, and change nothing.
     pub dry_run: bool,
 }

@@ -2,7 +2,7 @@
 
 use event::{
     CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Metadata, Origin, Outcome,
-    PricedEvent, StandardLoggingPayload, Status, Timestamp, UsageSource, Usd, codec,
+    PricedEvent, StandardLoggingPayload, Status, Timestamp, Unpriced, UsageSource, Usd, codec,
 };
 use sink::Item;
 
@@ -63,9 +63,11 @@ pub fn awkward() -> Vec<Item> {
         shape(&mut payload);
         item(payload, sequence, one_dollar())
     });
-    let costs = costs
-        .into_iter()
-        .chain([Cost::unpriced("test", "no such model")]);
+    let costs = costs.into_iter().chain([Cost::unpriced(
+        "test",
+        Unpriced::NoSuchModel,
+        "no such model",
+    )]);
     let priced = costs
         .zip(100_u64..)
         .map(|(cost, at)| item(payload(at), at, cost));
@@ -188,7 +190,7 @@ fn cost(amount: &str) -> Cost {
         items: vec![item],
         price_map: "test".to_owned(),
         entry: Some("gpt-4o".to_owned()),
-        reason: None,
+        ..Cost::default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use event::Class;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -19,9 +20,26 @@ const GLOBAL: &str = "global";
 /// Discounts and margins, by provider or model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Adjustments {
-    discounts: HashMap<String, Decimal>,
-    margins: HashMap<String, Margin>,
+    /// What is taken off.
+    pub discounts: Discounts,
+    /// What is put on top.
+    pub margins: Margins,
 }
+
+/// LiteLLM's `cost_discount_config`: `{"openai": 0.05}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "HashMap<String, Discount>")]
+pub struct Discounts(HashMap<String, Discount>);
+
+/// LiteLLM's `cost_margin_config`:
+/// `{"global": 0.1, "openai": {"percentage": 0.08, "fixed_amount": 0.001}}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "HashMap<String, Margin>")]
+pub struct Margins(HashMap<String, Margin>);
+
+/// A part of the bill, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Discount(Decimal);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Margin {
@@ -31,90 +49,41 @@ struct Margin {
     fixed_amount: Decimal,
 }
 
-/// Why discounts or margins cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AdjustmentError {
-    /// Not an object.
-    #[error("`{list}` is not an object of providers with at most 10,000 members")]
-    NotAnObject {
-        /// The configuration key.
-        list: &'static str,
-    },
-    /// A discount that is not a part of the bill.
-    #[error("`{list}.{name}` is not a number from 0 to 1: `{value}`")]
-    NotADiscount {
-        /// The configuration key.
-        list: &'static str,
-        /// The provider or model.
-        name: String,
-        /// What stands there.
-        value: String,
-    },
-    /// A margin that is neither a part nor an amount.
-    #[error(
-        "`{list}.{name}` is not a number that is not negative, nor an object with \
-         `percentage` or `fixed_amount`: `{value}`"
-    )]
-    NotAMargin {
-        /// The configuration key.
-        list: &'static str,
-        /// The provider or model.
-        name: String,
-        /// What stands there.
-        value: String,
-    },
-}
-
 const DISCOUNTS: &str = "cost_discount_config";
 const MARGINS: &str = "cost_margin_config";
 
 impl Adjustments {
-    /// Reads the values of LiteLLM's `cost_discount_config` (`{"openai": 0.05}`) and
-    /// `cost_margin_config` (`{"global": 0.1, "openai": {"percentage": 0.08, "fixed_amount": 0.001}}`),
-    /// as JSON. `null` is none.
+    /// Reads both lists from JSON, every figure from its text. `null` is none.
     ///
     /// # Errors
     ///
-    /// If one is not an object, a discount is not between 0 and 1, or a margin is negative or
-    /// cannot be read.
-    pub fn parse(discounts: &str, margins: &str) -> Result<Self, AdjustmentError> {
-        let discounts = members(DISCOUNTS, discounts)?.into_iter();
-        let discounts = discounts.map(|(name, value)| match figure(value.get()) {
-            Ok(part) if part <= Decimal::ONE => Ok((name, part)),
-            _ => Err(AdjustmentError::NotADiscount {
-                list: DISCOUNTS,
-                name,
-                value: excerpt(value),
-            }),
-        });
-        let margins = members(MARGINS, margins)?.into_iter();
-        let margins = margins.map(|(name, value)| match Margin::parse(value) {
-            Some(margin) => Ok((name, margin)),
-            None => Err(AdjustmentError::NotAMargin {
-                list: MARGINS,
-                name,
-                value: excerpt(value),
-            }),
-        });
+    /// If one is not an object of at most 10,000 members, a discount is not between 0 and 1, or a
+    /// margin is negative or cannot be read.
+    pub fn parse(discounts: &str, margins: &str) -> Result<Self, serde_json::Error> {
+        let discounts: Option<Discounts> = serde_json::from_str(discounts)?;
+        let margins: Option<Margins> = serde_json::from_str(margins)?;
         Ok(Self {
-            discounts: discounts.collect::<Result<_, _>>()?,
-            margins: margins.collect::<Result<_, _>>()?,
+            discounts: discounts.unwrap_or_default(),
+            margins: margins.unwrap_or_default(),
         })
+    }
+
+    /// Whether nothing is taken off or put on top.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.discounts.0.is_empty() && self.margins.0.is_empty()
     }
 
     /// Adds the lines of the discount and the margin to a bill; the first of `names` that is
     /// listed decides.
     pub(crate) fn apply(&self, bill: &mut Bill, names: &[&str]) {
-        let listed = names
-            .iter()
-            .find(|name| self.discounts.contains_key(**name));
-        if let Some((name, part)) = listed.and_then(|name| self.discounts.get_key_value(*name)) {
+        let (Discounts(discounts), Margins(margins)) = (&self.discounts, &self.margins);
+        let listed = names.iter().find_map(|name| discounts.get_key_value(*name));
+        if let Some((name, Discount(part))) = listed {
             bill.factor_on_all(Class::Discount, -*part, &format!("{DISCOUNTS}.{name}"));
         }
         let mut names = names.iter().chain([&GLOBAL]);
-        let listed = names.find(|name| self.margins.contains_key(**name));
-        let Some((name, margin)) = listed.and_then(|name| self.margins.get_key_value(*name)) else {
+        let Some((name, margin)) = names.find_map(|name| margins.get_key_value(*name)) else {
             return;
         };
         let key = format!("{MARGINS}.{name}");
@@ -126,8 +95,57 @@ impl Adjustments {
     }
 }
 
+impl TryFrom<HashMap<String, Discount>> for Discounts {
+    type Error = &'static str;
+
+    fn try_from(list: HashMap<String, Discount>) -> Result<Self, Self::Error> {
+        bounded(list).map(Self)
+    }
+}
+
+impl TryFrom<HashMap<String, Margin>> for Margins {
+    type Error = &'static str;
+
+    fn try_from(list: HashMap<String, Margin>) -> Result<Self, Self::Error> {
+        bounded(list).map(Self)
+    }
+}
+
+fn bounded<T>(list: HashMap<String, T>) -> Result<HashMap<String, T>, &'static str> {
+    if list.len() > NAMES_MAX {
+        return Err("expected at most 10,000 providers and models");
+    }
+    Ok(list)
+}
+
+impl<'de> Deserialize<'de> for Discount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Box::<RawValue>::deserialize(deserializer)?;
+        let part = figure(value.get()).ok();
+        part.filter(|part| *part <= Decimal::ONE)
+            .map(Self)
+            .ok_or_else(|| {
+                let found = excerpt(&value);
+                D::Error::custom(format!("expected a number from 0 to 1, found `{found}`"))
+            })
+    }
+}
+
+impl<'de> Deserialize<'de> for Margin {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Box::<RawValue>::deserialize(deserializer)?;
+        Self::read(&value).ok_or_else(|| {
+            let found = excerpt(&value);
+            D::Error::custom(format!(
+                "expected a number from 0, or an object of `percentage` and `fixed_amount`, found \
+                 `{found}`"
+            ))
+        })
+    }
+}
+
 impl Margin {
-    fn parse(value: &RawValue) -> Option<Self> {
+    fn read(value: &RawValue) -> Option<Self> {
         if let Ok(percentage) = figure(value.get()) {
             return Some(Self {
                 percentage,
@@ -146,21 +164,6 @@ impl Margin {
         }
         (!members.is_empty()).then_some(margin)
     }
-}
-
-fn members<'a>(
-    list: &'static str,
-    json: &'a str,
-) -> Result<Vec<(String, &'a RawValue)>, AdjustmentError> {
-    if json.trim() == "null" {
-        return Ok(Vec::new());
-    }
-    let Pairs(members) = serde_json::from_str(json)
-        .ok()
-        .filter(|Pairs(members)| members.len() <= NAMES_MAX)
-        .ok_or(AdjustmentError::NotAnObject { list })?;
-    let owned = |(name, value): (std::borrow::Cow<'_, str>, _)| (name.into_owned(), value);
-    Ok(members.into_iter().map(owned).collect())
 }
 
 fn excerpt(value: &RawValue) -> String {

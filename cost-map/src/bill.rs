@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use event::{Class, Exact, LineItem, Usd};
+use event::{Class, Exact, LineItem, Unpriced, Usd};
 use rust_decimal::Decimal;
 
 /// Lines, and what is in the way of a total.
@@ -26,6 +26,14 @@ pub(crate) enum Gap {
 }
 
 impl Gap {
+    pub(crate) const fn kind(&self) -> Unpriced {
+        match self {
+            Self::Keys(_) => Unpriced::NoPriceForClass,
+            Self::Duration => Unpriced::NoUsage,
+            Self::Digits => Unpriced::Other,
+        }
+    }
+
     pub(crate) fn explain(&self, name: &str) -> String {
         match self {
             Self::Keys(keys) => {

@@ -1,6 +1,6 @@
 //! From what was consumed to dollars.
 
-use event::{Class, Cost, CostStatus, Exact};
+use event::{Class, Cost, CostStatus, Exact, Unpriced};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -63,7 +63,7 @@ pub fn price(map: &PriceMap, call: &Call<'_>) -> Cost {
         return finish(map, call, provider, (bill, None, why));
     }
     if !is_any_consumed(call, &quantities, units, stated) {
-        return Cost::nothing(map.version());
+        return nothing(map, call);
     }
     if let Some(bill) = free(call, provider, stated) {
         return finish(map, call, provider, (bill, None, FREE.to_owned()));
@@ -87,7 +87,21 @@ pub fn price(map: &PriceMap, call: &Call<'_>) -> Cost {
             }
             finish(map, call, provider, (bill, entry, choice.reason))
         }
-        Err(reason) => Cost::unpriced(map.version(), reason),
+        Err(reason) => Cost::unpriced(map.version(), Unpriced::NoSuchModel, reason),
+    }
+}
+
+/// The cost of nothing, unless the provider asks for something all the same.
+fn nothing(map: &PriceMap, call: &Call<'_>) -> Cost {
+    match call.usage.cost {
+        Some(cost) if cost > Exact::default() => {
+            let reason = format!(
+                "the provider asks {cost} USD and does not say for what; set the deployment's own \
+                 prices and have it report its usage"
+            );
+            Cost::unpriced(map.version(), Unpriced::NoUsage, reason)
+        }
+        _ => Cost::nothing(map.version()),
     }
 }
 
@@ -126,37 +140,9 @@ fn is_any_consumed(
     units: &Units,
     kind: Option<Kind>,
 ) -> bool {
-    let usage = call.usage;
-    let counts = [
-        usage.citation_tokens,
-        usage.search_units,
-        usage.num_search_queries,
-        usage
-            .server_tool_use
-            .as_ref()
-            .and_then(|tools| tools.web_search_requests),
-    ];
-    let details = usage.prompt_tokens_details.as_ref().map(|details| {
-        let lengths = [details.audio_length_seconds, details.video_length_seconds];
-        let counts = [
-            details.character_count,
-            details.image_count,
-            details.query_count,
-            details.web_search_requests,
-        ];
-        lengths
-            .into_iter()
-            .flatten()
-            .any(|length| length > Exact::default())
-            || counts.into_iter().flatten().any(|count| count > 0)
-    });
     quantities.consumed().next().is_some()
-        || kind.is_some_and(|kind| kind.consumes_by_default(units, usage))
-        || details == Some(true)
-        || counts.into_iter().flatten().any(|count| count > 0)
-        || usage
-            .seconds
-            .is_some_and(|seconds| seconds > Exact::default())
+        || kind.is_some_and(|kind| kind.consumes_by_default(units, call.usage))
+        || call.usage.has_units()
         || units.any()
 }
 
@@ -224,7 +210,10 @@ fn finish(
     provider: Option<&str>,
     (mut bill, entry, reason): (Bill, Option<&str>, String),
 ) -> Cost {
-    if let Some(adjustments) = call.adjustments.filter(|_| !bill.is_short()) {
+    if let Some(adjustments) = call
+        .adjustments
+        .filter(|all| !all.is_empty() && !bill.is_short())
+    {
         let of_entry = || map.entry(entry?)?.provider().map(family);
         let provider = provider.or_else(of_entry);
         let names: Vec<&str> = [Some(call.model), entry, provider]
@@ -242,13 +231,14 @@ fn finish(
             price_map: map.version().to_owned(),
             entry,
             reason: Some(reason),
+            unpriced: None,
         },
         Err(gap) => {
             let name = entry.as_deref().unwrap_or(call.model);
             let reason = gap.explain(name);
             Cost {
                 entry,
-                ..Cost::unpriced(map.version(), reason)
+                ..Cost::unpriced(map.version(), gap.kind(), reason)
             }
         }
     }

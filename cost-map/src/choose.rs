@@ -51,6 +51,10 @@ pub(crate) fn choose_image<'a>(
     provider: Option<&str>,
 ) -> Option<Choice<'a>> {
     let units = call.units?;
+    // A router makes no images itself.
+    if router(map, call).is_some() {
+        return None;
+    }
     let picture = Picture {
         quality: units.quality.as_deref(),
         size: units.size.as_deref(),
@@ -80,9 +84,11 @@ pub(crate) fn router<'a>(map: &'a PriceMap, call: &Call<'_>) -> Option<&'a Entry
 
 fn find<'a>(map: &'a PriceMap, call: &Call<'_>) -> Result<(Resolved<'a>, String), String> {
     if router(map, call).is_some() {
-        let answered = call.response_model.unwrap_or(call.model);
+        let answered = call.response_model.ok_or_else(|| {
+            let model = call.model;
+            format!("`{model}` has another model answer, and nobody says which")
+        })?;
         let found = map.resolve(call.provider, answered);
-        let found = found.filter(|_| call.response_model.is_some());
         let found = found.ok_or_else(|| unknown(map, "model", call.provider, answered))?;
         let path = path(&found, answered);
         return Ok((found, format!("by the response's model, {path}")));

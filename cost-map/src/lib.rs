@@ -28,13 +28,13 @@ mod tools;
 mod units;
 
 pub use crate::{
-    adjustments::{AdjustmentError, Adjustments},
+    adjustments::{Adjustments, Discounts, Margins},
     calculate::price,
     call::{Call, Place, Units},
     entry::Entry,
     map::PriceMap,
     overrides::Overrides,
     parse::{MapError, Problem},
-    question::{Question, QuestionError, answer},
+    question::{Question, QuestionError, answer, write_answer},
     resolve::{How, Picture, Resolved},
 };

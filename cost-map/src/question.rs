@@ -159,6 +159,12 @@ impl Question {
         Ok(())
     }
 
+    /// The call's own time, if it says one.
+    #[must_use]
+    pub const fn at(&self) -> Option<Timestamp> {
+        self.at
+    }
+
     /// Prices the call. `now` is its time if it does not say one.
     ///
     /// # Errors
@@ -209,8 +215,14 @@ pub fn answer(
     out: &mut Vec<u8>,
 ) -> bool {
     let cost = Question::parse(question).and_then(|asked| asked.price(map, adjustments, now));
+    write_answer(&cost, out)
+}
+
+/// Writes what a question came to, as [`answer`] does. The return value says whether it was
+/// answered.
+pub fn write_answer(cost: &Result<Cost, QuestionError>, out: &mut Vec<u8>) -> bool {
     let before = out.len();
-    let written = match &cost {
+    let written = match cost {
         Ok(cost) => write(out, &Answer::of(cost)),
         Err(error) => write(
             out,

@@ -1,9 +1,10 @@
 //! What a call cost, line by line, or why nobody knows.
 
-use rust_decimal::Decimal;
+mod breakdown;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{CostBreakdown, Exact, Usd};
+use crate::{Exact, Usd};
 
 /// The cost of one call, explained.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,9 @@ pub struct Cost {
     /// Why this entry was chosen, or why there is no price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What kind of reason it is that there is no price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unpriced: Option<Unpriced>,
 }
 
 /// Whether the cost of a call is known.
@@ -37,6 +41,35 @@ pub enum CostStatus {
     /// Nothing was consumed: the call failed before a provider answered, or was answered without
     /// one. The cost is zero and known to be.
     NothingConsumed,
+}
+
+/// What is in the way of a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Unpriced {
+    /// No entry of the price map is for the model.
+    NoSuchModel,
+    /// The entry has no price for something that was consumed.
+    NoPriceForClass,
+    /// Nobody says what was consumed, or not in what it is billed by.
+    NoUsage,
+    /// Anything else: own prices that cannot be read, an amount of too many digits.
+    #[serde(other)]
+    Other,
+}
+
+impl Unpriced {
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoSuchModel => "no_such_model",
+            Self::NoPriceForClass => "no_price_for_class",
+            Self::NoUsage => "no_usage",
+            Self::Other => "other",
+        }
+    }
 }
 
 /// One line of a bill.
@@ -153,14 +186,6 @@ pub enum Class {
     Margin,
 }
 
-/// Which side of a bill a line belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
-    Input,
-    Output,
-    Tools,
-}
-
 impl Class {
     /// Whether it is tokens of the prompt.
     #[must_use]
@@ -202,33 +227,16 @@ impl Class {
                 | Self::OutputVideo
         )
     }
-
-    const fn side(self) -> Side {
-        match self {
-            Self::InputCharacters
-            | Self::InputImages
-            | Self::InputAudioSeconds
-            | Self::InputVideoSeconds => Side::Input,
-            Self::WebSearches
-            | Self::MapsQueries
-            | Self::FileSearches
-            | Self::Sessions
-            | Self::ComputerInput
-            | Self::ComputerOutput
-            | Self::Citations => Side::Tools,
-            _ if self.is_input() => Side::Input,
-            _ => Side::Output,
-        }
-    }
 }
 
 impl Cost {
     /// A cost that is not known, and why.
     #[must_use]
-    pub fn unpriced(price_map: &str, reason: impl Into<String>) -> Self {
+    pub fn unpriced(price_map: &str, kind: Unpriced, reason: impl Into<String>) -> Self {
         Self {
             price_map: price_map.to_owned(),
             reason: Some(reason.into()),
+            unpriced: Some(kind),
             ..Self::default()
         }
     }
@@ -242,118 +250,5 @@ impl Cost {
             price_map: price_map.to_owned(),
             ..Self::default()
         }
-    }
-
-    /// The cost as LiteLLM breaks it down; `None` if it is not known. The parts are rounded and
-    /// sum to the whole: the remainder goes to the output.
-    #[must_use]
-    pub fn breakdown(&self) -> Option<CostBreakdown> {
-        let total = self.total?;
-        let Parts {
-            input,
-            tools,
-            discount,
-            margin,
-        } = self.parts();
-        let round = |amount| Usd::round(amount).unwrap_or_default();
-        let (input_cost, tool_usage_cost) = (round(input), round(tools));
-        let (discount_amount, margin_total_amount) = (round(-discount), round(margin));
-        let original_cost = total + discount_amount - margin_total_amount;
-        let part = |wanted: fn(Class) -> bool| {
-            let items = self.items.iter().filter(|item| wanted(item.class));
-            Some(round(items.map(|item| item.amount.0).sum())).filter(|part| *part != Usd::ZERO)
-        };
-        Some(CostBreakdown {
-            input_cost,
-            output_cost: original_cost - input_cost - tool_usage_cost,
-            total_cost: total,
-            tool_usage_cost,
-            original_cost,
-            discount_amount,
-            margin_total_amount,
-            cache_read_cost: part(Class::is_cache_read),
-            cache_creation_cost: part(Class::is_cache_write),
-            reasoning_cost: part(|class| class == Class::Reasoning),
-            ..CostBreakdown::default()
-        })
-    }
-
-    fn parts(&self) -> Parts {
-        let mut parts = Parts::default();
-        let mut side = Side::Output;
-        for item in &self.items {
-            let Exact(amount) = item.amount;
-            match item.class {
-                Class::Discount => parts.discount += amount,
-                Class::Margin => parts.margin += amount,
-                Class::Uplift => parts.input += parts.input * item.unit_price.0,
-                class => {
-                    if class != Class::Adjustment {
-                        side = class.side();
-                    }
-                    match side {
-                        Side::Input => parts.input += amount,
-                        Side::Tools => parts.tools += amount,
-                        Side::Output => {}
-                    }
-                }
-            }
-        }
-        parts
-    }
-}
-
-/// Sums of lines. What is in none of them is output.
-#[derive(Default)]
-struct Parts {
-    input: Decimal,
-    tools: Decimal,
-    discount: Decimal,
-    margin: Decimal,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(class: Class, quantity: &str, unit_price: &str) -> LineItem {
-        let (quantity, unit_price): (Exact, Exact) =
-            (quantity.parse().unwrap(), unit_price.parse().unwrap());
-        LineItem {
-            class,
-            quantity,
-            unit_price,
-            amount: Exact(quantity.0 * unit_price.0),
-            key: String::new(),
-        }
-    }
-
-    #[test]
-    fn the_parts_of_a_breakdown_sum_to_the_whole() {
-        let cost = Cost {
-            status: CostStatus::Priced,
-            total: "13.35".parse().ok(),
-            items: vec![
-                line(Class::Input, "4", "1"),
-                line(Class::Adjustment, "4", "-0.5"),
-                line(Class::Output, "2", "3"),
-                // Two of the input, six of the output, and a tenth on each.
-                line(Class::Uplift, "8", "0.1"),
-                line(Class::WebSearches, "2", "0.1"),
-                line(Class::Discount, "9", "-0.5"),
-                line(Class::Margin, "4.5", "0.3"),
-                line(Class::Margin, "1", "7.5"),
-            ],
-            ..Cost::default()
-        };
-        let usd = |text: &str| text.parse::<Usd>().unwrap();
-        let parts = cost.breakdown().unwrap();
-        assert_eq!(parts.input_cost, usd("2.2"));
-        assert_eq!(parts.output_cost, usd("6.6"));
-        assert_eq!(parts.tool_usage_cost, usd("0.2"));
-        assert_eq!(parts.original_cost, usd("9"));
-        assert_eq!(parts.discount_amount, usd("4.5"));
-        assert_eq!(parts.margin_total_amount, usd("8.85"));
-        assert_eq!(parts.total_cost, usd("13.35"));
     }
 }

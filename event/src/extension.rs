@@ -43,6 +43,9 @@ pub struct Extension {
     /// The deployment's own prices: price-map keys, over those of the map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_overrides: Option<Json>,
+    /// Where the model ran, where that decides on the price: Vertex AI's location, AWS's region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Set by the collector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settlement: Option<Arc<Settlement>>,

@@ -21,7 +21,7 @@ mod usage;
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
     codec::{CallRecord, DecodeError, PricedRecord},
-    cost::{Class, Cost, CostStatus, LineItem},
+    cost::{Class, Cost, CostStatus, LineItem, Unpriced},
     extension::{Attempt, Extension, Outcome, Previous, Settlement, UsageSource},
     id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
     json::Json,

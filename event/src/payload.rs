@@ -358,13 +358,13 @@ pub struct CostBreakdown {
     pub reasoning_cost: Option<Usd>,
     /// Before discount and margin.
     pub original_cost: Usd,
-    /// Unused here.
+    /// The discount, as a part of the bill.
     pub discount_percent: Usd,
     /// What was taken off.
     pub discount_amount: Usd,
-    /// Unused here.
+    /// The margin, as a part of the bill.
     pub margin_percent: Usd,
-    /// Unused here.
+    /// The margin's amount for each call.
     pub margin_fixed_amount: Usd,
     /// What was put on top.
     pub margin_total_amount: Usd,

@@ -36,6 +36,9 @@ pub struct Started {
     pub base_model: Option<String>,
     /// The deployment's own prices.
     pub price_overrides: Option<Json>,
+    /// Where the model runs, where that decides on the price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
     /// Who called.
     pub user_api_key_hash: Option<String>,
     /// The key's name.
@@ -115,6 +118,7 @@ impl Started {
                 usage_source: UsageSource::Estimated,
                 base_model: self.base_model,
                 price_overrides: self.price_overrides,
+                region: self.region,
                 ..Extension::default()
             })),
             litellm_call_id: self.call_id,

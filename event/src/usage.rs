@@ -63,6 +63,47 @@ pub struct Usage {
     pub service_tier: Option<String>,
 }
 
+impl Usage {
+    /// Whether it says that nothing was consumed, or nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let tokens = [
+            self.prompt_tokens,
+            self.completion_tokens,
+            self.total_tokens,
+        ];
+        let is_billed = self.cost.is_some_and(|cost| cost > Exact::default());
+        tokens == [0; 3] && !is_billed && !self.has_units()
+    }
+
+    /// Whether anything but tokens was consumed: seconds, characters, images, searches.
+    #[must_use]
+    pub fn has_units(&self) -> bool {
+        let details = self.prompt_tokens_details.as_ref();
+        let searches = self.server_tool_use.as_ref();
+        let counts = [
+            self.citation_tokens,
+            self.search_units,
+            self.num_search_queries,
+            searches.and_then(|tools| tools.web_search_requests),
+            details.and_then(|details| details.web_search_requests),
+            details.and_then(|details| details.character_count),
+            details.and_then(|details| details.image_count),
+            details.and_then(|details| details.query_count),
+        ];
+        let lengths = [
+            self.seconds,
+            details.and_then(|details| details.audio_length_seconds),
+            details.and_then(|details| details.video_length_seconds),
+        ];
+        counts.into_iter().flatten().any(|count| count > 0)
+            || lengths
+                .into_iter()
+                .flatten()
+                .any(|length| length > Exact::default())
+    }
+}
+
 /// Tools that the provider ran.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -233,6 +274,32 @@ mod tests {
         ] {
             let usage: Usage = serde_json::from_str(&format!(r#"{{"cost": {cost}}}"#)).unwrap();
             assert_eq!(usage.cost, read.map(|read| read.parse().unwrap()), "{cost}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_counted_is_something() {
+        for something in [
+            r#"{"total_tokens": 1}"#,
+            r#"{"completion_tokens": 1}"#,
+            r#"{"seconds": 0.5}"#,
+            r#"{"cost": 0.01}"#,
+            r#"{"search_units": 1}"#,
+            r#"{"server_tool_use": {"web_search_requests": 1}}"#,
+            r#"{"prompt_tokens_details": {"image_count": 2}}"#,
+            r#"{"prompt_tokens_details": {"character_count": 2}}"#,
+            r#"{"prompt_tokens_details": {"video_length_seconds": 2}}"#,
+        ] {
+            let usage: Usage = serde_json::from_str(something).unwrap();
+            assert!(!usage.is_empty(), "{something}");
+        }
+        for nothing in [
+            "{}",
+            r#"{"prompt_tokens": 0, "cost": 0, "seconds": 0}"#,
+            r#"{"service_tier": "flex", "prompt_tokens_details": {"image_count": 0}}"#,
+        ] {
+            let usage: Usage = serde_json::from_str(nothing).unwrap();
+            assert!(usage.is_empty(), "{nothing}");
         }
     }
 

@@ -12,7 +12,6 @@
 use std::{error::Error, sync::Arc};
 
 use bus::MemoryLog;
-use event::Secret;
 use gateway::{Config, Gateway};
 
 #[tokio::main]
@@ -24,17 +23,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let tree: serde_json::Map<_, _> = serde_json::from_slice(&std::fs::read(file)?)?;
     let (mut config, warnings) = Config::from_tree(&tree)?;
     let environment = |name: &str| std::env::var(name).ok();
-    for deployment in &mut config.deployments {
-        let provider = deployment.provider;
-        deployment.settings.fill(provider.settings(), &environment);
-        let read = |path: &str| std::fs::read_to_string(path);
-        let files = deployment.settings.read_files(provider.files(), &read);
-        files.map_err(|(_setting, error)| error)?;
-        if deployment.api_key.is_none() {
-            let mut keys = provider.key_variables().iter();
-            deployment.api_key = keys.find_map(|name| environment(name)).map(Secret::new);
-        }
-    }
+    config.fill(&environment)?;
+    config.read_files(&|path| std::fs::read_to_string(path))?;
     for warning in warnings {
         println!("no effect: {}", warning.path);
     }

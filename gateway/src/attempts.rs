@@ -269,7 +269,7 @@ fn choose(
         router,
         now: (shared.clock)(),
         tags: &tags,
-        prompt_tokens: tokens::counted(prompt_bytes, 0).prompt_tokens,
+        prompt_tokens: tokens::estimated(prompt_bytes, 0).prompt_tokens,
         tried,
     })?;
     let own_model = request.and_then(|request| request.own_model.as_deref());

@@ -13,6 +13,7 @@ use http::HeaderMap;
 
 use crate::{
     attempts,
+    cache::Key,
     config::Deployment,
     draft::Draft,
     error::{ApiError, ErrorClass},
@@ -42,6 +43,8 @@ pub(crate) struct Open {
     pub(crate) attempts: Vec<Attempt>,
     /// Groups that were asked after the first.
     pub(crate) fallbacks: usize,
+    /// What its answer is kept under, if it may be.
+    pub(crate) cache_key: Option<Key>,
     /// Counts at the deployment that is being asked.
     pub(crate) in_flight: Option<InFlight>,
 }
@@ -64,6 +67,8 @@ pub(crate) struct Ending {
     pub(crate) headers: HeaderMap,
     /// Whether the provider had begun to answer: it charges for what it did.
     pub(crate) answering: bool,
+    /// Whether the answer was one that had been kept.
+    pub(crate) cache_hit: bool,
 }
 
 impl Call {
@@ -85,6 +90,7 @@ impl Call {
             started: None,
             attempts: Vec::new(),
             fallbacks: 0,
+            cache_key: None,
             in_flight: None,
         });
         report::begin(shared, open, record).await
@@ -190,12 +196,13 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         api_base: Some(deployment.api_base.clone()),
         base_model: deployment.base_model.clone(),
         price_overrides: deployment.price_overrides.clone(),
+        region: deployment.settings.region(),
         user_api_key_hash: draft.identity.key_hash.clone(),
         user_id: draft.identity.user_id.clone(),
         end_user: draft.end_user(),
         route: draft.route.to_owned(),
         tags: draft.tags(),
-        prompt_tokens: tokens::counted(prompt_bytes, 0).prompt_tokens,
+        prompt_tokens: tokens::estimated(prompt_bytes, 0).prompt_tokens,
         completion_tokens: output_max,
         ..Started::default()
     }

@@ -5,6 +5,7 @@
 //! LiteLLM's that is not supported here is named in a [`Warning`]; a key that nobody knows is an
 //! error that names its path.
 
+mod cache;
 mod deployment;
 mod keys;
 mod litellm;
@@ -19,6 +20,7 @@ use event::Secret;
 use serde_json::{Map, Value};
 
 pub use self::{
+    cache::CacheSettings,
     deployment::{Deployment, DeploymentId},
     provider_settings::Settings,
     router::{Alias, Lists, RouterSettings, Strategy},
@@ -38,6 +40,10 @@ pub struct Config {
     pub router: RouterSettings,
     /// How long a stream may pause; `None`: as `upstream_timeout`.
     pub stream_timeout: Option<Duration>,
+    /// Whether providers are told the trace that a call belongs to.
+    pub forward_traceparent: bool,
+    /// Which answers are kept.
+    pub cache: CacheSettings,
     /// Whether message contents stay out of the events (`turn_off_message_logging`).
     pub redact_messages: bool,
     /// Whether parameters that a provider does not know are left out, where neither request nor
@@ -90,6 +96,40 @@ pub const SECTIONS: &[&str] = &[
 ];
 
 impl Config {
+    /// Fills in keys, addresses and settings that the deployments do not name, from the variables
+    /// that LiteLLM takes them from.
+    ///
+    /// # Errors
+    ///
+    /// If a deployment has no address then.
+    pub fn fill(
+        &mut self,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(), ConfigError> {
+        deployment::fill(&mut self.deployments, environment)
+    }
+
+    /// Reads the files that settings of deployments name: credentials may stand in files of their
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// At the first that cannot be read.
+    pub fn read_files(
+        &mut self,
+        read: &dyn Fn(&str) -> std::io::Result<String>,
+    ) -> Result<(), ConfigError> {
+        for (index, deployment) in self.deployments.iter_mut().enumerate() {
+            let files = deployment.provider.files();
+            let outcome = deployment.settings.read_files(files, read);
+            outcome.map_err(|(setting, error)| {
+                let path = format!("model_list[{index}].litellm_params.{setting}");
+                ConfigError::at(path, format!("names a file that cannot be read: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Reads the gateway's [`SECTIONS`] of a configuration tree.
     ///
     /// # Errors

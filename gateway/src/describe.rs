@@ -17,7 +17,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     operation::Operation,
-    provider::parameters::{self, Parameters},
+    provider::parameters,
     routes::{Endpoint, Matched, decoded},
     tokens, upstream,
 };
@@ -118,10 +118,8 @@ fn supported(shared: &Shared, wanted: Option<&str>) -> Result<Json, ApiError> {
         members.iter().all(|member| {
             let deployment = &member.deployment;
             let provider = deployment.provider;
-            match provider.parameters(Operation::Chat, &deployment.model) {
-                Parameters::All => true,
-                Parameters::Only(names) => names.contains(parameter),
-            }
+            let knows = provider.parameters(Operation::Chat, &deployment.model);
+            knows.know(parameter)
         })
     };
     let names: Vec<&&str> = parameters::CHAT.iter().filter(known).collect();
@@ -152,7 +150,7 @@ async fn count(shared: &Shared, request: Request<Incoming>) -> Result<Json, ApiE
         .and_then(|found| found.group.members().first());
     let model = member.map_or(name, |member| &member.deployment.model);
     Ok(Json::of(&json!({
-        "total_tokens": tokens::counted(bytes, 0).prompt_tokens,
+        "total_tokens": tokens::estimated(bytes, 0).prompt_tokens,
         "request_model": name,
         "model_used": model,
         "tokenizer_type": "four_bytes_a_token",

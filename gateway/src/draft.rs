@@ -120,6 +120,12 @@ impl Draft {
         (trace, SpanId::of(&self.call_id))
     }
 
+    /// The call's span as a W3C `traceparent`, for whoever is asked on its behalf.
+    pub(crate) fn traceparent(&self) -> String {
+        let (trace, span) = self.w3c();
+        format!("00-{trace}-{span}-01")
+    }
+
     /// The application's own user: the header's, else the body's.
     pub(crate) fn end_user(&self) -> Option<String> {
         let body = self

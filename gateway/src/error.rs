@@ -36,6 +36,8 @@ pub enum ErrorClass {
     PermissionDenied,
     /// Not answered in time.
     Timeout,
+    /// The request is well-formed, and the provider can do nothing with it.
+    Unprocessable,
     /// The body is larger than allowed.
     TooLarge,
     /// Too many calls.
@@ -71,6 +73,7 @@ impl ErrorClass {
             Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimit => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer | Self::ApiConnection | Self::GatewayAborted => {
@@ -87,7 +90,9 @@ impl ErrorClass {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge => "BadRequestError",
+            Self::BadRequest | Self::MethodNotAllowed | Self::TooLarge | Self::Unprocessable => {
+                "BadRequestError"
+            }
             Self::ContextWindowExceeded => "ContextWindowExceededError",
             Self::ContentPolicyViolation => "ContentPolicyViolationError",
             Self::UnsupportedParams => "UnsupportedParamsError",
@@ -118,7 +123,7 @@ impl ErrorClass {
                 "internal_server_error"
             }
             Self::ServiceUnavailable => "service_unavailable_error",
-            Self::PaymentRequired | Self::Api(_) => "api_error",
+            Self::PaymentRequired | Self::Api(500..) => "api_error",
             _ => "invalid_request_error",
         }
     }
@@ -131,6 +136,7 @@ impl ErrorClass {
             Self::BadRequest
             | Self::MethodNotAllowed
             | Self::TooLarge
+            | Self::Unprocessable
             | Self::UnsupportedParams => "400_INVALID_REQUEST",
             Self::NotFound => "404_RESOURCE_NOT_FOUND",
             Self::Authentication => "401_AUTHENTICATION_FAILED",
@@ -153,7 +159,8 @@ impl ErrorClass {
         match status {
             400 | 422 if says(CONTEXT_PHRASES) => Self::ContextWindowExceeded,
             400 | 422 if says(POLICY_PHRASES) => Self::ContentPolicyViolation,
-            400 | 422 => Self::BadRequest,
+            400 => Self::BadRequest,
+            422 => Self::Unprocessable,
             401 => Self::Authentication,
             402 => Self::PaymentRequired,
             403 => Self::PermissionDenied,
@@ -183,6 +190,10 @@ const CONTEXT_PHRASES: &[&str] = &[
     "context_length_exceeded",
     "maximum context length",
     "context window",
+    "maximum prompt length",
+    "context window limit",
+    "reduce the length of the messages",
+    "too large for model",
     "prompt is too long",
     "string too long",
     "too many tokens",
@@ -193,6 +204,8 @@ const POLICY_PHRASES: &[&str] = &[
     "content_filter",
     "responsibleaipolicyviolation",
     "safety system",
+    "content policy",
+    "usage guidelines",
 ];
 
 /// An error on its way to a client.

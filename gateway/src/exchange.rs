@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,13 +13,15 @@ use crate::{
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
     provider::{
-        Answer, Ask, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along, bridge,
-        passing,
+        Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along,
+        bridge, passing,
     },
     request::ClientRequest,
     upstream::{self, Failure, ReadError},
 };
 
+/// <https://www.w3.org/TR/trace-context/#traceparent-header>
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Bytes of an error answer that are read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
 /// The longest pause a provider may ask for that is passed on as seconds.
@@ -55,10 +57,17 @@ pub(crate) async fn ask(
     let mut prepared = Box::new(prepared);
     loop {
         let Prepared {
-            outgoing,
+            mut outgoing,
             mut reader,
             streams,
         } = *prepared;
+        if shared.config.forward_traceparent {
+            let traceparent = call.open().map(|open| open.draft.traceparent());
+            let value = traceparent.and_then(|text| HeaderValue::try_from(text).ok());
+            outgoing
+                .headers
+                .extend(value.map(|value| (TRACEPARENT, value)));
+        }
         let response = shared
             .upstream
             .send(call, deployment, outgoing, deadline)
@@ -129,7 +138,7 @@ async fn fetch_and_say(
     let refused = |error: ProviderError| refused(deployment, &error);
     let now = (shared.clock)();
     let drops = shared.config.drop_params;
-    let mut fetched = crate::provider::Fetched::default();
+    let mut fetched = Fetched::default();
     let needs = {
         let request = call.request().ok_or_else(Failure::ended_already)?;
         let request = chat.unwrap_or(request);

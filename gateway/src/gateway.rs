@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    cache::Cache,
     call::StartedRecord,
     clock::{self, Clock},
     config::Config,
@@ -66,6 +67,7 @@ pub(crate) struct Core {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) open_calls: OpenCalls,
     pub(crate) unwritten: Unwritten,
+    pub(crate) cache: Cache,
     pub(crate) credentials: Credentials,
     pub(crate) media: MediaClient,
     pub(crate) metrics: Metrics,
@@ -163,6 +165,7 @@ impl Gateway {
         let media = MediaClient::new(&tls, egress(&config));
         let core = Arc::new(Core {
             groups: Groups::new(&config),
+            cache: Cache::new(config.cache.clone()),
             config,
             log,
             open_calls: OpenCalls::default(),

@@ -5,6 +5,7 @@
 mod answer;
 mod attempts;
 mod auth;
+mod cache;
 mod call;
 mod clock;
 pub mod config;
@@ -47,5 +48,5 @@ pub use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
     operation::{Content, Dialect, Operation},
-    request::{ClientMetadata, ClientRequest, RequestError, UsageOption},
+    request::{CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
 };

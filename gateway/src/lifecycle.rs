@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use event::{Outcome, Timestamp};
 use http::{HeaderMap, HeaderValue, Response, header, request};
 use hyper::body::Incoming;
@@ -11,6 +12,7 @@ use crate::{
     answer::{self, AnswerBody},
     attempts::{self, Chosen},
     auth,
+    cache::Key,
     call::{Call, Ending},
     destination,
     draft::Draft,
@@ -18,7 +20,7 @@ use crate::{
     exchange::Answered,
     gateway::Shared,
     operation::{Dialect, Operation},
-    provider::{Observed, Whole, chunks},
+    provider::{Observed, Whole, chunks, openai},
     relay::{Relay, Source},
     report,
     request::{Arrived, ClientRequest, Place},
@@ -79,6 +81,9 @@ async fn begun(call: &Call) -> Result<(), ApiError> {
 async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Response<AnswerBody> {
     if let Some(answer) = unasked::answer(&mut call) {
         return unasked::give(call, answer, &stamp).await;
+    }
+    if let Some(body) = kept(&mut call, &found) {
+        return from_cache(call, body, &stamp).await;
     }
     let asked = attempts::run(&mut call, found, first).await;
     let stamp = stamp.updated(&mut call);
@@ -147,6 +152,52 @@ pub(crate) async fn complete(
         first_token,
         headers,
         answering: true,
+        cache_hit: false,
+    };
+    let cost = call.cost(&ending);
+    answer::set(response.headers_mut(), COST, &cost.unwrap_or_default());
+    finish(call, ending, response).await
+}
+
+/// The answer that is kept for the same request. Notes under what this one's is to be kept.
+fn kept(call: &mut Call, found: &Found) -> Option<Bytes> {
+    let shared = Arc::clone(&call.shared);
+    let open = call.open()?;
+    let request = open.draft.request.as_ref()?;
+    if !shared.cache.serves(request.operation, &request.cache) {
+        return None;
+    }
+    let key = Key::of(request, found.group.name(), &open.deployment);
+    let body = shared.cache.find(&key, &request.cache);
+    open.cache_key = Some(key);
+    body
+}
+
+/// Gives the client an answer that was kept.
+async fn from_cache(mut call: Call, body: Bytes, stamp: &Stamp) -> Response<AnswerBody> {
+    let headers = HeaderMap::new();
+    let observed = openai::whole(&body);
+    let json = Some(HeaderValue::from_static("application/json"));
+    let wants_stream = call.request().is_some_and(|request| request.stream);
+    let mut response = if wants_stream {
+        let now = (call.shared.clock)();
+        let chunks = chunks::of_whole(&body, now, call.wants_usage());
+        let stream = HeaderValue::from_static("text/event-stream; charset=utf-8");
+        stamp.on(answer::whole(chunks, Some(stream)), &headers)
+    } else {
+        stamp.on(answer::whole(body, json), &headers)
+    };
+    let key = call.open().and_then(|open| open.cache_key.as_ref());
+    if let Some(key) = key {
+        let key = key.to_string();
+        answer::set(response.headers_mut(), "x-litellm-cache-key", &key);
+    }
+    let ending = Ending {
+        outcome: Outcome::Success,
+        observed,
+        first_token: Some((call.shared.clock)()),
+        cache_hit: true,
+        ..Ending::default()
     };
     let cost = call.cost(&ending);
     answer::set(response.headers_mut(), COST, &cost.unwrap_or_default());
@@ -196,6 +247,7 @@ async fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<Ans
             .map(|observed| *observed)
             .unwrap_or_default(),
         first_token: None,
+        cache_hit: false,
     };
     finish(call, ending, response).await
 }

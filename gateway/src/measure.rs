@@ -4,18 +4,26 @@
 use event::{Exact, Usage};
 use rust_decimal::Decimal;
 
-use crate::{operation::Operation, provider::Observed, request::ClientRequest, tokens};
+use crate::{
+    config::Deployment, operation::Operation, provider::Observed, request::ClientRequest, tokens,
+};
 
 mod sound;
 
 /// Counts what was sent and answered, as far as the operation is billed by something that can be
 /// counted.
-pub(crate) fn counted(request: &ClientRequest, observed: &Observed) -> Usage {
+pub(crate) fn counted(
+    deployment: &Deployment,
+    request: &ClientRequest,
+    observed: &Observed,
+) -> Usage {
     match request.operation {
         Operation::Speech => characters(request),
         Operation::Transcription => seconds(request),
         operation if operation.is_of_text() => {
-            tokens::counted(request.prompt_bytes(), observed.text_bytes)
+            let model = (deployment.provider_name.as_str(), deployment.model.as_str());
+            let answer = observed.response.as_ref();
+            tokens::counted(model, Some(request), answer, observed.text_bytes)
         }
         _ => Usage::default(),
     }

@@ -93,12 +93,7 @@ impl MediaClient {
                     _ => ErrorClass::BadRequest,
                 };
                 let message = format!("`{shown}` cannot be fetched: {error}");
-                Box::new(Failure {
-                    error: ApiError::new(class, message),
-                    status: None,
-                    headers: HeaderMap::new(),
-                    answering: None,
-                })
+                Failure::without_answer(ApiError::new(class, message))
             })
     }
 

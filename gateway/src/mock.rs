@@ -57,7 +57,7 @@ impl Mock {
             created: now.to_utc().timestamp(),
             model: request.model.clone(),
             text: text.to_owned(),
-            usage: tokens::counted(request.prompt_bytes(), answer_bytes),
+            usage: tokens::estimated(request.prompt_bytes(), answer_bytes),
         }
     }
 

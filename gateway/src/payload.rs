@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 
 use crate::{
+    cache::Key,
     call::{Ending, Open},
     config::Deployment,
     draft::Draft,
@@ -39,13 +40,15 @@ pub(crate) fn of_call(
         started,
         attempts,
         fallbacks: _,
+        cache_key,
         in_flight,
     } = open;
     if draft.presence.has_ended() && ending.outcome == Outcome::Success {
         ending.outcome = Outcome::ClientDisconnected;
     }
     let stream = draft.request.as_ref().is_some_and(|request| request.stream);
-    let (usage, usage_source) = usage(shared, &draft, !attempts.is_empty(), &ending);
+    let asked = (&*deployment, !attempts.is_empty());
+    let (usage, usage_source) = usage(shared, &draft, asked, &ending);
     if let Some(in_flight) = in_flight {
         in_flight.consumed(usage.total_tokens, now);
     }
@@ -58,6 +61,7 @@ pub(crate) fn of_call(
         .unwrap_or_else(|| payload.litellm_call_id.to_string());
     let succeeded = ending.outcome == Outcome::Success;
     payload.cache_hit = (stream || !succeeded).then_some(false);
+    describe_cache(&mut payload, cache_key, ending.cache_hit);
     if stream && let Some(first) = ending.first_token {
         payload.completion_start_time = first;
         payload.response_time = first.since(payload.start_time);
@@ -82,8 +86,6 @@ pub(crate) fn of_call(
         ours.attempts = attempts;
         ours.response_model = observed.model;
         ours.served_service_tier = observed.service_tier;
-        ours.base_model.clone_from(&deployment.base_model);
-        ours.price_overrides.clone_from(&deployment.price_overrides);
     }
     payload
 }
@@ -104,7 +106,7 @@ pub(crate) fn of_rejected(
 pub(crate) fn usage(
     shared: &Shared,
     draft: &Draft,
-    asked: bool,
+    (deployment, asked): (&Deployment, bool),
     ending: &Ending,
 ) -> (Usage, UsageSource) {
     let operation = draft.operation;
@@ -116,7 +118,7 @@ pub(crate) fn usage(
             usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
         }
         // Without an attempt there was no provider: a mock says what it has counted.
-        let source = if asked {
+        let source = if asked || ending.cache_hit {
             UsageSource::Provider
         } else {
             UsageSource::Counted
@@ -131,7 +133,7 @@ pub(crate) fn usage(
         // Nobody saw what the provider did: the call costs what it was admitted with.
         let bound = request.output_tokens_max;
         let output = bound.unwrap_or(shared.config.settings.reserve_output_tokens);
-        let mut usage = tokens::counted(request.prompt_bytes(), 0);
+        let mut usage = tokens::estimated(request.prompt_bytes(), 0);
         usage.completion_tokens = output;
         usage.total_tokens = usage.prompt_tokens.saturating_add(output);
         return (usage, UsageSource::Estimated);
@@ -140,7 +142,7 @@ pub(crate) fn usage(
     if !ending.answering && ending.outcome != Outcome::Success {
         return (Usage::default(), UsageSource::None);
     }
-    match measure::counted(request, &ending.observed) {
+    match measure::counted(deployment, request, &ending.observed) {
         usage if usage == Usage::default() => (usage, UsageSource::None),
         usage => (usage, UsageSource::Counted),
     }
@@ -209,6 +211,16 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
     }
 }
 
+fn describe_cache(payload: &mut StandardLoggingPayload, key: Option<Key>, hit: bool) {
+    payload.cache_key = key.map(|key| key.to_string());
+    if hit {
+        payload.cache_hit = Some(true);
+        // The same answer may be given many times, and ids are not.
+        let now = payload.end_time.micros();
+        payload.id = format!("{}_cache_hit{now}", payload.id);
+    }
+}
+
 fn describe_deployment(
     payload: &mut StandardLoggingPayload,
     deployment: &Deployment,
@@ -225,6 +237,11 @@ fn describe_deployment(
     payload.custom_llm_provider = Some(deployment.provider_name.clone());
     payload.api_base = Some(deployment.api_base.clone());
     payload.model_id = Some(deployment.id.clone());
+    if let Some(ours) = &mut payload.tollkeeper {
+        ours.base_model.clone_from(&deployment.base_model);
+        ours.price_overrides.clone_from(&deployment.price_overrides);
+        ours.region = deployment.settings.region();
+    }
     payload.hidden_params = HiddenParams {
         model_id: Some(deployment.id.clone()),
         api_base: Some(deployment.api_base.clone()),

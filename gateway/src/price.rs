@@ -15,11 +15,14 @@ use crate::{
 
 /// The cost in USD of a call that ends like this; `None` if there is no price for it.
 pub(crate) fn of(shared: &Shared, open: &Open, ending: &Ending) -> Option<String> {
+    if ending.cache_hit {
+        return Some("0".to_owned());
+    }
     let Open {
         draft, deployment, ..
     } = open;
     let asked = !open.attempts.is_empty();
-    let (usage, source) = payload::usage(shared, draft, asked, ending);
+    let (usage, source) = payload::usage(shared, draft, (&**deployment, asked), ending);
     if ending.outcome != Outcome::Success && source == UsageSource::None {
         return Some("0".to_owned());
     }

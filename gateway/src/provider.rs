@@ -9,40 +9,90 @@
 //! values, [`completion`] writes an answer that came whole, and [`translated`] turns the frames of
 //! a stream ([`frames`]) into OpenAI's chunks ([`chunks`]).
 
+pub mod ai21;
+pub mod aleph_alpha;
+pub mod alike;
 pub mod along;
 pub mod anthropic;
 mod ask;
+pub mod aws;
 pub mod azure;
+pub mod bedrock;
 pub(crate) mod bridge;
 pub mod chunks;
+pub mod cohere;
 pub mod completion;
 pub mod content;
+pub mod conversation;
+mod error;
+mod find;
 pub mod frames;
 pub mod gemini;
+pub mod huggingface;
+pub mod jina_ai;
+pub mod lists;
+mod need;
+pub mod nlp_cloud;
+pub mod ollama;
+pub mod once;
 pub mod openai;
 pub mod parameters;
 pub(crate) mod passing;
+pub mod petals;
+pub mod replicate;
+pub mod request;
+pub mod sagemaker;
+pub mod snowflake;
 pub mod sse;
 pub mod translated;
+#[cfg(test)]
+mod trial;
 pub mod vertex;
+pub mod voyage;
+pub mod watsonx;
 
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use event::{Json, Secret, Usage};
+use event::{Json, Usage};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
-pub use self::ask::{Ask, Fetched, Media};
 use self::parameters::Parameters;
-use crate::{config::Deployment, error::ErrorClass, operation::Operation};
+pub use self::{
+    ask::{Ask, Fetched, Media},
+    error::ProviderError,
+    find::of_model,
+    need::{Need, Token, TokenRequest, TokenSource},
+};
+use crate::{
+    config::{Deployment, Settings},
+    error::ErrorClass,
+    operation::Operation,
+};
 
 /// Every provider in this build.
 pub const ALL: &[&[&dyn Provider]] = &[
     openai::PRESETS,
+    openai::PLAIN,
+    openai::SERVERS,
+    ai21::AI21,
+    aleph_alpha::ALEPH_ALPHA,
     anthropic::ANTHROPIC,
     azure::AZURE,
+    bedrock::BEDROCK,
+    cohere::COHERE,
     gemini::GEMINI,
+    huggingface::HUGGINGFACE,
+    jina_ai::JINA_AI,
+    nlp_cloud::NLP_CLOUD,
+    ollama::OLLAMA,
+    petals::PETALS,
+    replicate::REPLICATE,
+    sagemaker::SAGEMAKER,
+    snowflake::SNOWFLAKE,
     vertex::VERTEX,
+    voyage::VOYAGE,
+    watsonx::WATSONX,
 ];
 
 /// An upstream and its dialect.
@@ -52,6 +102,11 @@ pub trait Provider: Sync {
 
     /// Where it is, if it has one address for everybody; no slash at the end.
     fn default_base(&self) -> Option<&'static str>;
+
+    /// Environment variables that its address is looked up in, if a deployment names none.
+    fn base_variables(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Environment variables that its key is looked up in, if a deployment names none.
     fn key_variables(&self) -> &'static [&'static str];
@@ -64,6 +119,16 @@ pub trait Provider: Sync {
     /// Those of its settings that may be the path of the file that has them.
     fn files(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether a deployment's settings can be used.
+    ///
+    /// # Errors
+    ///
+    /// If one cannot.
+    fn check(&self, settings: &Settings) -> Result<(), ProviderError> {
+        let _fine = settings;
+        Ok(())
     }
 
     /// Whether a deployment has to say where it is.
@@ -91,6 +156,12 @@ pub trait Provider: Sync {
     /// Below which address it keeps files, batches and the like, and what their query has to say.
     fn keeps_at(&self, deployment: &Deployment) -> (String, Option<String>) {
         (deployment.api_base.clone(), None)
+    }
+
+    /// Whether `model` takes `value`, JSON, for a parameter that it knows.
+    fn takes(&self, model: &str, name: &str, value: &str) -> bool {
+        let _any = (model, name, value);
+        true
     }
 
     /// What has to be fetched before [`prepare`](Provider::prepare) can say what to send.
@@ -124,51 +195,6 @@ pub struct Setting {
     pub key: &'static str,
     /// Environment variables that it is looked up in, if a deployment does not set it.
     pub variables: &'static [&'static str],
-}
-
-/// What has to be fetched before a request can be sent.
-#[derive(Debug)]
-pub enum Need {
-    /// A token that stands for the deployment's credentials.
-    Token(Box<TokenRequest>),
-    /// The same, where it costs something to say how it is asked for.
-    TokenFrom(Box<dyn TokenSource>),
-    /// What stands at an address in the request, an image mostly.
-    Media(String),
-}
-
-/// Says how a token is asked for, when there is none that can still be used.
-pub trait TokenSource: fmt::Debug + Send + Sync {
-    /// As [`TokenRequest::name`].
-    fn name(&self) -> String;
-
-    /// The request.
-    ///
-    /// # Errors
-    ///
-    /// If the credentials are none.
-    fn request(&self) -> Result<TokenRequest, ProviderError>;
-}
-
-/// How a token is asked for.
-#[derive(Clone, Debug)]
-pub struct TokenRequest {
-    /// What the token is kept under: tokens of different credentials have different names. Not a
-    /// secret.
-    pub name: String,
-    /// The request that asks for it.
-    pub outgoing: Outgoing,
-    /// Finds it in the answer.
-    pub read: fn(&[u8]) -> Option<Token>,
-}
-
-/// A token and how long it is good for.
-#[derive(Clone, Debug)]
-pub struct Token {
-    /// The token.
-    pub secret: Secret,
-    /// From when it was given.
-    pub lives: Duration,
 }
 
 /// A request ready to be sent.
@@ -313,106 +339,4 @@ pub struct Observed {
     pub text_bytes: u64,
     /// The error that stands where an answer should.
     pub error: Option<Fault>,
-}
-
-/// Why a request cannot be sent to this provider.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProviderError {
-    /// The deployment's address is none.
-    #[error("`{0}` is not an address: check the deployment's `api_base`")]
-    BadAddress(String),
-    /// The deployment's credential has characters that no header can carry.
-    #[error("the deployment's `api_key` cannot be sent in a header")]
-    BadCredential,
-    /// The deployment lacks something.
-    #[error("the deployment's `{0}` is missing")]
-    Missing(&'static str),
-    /// The deployment's setting is not what it has to be.
-    #[error("the deployment's `{0}` must be {1}")]
-    Setting(&'static str, &'static str),
-    /// The request cannot be said in the provider's dialect.
-    #[error("{0}")]
-    Request(String),
-    /// A parameter that the model does not know.
-    #[error(
-        "UnsupportedParamsError: {provider} does not support parameters: {names:?}, for \
-         model={model}. To drop these, set `drop_params: true` in the request or in \
-         `litellm_settings`; to send them all the same, name them in `allowed_openai_params`"
-    )]
-    Parameters {
-        /// Who does not know it.
-        provider: String,
-        /// The model that was asked for.
-        model: String,
-        /// The parameters.
-        names: Vec<String>,
-    },
-    /// It does not do this at all.
-    #[error("{provider} does not serve {}", operation.path())]
-    Operation {
-        /// Who.
-        provider: &'static str,
-        /// What.
-        operation: Operation,
-    },
-    /// Nobody of this name.
-    #[error("no provider is called `{name}`; there are: {known}")]
-    Unknown {
-        /// As it was written.
-        name: String,
-        /// The names there are.
-        known: String,
-    },
-}
-
-impl ProviderError {
-    /// What the client is told: whether it, or the configuration, has to change.
-    #[must_use]
-    pub const fn class(&self) -> ErrorClass {
-        match self {
-            Self::Parameters { .. } => ErrorClass::UnsupportedParams,
-            Self::Request(_) | Self::Operation { .. } => ErrorClass::BadRequest,
-            Self::Missing(_) => ErrorClass::Authentication,
-            _ => ErrorClass::InternalServer,
-        }
-    }
-}
-
-/// The provider of `model`, and the provider's own name of it: `chosen` if it is given, else the
-/// part before the slash, else OpenAI.
-///
-/// # Errors
-///
-/// If no provider has that name.
-pub fn of_model(
-    model: &str,
-    chosen: Option<&str>,
-) -> Result<(&'static dyn Provider, String), ProviderError> {
-    if let Some(name) = chosen {
-        let provider = find(name).ok_or_else(|| unknown(name))?;
-        let own = model
-            .strip_prefix(name)
-            .and_then(|rest| rest.strip_prefix('/'));
-        return Ok((provider, own.unwrap_or(model).to_owned()));
-    }
-    let (name, own) = model.split_once('/').unwrap_or(("openai", model));
-    let provider = find(name).ok_or_else(|| unknown(name))?;
-    Ok((provider, own.to_owned()))
-}
-
-fn all() -> impl Iterator<Item = &'static dyn Provider> {
-    ALL.iter().copied().flatten().copied()
-}
-
-fn find(name: &str) -> Option<&'static dyn Provider> {
-    all().find(|provider| provider.name() == name)
-}
-
-fn unknown(name: &str) -> ProviderError {
-    let known: Vec<&str> = all().map(Provider::name).collect();
-    ProviderError::Unknown {
-        name: name.to_owned(),
-        known: known.join(", "),
-    }
 }

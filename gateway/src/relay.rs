@@ -288,6 +288,7 @@ impl Live {
             first_token,
             headers,
             answering: true,
+            cache_hit: false,
         });
         outcome
     }

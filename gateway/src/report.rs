@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bus::Position;
+use bytes::Bytes;
 use event::{Outcome, codec};
 use tokio::sync::oneshot;
 
@@ -15,6 +16,9 @@ use crate::{
     payload,
     turn::{Begun, Of, Stored, Waits},
 };
+
+/// Bytes of text up to which a stream is put together whole.
+const KEPT_TEXT_BYTES_MAX: u64 = 4 << 20;
 
 /// Writes the started record of a call, and makes it a call when that is stored.
 ///
@@ -42,9 +46,32 @@ pub(crate) fn finish(shared: &Shared, open: Open, ending: Ending) -> Written {
     shared
         .metrics
         .call_ended(&open.deployment.model_name, ending.outcome);
+    keep_answer(shared, &open, &ending);
     let started = open.started;
     let record = codec::encode_finished(&payload::of_call(shared, open, ending, now));
     write(shared, started, record)
+}
+
+/// Keeps an answer that came in full, for the next request that is the same.
+fn keep_answer(shared: &Shared, open: &Open, ending: &Ending) {
+    let (Some(key), false) = (&open.cache_key, open.attempts.is_empty()) else {
+        return;
+    };
+    let observed = &ending.observed;
+    let whole = ending.outcome == Outcome::Success
+        && observed.error.is_none()
+        && observed.text_bytes <= KEPT_TEXT_BYTES_MAX;
+    let request = open.draft.request.as_ref();
+    if let (true, Some(request), Some(answer)) = (whole, request, &observed.response) {
+        // What a stream says beside text and tools is not put together again.
+        let is_plain = !["logprobs", "audio", "modalities"]
+            .iter()
+            .any(|name| request.sets(name));
+        if !request.stream || is_plain {
+            let body = Bytes::copy_from_slice(answer.text().as_bytes());
+            shared.cache.keep(key.clone(), &request.cache, body);
+        }
+    }
 }
 
 /// Writes the event of a request that was not admitted.

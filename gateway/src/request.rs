@@ -1,6 +1,7 @@
 //! A request: scanned once for what the gateway must know, and otherwise left as it came.
 
 mod arrived;
+mod cache;
 mod error;
 mod form;
 mod metadata;
@@ -25,7 +26,10 @@ pub(crate) use self::{
     form::Form,
     passed::Passed,
 };
-pub use self::{error::RequestError, metadata::ClientMetadata, upstream::UsageOption};
+pub use self::{
+    cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
+    upstream::UsageOption,
+};
 use crate::{config::Lists, operation::Operation};
 
 /// Attempts after the first that a request may ask for.
@@ -74,6 +78,8 @@ pub struct ClientRequest {
     pub timeout: Option<Duration>,
     /// What the client says about the call.
     pub metadata: ClientMetadata,
+    /// Which kept answer will do, and whether this one is to be kept.
+    pub cache: CacheControl,
     /// Groups to ask when the model's own could not answer.
     pub fallbacks: Vec<String>,
     /// The same when the context window was too small.
@@ -167,7 +173,13 @@ impl ClientRequest {
         self.body.get(field.value.clone())
     }
 
-    /// Bytes of text in the content, to count tokens by.
+    /// The text of the content, to count tokens by.
+    #[must_use]
+    pub fn prompt(&self) -> Prompt {
+        Prompt::read(self.operation, self.content_text())
+    }
+
+    /// Bytes of text in the content, to estimate tokens by.
     #[must_use]
     pub fn prompt_bytes(&self) -> usize {
         match self.operation {

@@ -37,7 +37,7 @@ pub(crate) fn answer(call: &mut Call) -> Option<Unasked> {
     }
     let serves = open.deployment.provider.serves(request.operation);
     let counts = request.operation == Operation::CountTokens && !serves;
-    counts.then(|| Unasked::Count(tokens::counted(request.prompt_bytes(), 0).prompt_tokens))
+    counts.then(|| Unasked::Count(tokens::estimated(request.prompt_bytes(), 0).prompt_tokens))
 }
 
 /// Gives it to the client.

@@ -77,8 +77,8 @@ fn what_has_no_effect_is_said() {
     let warnings = parse(LITELLM).unwrap().warnings;
     let wanted = [
         "line 7: `model_list[0].litellm_params.api_key`: the variable `AZURE_KEY` is not set",
-        "line 21: `general_settings.database_url` is not supported here and has no effect",
         "line 18: `litellm_settings.success_callback` is not supported here and has no effect",
+        "line 21: `general_settings.database_url` is not supported here and has no effect",
     ];
     assert_eq!(warnings, wanted);
 }
@@ -165,6 +165,52 @@ fn litellms_variables_for_the_price_map_count() {
         refused.contains("`LITELLM_MODEL_COST_MAP_URL`"),
         "{refused}"
     );
+}
+
+#[test]
+fn discounts_and_margins_are_the_collectors() {
+    let of = |text: &str| {
+        parse(text).map(|config| (config.collector.prices.adjustments(), config.warnings))
+    };
+    let theirs = "litellm_settings:\n  cost_discount_config: {openai: 0.05}\n  \
+                  cost_margin_config:\n    global: 0.1\n    openai:\n      percentage: 0.08\n      fixed_amount: 1e-3\n";
+    let expected = cost_map::Adjustments::parse(
+        r#"{"openai": 0.05}"#,
+        r#"{"global": 0.1, "openai": {"percentage": 0.08, "fixed_amount": 0.001}}"#,
+    )
+    .unwrap();
+    assert_eq!(of(theirs), Ok((expected.clone(), Vec::new())));
+    let both = format!("{theirs}collector: {{prices: {{cost_margin_config: {{}}}}}}\n");
+    let (found, warnings) = of(&both).unwrap();
+    assert_eq!(found.discounts, expected.discounts);
+    assert_eq!(found.margins, cost_map::Margins::default());
+    let warning = "line 3: `litellm_settings.cost_margin_config` has no effect: \
+                   `collector.prices.cost_margin_config` is set";
+    assert_eq!(warnings, [warning]);
+}
+
+#[test]
+fn a_discount_or_margin_that_is_none_is_refused_with_its_line() {
+    for (text, line, words) in [
+        (
+            "litellm_settings:\n  cost_discount_config:\n    azure: 0.1\n    openai: 1.5\n",
+            ":4: `litellm_settings.cost_discount_config.openai`: ",
+            "a number from 0 to 1, found `1.5`",
+        ),
+        (
+            "collector:\n  prices:\n    cost_margin_config:\n      global: {amount: 1}\n",
+            ":4: `collector.prices.cost_margin_config.global`: ",
+            "`percentage` and `fixed_amount`",
+        ),
+        (
+            "litellm_settings:\n  cost_margin_config: 0.1\n",
+            ":2: `litellm_settings.cost_margin_config`: ",
+            "expected a map",
+        ),
+    ] {
+        let error = refused(text);
+        assert!(error.starts_with(line) && error.contains(words), "{error}");
+    }
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::io::{self, BufRead, BufReader, Read as _, Write};
 
 use anyhow::{Context as _, bail};
 use chrono::Utc;
-use cost_map::PriceMap;
+use cost_map::{Adjustments, Question};
 
-use super::maps;
-use crate::args::Choice;
+use super::maps::Maps;
+use crate::{args::PricesCalculate, config::Config, environment};
 
 /// The longest line that is kept: longer than any question, so that the answer says so.
 const LINE_BYTES_MAX: u64 = (1 << 20) + 1;
@@ -15,19 +15,31 @@ const LINE_BYTES_MAX: u64 = (1 << 20) + 1;
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// Answers every line.
-pub(super) async fn calculate(choice: &Choice) -> anyhow::Result<()> {
-    let map = maps::chosen(choice).await?;
+pub(super) async fn calculate(options: &PricesCalculate) -> anyhow::Result<()> {
+    let adjustments = match &options.config {
+        Some(path) => Config::load(Some(path), &environment)?
+            .collector
+            .prices
+            .adjustments(),
+        None => Adjustments::default(),
+    };
+    let mut maps = Maps::chosen(&options.choice).await?;
     let input = BufReader::with_capacity(BUFFER_BYTES, io::stdin().lock());
-    let counted = answer_all(&map, input, io::stdout().lock());
+    let counted = answer_all(&mut maps, &adjustments, input, io::stdout().lock()).await;
     let counted = match counted {
         // As when `head` has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+        Err(error) if is_broken_pipe(&error) => return Ok(()),
         counted => counted.context("stopped before the last line")?,
     };
     if counted.bad > 0 {
         bail!("{} of {} lines could not be read", counted.bad, counted.all);
     }
     Ok(())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// How many lines there were.
@@ -37,11 +49,12 @@ struct Counted {
     bad: u64,
 }
 
-fn answer_all<R: io::Read>(
-    map: &PriceMap,
+async fn answer_all<R: io::Read>(
+    maps: &mut Maps<'_>,
+    adjustments: &Adjustments,
     mut input: BufReader<R>,
     mut output: impl Write,
-) -> io::Result<Counted> {
+) -> anyhow::Result<Counted> {
     let (mut line, mut answers) = (Vec::new(), Vec::new());
     let mut counted = Counted::default();
     loop {
@@ -64,23 +77,32 @@ fn answer_all<R: io::Read>(
             input.skip_until(b'\n')?;
         }
         if !line.trim_ascii().is_empty() {
+            let asked = Question::parse(&line);
+            let map = maps.at(asked.as_ref().ok().and_then(Question::at)).await?;
             let now = Utc::now().into();
+            let cost = asked.and_then(|asked| asked.price(&map, Some(adjustments), now));
             counted.all += 1;
-            counted.bad += u64::from(!cost_map::answer(map, None, now, &line, &mut answers));
+            counted.bad += u64::from(!cost_map::write_answer(&cost, &mut answers));
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use cost_map::PriceMap;
     use serde_json::Value;
 
     use super::*;
 
-    fn answers(input: &str) -> (Vec<Value>, Counted) {
+    async fn answers(input: &str) -> (Vec<Value>, Counted) {
         let mut output = Vec::new();
         let reader = BufReader::with_capacity(16, input.as_bytes());
-        let counted = answer_all(PriceMap::bundled(), reader, &mut output).unwrap();
+        let mut maps = Maps::one(Arc::clone(PriceMap::bundled()));
+        let margins = Adjustments::parse("null", r#"{"openai": 1}"#).unwrap();
+        let counted = answer_all(&mut maps, &margins, reader, &mut output);
+        let counted = counted.await.unwrap();
         let lines = output
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty());
@@ -88,17 +110,17 @@ mod tests {
         (lines.collect(), counted)
     }
 
-    #[test]
-    fn a_bad_line_is_answered_by_an_error_and_the_rest_go_on() {
+    #[tokio::test]
+    async fn a_bad_line_is_answered_by_an_error_and_the_rest_go_on() {
         let long = format!(r#"{{"model":"{}"}}"#, "x".repeat(3 << 20));
         let input = format!(
             "{}\n\nnonsense\n{long}\n{}",
             r#"{"model":"gpt-4o","usage":{"prompt_tokens":2,"completion_tokens":1,"total_tokens":3}}"#,
             r#"{"model":"no-such-model","usage":{"prompt_tokens":2,"total_tokens":2}}"#,
         );
-        let (lines, counted) = answers(&input);
+        let (lines, counted) = answers(&input).await;
         assert_eq!(counted, Counted { all: 4, bad: 2 });
-        assert_eq!(lines[0]["cost"], "0.000015");
+        assert_eq!(lines[0]["cost"], "0.00003", "twice the price of the map");
         assert!(lines[1]["error"].is_string());
         assert!(
             lines[2]["error"]

@@ -39,9 +39,14 @@ pub(crate) fn fill(calls: &Journal, count: u64) -> Result<u64, Box<dyn Error>> {
     Ok(bytes)
 }
 
-/// A call that ended.
-pub(crate) fn record(number: u64) -> Vec<u8> {
+/// A call that ended, some time ago.
+fn record(number: u64) -> Vec<u8> {
     let started = START + i64::try_from(number).unwrap_or_default() * 3_000;
+    record_at(number, started)
+}
+
+/// A call that began at `started`, in microseconds since the epoch.
+pub(crate) fn record_at(number: u64, started: i64) -> Vec<u8> {
     let [prompt, cached, completion] = tokens(number);
     let usage = serde_json::json!({
         "prompt_tokens": prompt, "completion_tokens": completion,

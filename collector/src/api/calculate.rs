@@ -10,6 +10,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use cost_map::Question;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
@@ -43,7 +44,7 @@ struct Asked {
     service_tier: Option<String>,
 }
 
-/// Prices a call by the map in force.
+/// Prices a call by the map of its time, or of now, with discounts and margins.
 pub(super) async fn calculate(State(api): Shared, body: Bytes) -> Result<Response, Refusal> {
     let refuse = |message: String| Refusal::bad_request("body", &message);
     let theirs = is_theirs(&body)
@@ -51,14 +52,13 @@ pub(super) async fn calculate(State(api): Shared, body: Bytes) -> Result<Respons
         .transpose()
         .map_err(refuse)?;
     let question = theirs.as_deref().unwrap_or(&body);
+    let now = clock::now();
+    let asked = Question::parse(question);
+    let at = asked.as_ref().ok().and_then(Question::at);
+    let map = api.prices.at(at.unwrap_or(now)).await;
+    let cost = asked.and_then(|asked| asked.price(&map, Some(api.prices.adjustments()), now));
     let mut line = Vec::new();
-    let was_read = cost_map::answer(
-        &api.prices.current(),
-        None,
-        clock::now(),
-        question,
-        &mut line,
-    );
+    let was_read = cost_map::write_answer(&cost, &mut line);
     let mut answer: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&line)
         .map_err(|error| refuse(format!("the answer cannot be written: {error}")))?;
     let text = |answer: &BTreeMap<String, Box<RawValue>>, key: &str| {

@@ -19,7 +19,7 @@ pub(super) async fn status(State(api): Shared) -> Response {
     Json(api.prices.status()).into_response()
 }
 
-/// `GET /prices/layers/SHA256`: the bytes of a layer in force.
+/// `GET /prices/layers/SHA256`: the bytes of a layer of any map that is kept.
 pub(super) async fn layer(
     State(api): Shared,
     Path(digest): Path<String>,

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Models that may be named.
 const MODELS_MAX: usize = 100;
 
-/// What may be ordered. Dates are as in `/spend/logs`; a day that ends the range belongs to it.
+/// What may be ordered: calls without a price, or with `all` every call. Dates are as in
+/// `/spend/logs`; a day that ends the range belongs to it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Ordered {
@@ -28,7 +29,7 @@ pub(super) struct Ordered {
     #[serde(default)]
     models: Vec<String>,
     #[serde(default)]
-    unpriced: bool,
+    all: bool,
     #[serde(default)]
     dry_run: bool,
 }
@@ -71,12 +72,18 @@ impl Ordered {
         if self.models.len() > MODELS_MAX {
             return Err(Refusal::bad_request("models", "at most 100 models"));
         }
+        let since = date("since", &self.since)?.start();
         let until = self.until.as_deref().map(|text| date("until", text));
+        let until = until.transpose()?.map(When::end);
+        if until.is_some_and(|until| until <= since) {
+            let nothing = "the range ends before it begins: `until` has to be after `since`";
+            return Err(Refusal::bad_request("until", nothing));
+        }
         Ok(Order {
-            since: date("since", &self.since)?.start(),
-            until: until.transpose()?.map(When::end),
+            since,
+            until,
             models: self.models,
-            unpriced: self.unpriced,
+            all: self.all,
             dry_run: self.dry_run,
         })
     }

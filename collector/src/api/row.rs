@@ -4,7 +4,10 @@ use event::{CostBreakdown, EventId, Origin, PricedEvent, StandardLoggingPayload,
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::books::{Correction, StoredCall};
+use crate::{
+    books::{Correction, StoredCall},
+    rfc3339,
+};
 
 /// One row.
 #[derive(Debug, Serialize)]
@@ -234,6 +237,5 @@ impl Explanation {
 }
 
 fn time(micros: i64) -> String {
-    let at = Timestamp::from_micros(micros).to_utc();
-    at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+    rfc3339::text(Timestamp::from_micros(micros))
 }

@@ -138,10 +138,21 @@ impl Rig {
 async fn an_order_to_price_again_is_answered_with_a_report() {
     let rig = rig(None).await;
     assert_eq!(rig.ask("/reprice", None).await.0, StatusCode::NOT_FOUND);
-    let order = r#"{"since":"2026-11-20","dry_run":true}"#;
+    let order = r#"{"since":"2026-11-20","all":true,"dry_run":true}"#;
     let (status, report) = rig.post("/reprice", order).await;
     assert_eq!(status, StatusCode::OK, "{report}");
     assert_eq!(report["state"], "done");
+    assert_eq!(fates(&report), [6, 5, 0, 1, 0], "{report:#}");
+    assert_eq!(report["all"], true);
+    assert_eq!(report["reasons"][0]["fate"], "still_unpriced");
+    assert_eq!(rig.get("/reprice").await, report);
+    let order =
+        r#"{"since":"2026-11-20","until":"2026-11-20T12:00:02Z","models":["chat"],"all":true}"#;
+    let (_, report) = rig.post("/reprice", order).await;
+    assert_eq!(fates(&report), [2, 2, 0, 0, 0], "{report:#}");
+}
+
+fn fates(report: &Value) -> [i64; 5] {
     let counts = [
         "scanned",
         "unchanged",
@@ -149,16 +160,32 @@ async fn an_order_to_price_again_is_answered_with_a_report() {
         "still_unpriced",
         "kept",
     ];
-    let counts = counts.map(|name| report[name].as_i64().unwrap());
-    assert_eq!(counts, [6, 5, 0, 1, 0], "{report:#}");
-    assert_eq!(report["reasons"][0]["fate"], "still_unpriced");
-    assert_eq!(rig.get("/reprice").await, report);
-    let order = r#"{"since":"2026-11-20","until":"2026-11-20T12:00:02Z","models":["chat"]}"#;
-    let (_, report) = rig.post("/reprice", order).await;
-    assert_eq!(
-        (&report["scanned"], &report["unchanged"]),
-        (&2.into(), &2.into())
-    );
+    counts.map(|name| report[name].as_i64().unwrap())
+}
+
+#[tokio::test]
+async fn an_order_is_for_calls_without_a_price_unless_it_says_all() {
+    let rig = rig(None).await;
+    let (_, report) = rig.post("/reprice", r#"{"since":"2026-11-20"}"#).await;
+    assert_eq!(fates(&report), [1, 0, 0, 1, 0], "{report:#}");
+    assert_eq!(report["all"], false);
+}
+
+#[tokio::test]
+async fn a_model_is_named_with_or_without_its_provider_and_a_name_of_no_call_is_told() {
+    let rig = rig(None).await;
+    for (models, scanned, unknown) in [
+        (r#""gpt-4o""#, 3, "[]"),
+        (r#""openai/gpt-4o""#, 3, "[]"),
+        (r#""openai/acme/unheard-of""#, 1, "[]"),
+        (r#""gpt-4", "chat""#, 6, r#"["gpt-4"]"#),
+        (r#""azure/gpt-4o""#, 0, r#"["azure/gpt-4o"]"#),
+    ] {
+        let order = format!(r#"{{"since":"2026-11-20","all":true,"models":[{models}]}}"#);
+        let (_, report) = rig.post("/reprice", &order).await;
+        assert_eq!(report["scanned"], scanned, "{models}: {report:#}");
+        assert_eq!(report["unknown_models"].to_string(), unknown, "{models}");
+    }
 }
 
 #[tokio::test]
@@ -169,7 +196,10 @@ async fn an_order_that_cannot_be_understood_is_refused() {
         "nothing",
         r#"{"since":"yesterday"}"#,
         r#"{"since":"2026-11-20","until":"1"}"#,
+        r#"{"since":"2026-11-20","until":"2026-11-19"}"#,
+        r#"{"since":"2026-11-20","until":"2026-11-20T00:00:00Z"}"#,
         r#"{"since":"2026-11-20","modles":[]}"#,
+        r#"{"since":"2026-11-20","unpriced":true}"#,
     ] {
         let (status, said) = rig.post("/reprice", order).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{order}: {said}");

@@ -65,6 +65,5 @@ fn name(variant: &impl Serialize) -> String {
 }
 
 fn rfc3339<S: Serializer>(micros: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    let at = Timestamp::from_micros(*micros).to_utc();
-    serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+    crate::rfc3339::serialize(&Timestamp::from_micros(*micros), serializer)
 }

@@ -23,11 +23,22 @@ pub struct Scan {
     pub from: Timestamp,
     /// Calls that started before then.
     pub before: Timestamp,
-    /// Of these models, as the provider or the client names them; of all models if there is none.
+    /// Of these models, as the provider names them, with or without the provider in front, or as
+    /// the client does; of all models if there is none.
     pub models: Vec<String>,
-    /// Only calls whose cost is not known.
-    pub unpriced: bool,
+    /// Calls whose cost is known as well, not only those whose cost is not.
+    pub all: bool,
 }
+
+/// What a call's model is called: as its row has it, with and without the provider in front, and as
+/// the client named it.
+const NAMES: [&str; 4] = [
+    "model",
+    "provider || '/' || model",
+    "CASE WHEN substr(model, 1, length(provider) + 1) = provider || '/' \
+     THEN substr(model, length(provider) + 2) END",
+    "model_group",
+];
 
 /// How far a scan has come. Rows come in the order of their start, and then of their number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,12 +136,13 @@ impl Books {
         query
             .push(" AND started < ")
             .push_bind(scan.before.micros());
-        if scan.unpriced {
+        if !scan.all {
             query.push(" AND cost IS NULL");
         }
         if !scan.models.is_empty() {
-            for (column, before) in [("model", " AND ("), ("model_group", " OR ")] {
-                query.push(before).push(column).push(" IN (");
+            query.push(" AND (FALSE");
+            for name in NAMES {
+                query.push(" OR ").push(name).push(" IN (");
                 let mut list = query.separated(", ");
                 scan.models.iter().for_each(|model| {
                     list.push_bind(model.clone());

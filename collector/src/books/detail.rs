@@ -92,6 +92,8 @@ pub(super) fn join(card: &str, text: &str, total: Option<Usd>) -> Result<String,
         price_map,
         entry,
         reason,
+        // What is unpriced is kept whole.
+        unpriced: None,
     };
     serde_json::to_string(&cost).map_err(undecodable)
 }
@@ -184,6 +186,7 @@ mod tests {
                 price_map,
                 entry,
                 reason,
+                unpriced: None,
             }
         }
     }

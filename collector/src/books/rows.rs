@@ -147,9 +147,7 @@ fn push(row: &mut Values, of: &Row<'_>) -> Pushed {
         ours.map_or_else(|| guess(payload), |ours| ours.outcome)
             .as_str(),
     )?;
-    row.add(usage_source(
-        ours.map_or(UsageSource::Provider, |ours| ours.usage_source),
-    ))?;
+    row.add(usage_source(crate::price::usage_source(payload)))?;
     row.add(payload.call_type.as_str())?;
     row.add(payload.model.as_str())?;
     row.add(payload.model_group.as_deref())?;
@@ -257,6 +255,8 @@ struct Pricing<'a> {
     served_service_tier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     price_overrides: Option<&'a event::Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<&'a str>,
 }
 
 impl<'a> Pricing<'a> {
@@ -268,6 +268,7 @@ impl<'a> Pricing<'a> {
             requested_service_tier,
             served_service_tier,
             price_overrides,
+            region,
             outcome: _,
             usage_source: _,
             started_sequence: _,
@@ -283,6 +284,7 @@ impl<'a> Pricing<'a> {
             requested_service_tier: requested_service_tier.as_deref(),
             served_service_tier: served_service_tier.as_deref(),
             price_overrides: price_overrides.as_ref(),
+            region: region.as_deref(),
         };
         let nothing = Self {
             response_model: None,
@@ -290,6 +292,7 @@ impl<'a> Pricing<'a> {
             requested_service_tier: None,
             served_service_tier: None,
             price_overrides: None,
+            region: None,
         };
         (kept != nothing).then_some(kept)
     }

@@ -2,6 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
+use cost_map::{Adjustments, Discounts, Margins};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, de::Error};
 use sink::http::Endpoint;
@@ -37,6 +38,21 @@ pub struct PricesConfig {
     pub in_use_days: u16,
     /// How many maps are kept, so that a late call is priced by the map of its own time.
     pub history: NonZeroUsize,
+    /// Parts taken off what calls cost, by provider or model; `None`: as LiteLLM's section says.
+    pub cost_discount_config: Option<Discounts>,
+    /// Parts or amounts put on top, by provider, model or `global`; `None`: as LiteLLM's section says.
+    pub cost_margin_config: Option<Margins>,
+}
+
+impl PricesConfig {
+    /// Discounts and margins together.
+    #[must_use]
+    pub fn adjustments(&self) -> Adjustments {
+        Adjustments {
+            discounts: self.cost_discount_config.clone().unwrap_or_default(),
+            margins: self.cost_margin_config.clone().unwrap_or_default(),
+        }
+    }
 }
 
 impl Default for PricesConfig {
@@ -51,6 +67,8 @@ impl Default for PricesConfig {
             max_bytes: Bytes(MAP_BYTES_MAX),
             in_use_days: 30,
             history: HISTORY,
+            cost_discount_config: None,
+            cost_margin_config: None,
         }
     }
 }
@@ -137,6 +155,14 @@ mod tests {
                 "must begin with `https://`",
             ),
             (r#"{"urls": []}"#, "unknown field `urls`"),
+            (
+                r#"{"cost_discount_config": {"openai": 2}}"#,
+                "a number from 0 to 1, found `2`",
+            ),
+            (
+                r#"{"cost_margin_config": {"global": {"amount": 1}}}"#,
+                "`percentage` and `fixed_amount`",
+            ),
         ] {
             let refused = read(json).unwrap_err();
             assert!(refused.contains(words), "{refused}");

@@ -1,11 +1,11 @@
 //! Labels, how many there may be, and the sums of one batch by label.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
-use event::{Seconds, Status, Usd};
+use event::{Seconds, Status, Unpriced, Usd};
 use prometheus_client::encoding::EncodeLabelSet;
 
 use crate::books::{Counts, Entry};
@@ -30,6 +30,31 @@ pub(super) struct ModelLabels {
     provider: String,
     model: String,
     team: String,
+}
+
+/// Of `llm_cost_unknown_requests_total`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct UnknownLabels {
+    provider: String,
+    model: String,
+    team: String,
+    reason: &'static str,
+}
+
+impl UnknownLabels {
+    pub(super) fn of(model: &ModelLabels, reason: Unpriced) -> Self {
+        let ModelLabels {
+            provider,
+            model,
+            team,
+        } = model.clone();
+        Self {
+            provider,
+            model,
+            team,
+            reason: reason.as_str(),
+        }
+    }
 }
 
 /// Of `llm_tokens_total`.
@@ -175,7 +200,7 @@ pub(super) struct Batch<'a>(HashMap<CallLabels<'a>, Sums>);
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     pub(super) calls: u64,
-    pub(super) unpriced: u64,
+    pub(super) unpriced: BTreeMap<Unpriced, u64>,
     pub(super) cost: Usd,
     counts: Counts,
     pub(super) durations: Vec<Duration>,
@@ -201,7 +226,10 @@ impl<'a> Batch<'a> {
         };
         let sums = self.0.entry(labels).or_default();
         sums.calls += 1;
-        sums.unpriced += u64::from(super::is_unpriced(event));
+        if super::is_unpriced(event) {
+            let reason = event.cost().unpriced.unwrap_or(Unpriced::Other);
+            *sums.unpriced.entry(reason).or_default() += 1;
+        }
         sums.cost += event.cost().total.unwrap_or_default();
         sums.counts.add(counts);
         sums.durations

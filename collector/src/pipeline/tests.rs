@@ -288,7 +288,10 @@ async fn a_call_without_a_price_is_not_free_and_somebody_is_told() {
     assert_eq!(rows[0].cost, None);
     assert_eq!(pipeline.books.totals().await.unwrap().unpriced, 1);
     let alerts = pipeline.books.alerts().await.unwrap();
-    assert_eq!(alerts[0].key, "model_unpriced/acme/unheard-of");
+    assert_eq!(
+        alerts[0].key,
+        "model_unpriced/no_such_model/acme/unheard-of"
+    );
 }
 
 #[tokio::test]

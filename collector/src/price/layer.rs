@@ -7,7 +7,7 @@ use event::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::rfc3339;
+use crate::rfc3339;
 
 /// Where a map comes from. A later one stands over an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

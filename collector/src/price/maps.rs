@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use cost_map::PriceMap;
+use cost_map::{Adjustments, PriceMap};
 use event::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
@@ -22,7 +22,7 @@ const READY_MAX: usize = 4;
 /// Updates that may wait for their turn.
 const UPDATES_MAX: usize = 8;
 
-/// The price maps of this collector; all clones are the same.
+/// The price maps of this collector, and what is taken off or put on top; all clones are the same.
 #[derive(Clone, Debug)]
 pub(crate) struct PriceMaps(Arc<Shared>);
 
@@ -31,6 +31,7 @@ struct Shared {
     current: RwLock<Current>,
     past: Mutex<Past>,
     checked: Mutex<Checked>,
+    adjustments: Adjustments,
     store: Option<Store>,
     updates: mpsc::Sender<Update>,
 }
@@ -70,6 +71,7 @@ impl PriceMaps {
     pub(super) fn new(
         layers: Layers,
         epochs: Vec<Epoch>,
+        adjustments: Adjustments,
         store: Option<Store>,
     ) -> (Self, mpsc::Receiver<Update>) {
         let (updates, waiting) = mpsc::channel(UPDATES_MAX);
@@ -86,6 +88,7 @@ impl PriceMaps {
             current: RwLock::new(current),
             past: Mutex::new(past),
             checked: Mutex::default(),
+            adjustments,
             store,
             updates,
         };
@@ -96,12 +99,18 @@ impl PriceMaps {
     #[cfg(test)]
     pub(crate) fn bundled() -> Self {
         let lowest = super::layer::Layer::bundled(Timestamp::default());
-        Self::new(Layers::new(lowest), Vec::new(), None).0
+        Self::new(
+            Layers::new(lowest),
+            Vec::new(),
+            Adjustments::default(),
+            None,
+        )
+        .0
     }
 
     /// A file over the map that is compiled in, for ever.
     #[cfg(test)]
-    pub(crate) fn of_file(json: &[u8]) -> Self {
+    pub(crate) fn of_file(json: &[u8], adjustments: Adjustments) -> Self {
         let lowest = super::layer::Layer::bundled(Timestamp::default());
         let origin = super::layer::Origin {
             layer: Kind::File,
@@ -109,7 +118,12 @@ impl PriceMaps {
         };
         let map = Arc::new(PriceMap::parse(json, "file").unwrap());
         let layers = Layers::new(lowest).with(super::layer::Layer { origin, map });
-        Self::new(layers, Vec::new(), None).0
+        Self::new(layers, Vec::new(), adjustments, None).0
+    }
+
+    /// Discounts and margins, as they are configured now.
+    pub(crate) fn adjustments(&self) -> &Adjustments {
+        &self.0.adjustments
     }
 
     /// The map in force.
@@ -214,15 +228,22 @@ impl PriceMaps {
         outcome.await.ok()
     }
 
-    /// The bytes of a layer in force, by their SHA-256.
+    /// The bytes of a layer of any map that is kept, by their SHA-256; `None` if there is none.
     pub(crate) async fn bytes(&self, digest: &str) -> Option<io::Result<Vec<u8>>> {
-        let layers = self.layers();
-        let layer = layers.iter().find(|layer| layer.origin.sha256 == digest)?;
-        if layer.origin.layer == Kind::Bundled {
-            return Some(Ok(PriceMap::bundled_json().to_vec()));
+        let origin = {
+            let (layers, past) = (self.layers(), self.past());
+            let mut kept = layers
+                .iter()
+                .map(|layer| &layer.origin)
+                .chain(past.epochs.iter().flat_map(|epoch| &epoch.layers));
+            kept.find(|origin| origin.sha256 == digest)?.clone()
+        };
+        let bundled = PriceMap::bundled_json();
+        if origin.sha256 == super::layer::sha256(bundled) {
+            return Some(Ok(bundled.to_vec()));
         }
-        let (store, digest) = (self.0.store.clone()?, digest.to_owned());
-        let read = tokio::task::spawn_blocking(move || store.bytes(&digest)).await;
+        let store = self.0.store.clone()?;
+        let read = tokio::task::spawn_blocking(move || store.bytes(&origin.sha256)).await;
         Some(read.unwrap_or_else(|error| Err(io::Error::other(error))))
     }
 

@@ -98,7 +98,8 @@ impl PriceMaps {
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)));
         let (store, epochs, layers) = kept.map_err(failed)?;
-        let (maps, updates) = Self::new(layers, epochs, Some(store.clone()));
+        let adjustments = config.adjustments();
+        let (maps, updates) = Self::new(layers, epochs, adjustments, Some(store.clone()));
         let keeper = Keeper {
             config,
             http: tools.http,

@@ -7,10 +7,10 @@ use event::Timestamp;
 use serde::Serialize;
 
 use super::{
-    layer::{Kind, Layers},
-    rfc3339,
+    layer::{Kind, Layers, Origin},
     store::Epoch,
 };
+use crate::rfc3339;
 
 /// What happened at the sources since the collector began.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +91,15 @@ pub(crate) struct Was {
     pub(crate) version: String,
     #[serde(with = "rfc3339")]
     pub(crate) from: Timestamp,
+    /// What it was made of, the lowest layer first.
+    pub(crate) layers: Vec<Part>,
+}
+
+/// The bytes of one layer.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Part {
+    pub(crate) source: String,
+    pub(crate) sha256: String,
 }
 
 impl Status {
@@ -108,9 +117,14 @@ impl Status {
             entries: layer.map.len(),
             loaded_at: layer.origin.loaded_at,
         };
+        let part = |origin: Origin| Part {
+            source: origin.source,
+            sha256: origin.sha256,
+        };
         let was = |epoch: Epoch| Was {
             version: epoch.version,
             from: epoch.from,
+            layers: epoch.layers.into_iter().map(part).collect(),
         };
         Self {
             version: map.version().to_owned(),

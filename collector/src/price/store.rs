@@ -17,10 +17,8 @@ use cost_map::PriceMap;
 use event::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    layer::{Kind, Layer, Layers, Origin, sha256},
-    rfc3339,
-};
+use super::layer::{Kind, Layer, Layers, Origin, sha256};
+use crate::rfc3339;
 
 /// The largest file that is read.
 const BYTES_MAX: u64 = 64 << 20;

@@ -107,15 +107,7 @@ impl Job {
     }
 
     async fn go(&mut self) -> Result<(), JobError> {
-        let scan = Scan {
-            from: self.order.since,
-            before: self
-                .order
-                .until
-                .unwrap_or(event::Timestamp::from_micros(i64::MAX)),
-            models: self.order.models.clone(),
-            unpriced: self.order.unpriced,
-        };
+        let scan = self.scan();
         let mut content = match self.order.dry_run {
             true => None,
             false => Some(Content::open(&self.desk.parts.log)?),
@@ -127,7 +119,7 @@ impl Job {
             }
             let rows = self.desk.parts.books.scan(&scan, after, ROWS).await?;
             let Some(last) = rows.last() else {
-                return Ok(());
+                return self.look_for_unknown(&scan).await;
             };
             after = Some(last.spot());
             let mut found = self.price(rows).await;
@@ -141,6 +133,34 @@ impl Job {
             }
             self.publish();
         }
+    }
+
+    fn scan(&self) -> Scan {
+        let latest = event::Timestamp::from_micros(i64::MAX);
+        Scan {
+            from: self.order.since,
+            before: self.order.until.unwrap_or(latest),
+            models: self.order.models.clone(),
+            all: self.order.all,
+        }
+    }
+
+    /// Names that no call of the range has are told, whether the calls have a price or not.
+    async fn look_for_unknown(&mut self, scan: &Scan) -> Result<(), JobError> {
+        for model in &self.order.models {
+            if self.desk.parts.tasks.is_stopping() {
+                return Err(JobError::Stopping);
+            }
+            let scan = Scan {
+                models: vec![model.clone()],
+                all: true,
+                ..scan.clone()
+            };
+            if self.desk.parts.books.scan(&scan, None, 1).await?.is_empty() {
+                self.tally.unknown(model);
+            }
+        }
+        Ok(())
     }
 
     /// The rows of a page that cost something else now; the others are counted.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use event::{Timestamp, Usd};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::Order;
+use crate::rfc3339;
 
 /// Models and reasons that are named; beyond that they are added up as `other`.
 const NAMED_MAX: usize = 1000;
@@ -16,7 +17,7 @@ const OTHER: &str = "other";
 #[non_exhaustive]
 pub struct Report {
     /// When the job began; names it.
-    #[serde(serialize_with = "rfc3339")]
+    #[serde(serialize_with = "rfc3339::serialize")]
     pub id: Timestamp,
     /// How far it is.
     pub state: State,
@@ -24,7 +25,10 @@ pub struct Report {
     pub error: Option<String>,
     /// Whether nothing was changed, only counted.
     pub dry_run: bool,
-    /// The version of the price map that calls were priced with.
+    /// Whether calls that had a price were priced again as well.
+    pub all: bool,
+    /// The version of the price map that calls were priced with: the one in force when the job
+    /// began, whenever they were made.
     pub price_map: String,
     /// Calls that were priced again.
     pub scanned: u64,
@@ -49,6 +53,8 @@ pub struct Report {
     pub models: Vec<ModelSum>,
     /// Why calls are still unpriced or kept, sorted.
     pub reasons: Vec<Reason>,
+    /// Models of the order that no call of its range has, whether it has a price or not.
+    pub unknown_models: Vec<String>,
 }
 
 /// How far a job is.
@@ -112,6 +118,7 @@ impl Tally {
             state: State::Running,
             error: None,
             dry_run: order.dry_run,
+            all: order.all,
             price_map: price_map.to_owned(),
             scanned: 0,
             unchanged: 0,
@@ -124,6 +131,7 @@ impl Tally {
             difference: Usd::ZERO,
             models: Vec::new(),
             reasons: Vec::new(),
+            unknown_models: Vec::new(),
         };
         Self {
             report,
@@ -181,6 +189,11 @@ impl Tally {
         self.report.without_content += 1;
     }
 
+    /// A model of the order that no call has.
+    pub(super) fn unknown(&mut self, model: &str) {
+        self.report.unknown_models.push(model.to_owned());
+    }
+
     pub(super) fn end(&mut self, error: Option<String>) {
         self.report.state = match error {
             None => State::Done,
@@ -211,12 +224,6 @@ impl Report {
     /// What names the job: when it began, RFC 3339.
     #[must_use]
     pub fn name(&self) -> String {
-        let at = self.id.to_utc();
-        at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+        rfc3339::text(self.id)
     }
-}
-
-fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    let at = at.to_utc();
-    serializer.serialize_str(&at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
 }

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use bus::{MemoryLog, Position, ReadLimit};
+use cost_map::Adjustments;
 use event::{Extension, Json, PricedEvent, StandardLoggingPayload, Usage, Usd, codec};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -33,6 +34,7 @@ struct Rig {
     calls: MemoryLog,
     priced: MemoryLog,
     data: TempDir,
+    adjustments: Adjustments,
     /// What each call must cost.
     expected: BTreeMap<String, Option<Usd>>,
     made: Vec<Made>,
@@ -126,6 +128,7 @@ impl Rig {
             calls: MemoryLog::new(),
             priced: MemoryLog::new(),
             data: tempfile::tempdir().unwrap(),
+            adjustments: Adjustments::default(),
             expected: BTreeMap::new(),
             made: Vec::new(),
         }
@@ -150,7 +153,7 @@ impl Rig {
             let expected = self.expected.get_mut(&format!("call-{number}")).unwrap();
             let named = order.models.is_empty()
                 || order.models.iter().any(|model| model == MODELS[made.model]);
-            let wanted = named && (expected.is_none() || !order.unpriced) && !order.dry_run;
+            let wanted = named && (expected.is_none() || order.all) && !order.dry_run;
             if let (true, Some(now)) = (wanted, made.cost(map)) {
                 *expected = Some(now);
             }
@@ -161,7 +164,7 @@ impl Rig {
     async fn start(&self, map: &Map) -> Process {
         let tasks = Tasks::default();
         let books = Books::open(&self.file("books.sqlite")).await.unwrap();
-        let prices = PriceMaps::of_file(map_json(map).as_bytes());
+        let prices = PriceMaps::of_file(map_json(map).as_bytes(), self.adjustments.clone());
         let alerts = Alerts::new(books.clone());
         let health = Arc::new(Health::default());
         let log: Arc<dyn Log> = Arc::new(self.priced.clone());
@@ -258,7 +261,10 @@ impl Process {
 }
 
 fn all() -> Order {
-    Order::default()
+    Order {
+        all: true,
+        ..Order::default()
+    }
 }
 
 fn costs(rows: &[StoredCall]) -> BTreeMap<String, Option<Usd>> {
@@ -324,6 +330,25 @@ async fn a_price_that_is_found_later_settles_the_calls_before_it() {
 }
 
 #[tokio::test]
+async fn prices_of_today_do_not_reach_calls_that_have_a_price_unless_it_is_ordered() {
+    let mut rig = Rig::new();
+    let before = [Some((3, 4)), None, None];
+    rig.add(plain(0), &before);
+    rig.add(plain(1), &before);
+    rig.start(&before).await.kill().await;
+    let cut = [Some((1, 1)), Some((5, 6)), None];
+    let process = rig.start(&cut).await;
+    for (order, fates) in [(Order::default(), (1, 1, 0)), (all(), (2, 1, 1))] {
+        let report = process.reprice(&order).await;
+        let found = (report.scanned, report.corrected, report.unchanged);
+        assert_eq!((found, report.all), (fates, order.all), "{report:?}");
+        rig.expect(&order, &cut);
+        assert_eq!(costs(&rig.check(&process.books).await), rig.expected);
+    }
+    process.kill().await;
+}
+
+#[tokio::test]
 async fn a_known_cost_is_not_made_unknown() {
     let mut rig = Rig::new();
     let known = [Some((3, 4)), Some((1, 1)), None];
@@ -334,6 +359,27 @@ async fn a_known_cost_is_not_made_unknown() {
     assert_eq!((report.kept, report.corrected), (1, 0));
     assert_eq!(report.reasons[0].fate, "kept");
     assert_eq!(costs(&rig.check(&process.books).await), rig.expected);
+    process.kill().await;
+}
+
+#[tokio::test]
+async fn a_margin_that_changes_corrects_the_calls_before_it() {
+    let mut rig = Rig::new();
+    let map = [Some((3, 4)), None, None];
+    rig.add(plain(0), &map);
+    rig.start(&map).await.kill().await;
+    // 3,040 nano-USD, a quarter off, and a thousandth of a USD on top.
+    let margins = r#"{"global": {"fixed_amount": "0.001"}}"#;
+    rig.adjustments = Adjustments::parse(r#"{"acme": 0.25}"#, margins).unwrap();
+    let process = rig.start(&map).await;
+    let report = process.reprice(&all()).await;
+    assert_eq!((report.corrected, report.unchanged), (1, 0), "{report:?}");
+    let rows = rig.check(&process.books).await;
+    assert_eq!(
+        rows[0].spend(),
+        Some(Usd::from_picos(2_280_000 + 1_000_000_000))
+    );
+    assert_eq!(process.reprice(&all()).await.unchanged, 1);
     process.kill().await;
 }
 
@@ -404,6 +450,7 @@ fn a_row_gives_back_what_the_call_is_priced_by() {
             requested_service_tier: Some("auto".to_owned()),
             served_service_tier: Some("flex".to_owned()),
             price_overrides: Json::parse(r#"{"input_cost_per_token":1}"#.to_owned()),
+            region: Some("eu-west-1".to_owned()),
             ..*payload.tollkeeper.take().unwrap()
         };
         payload.tollkeeper = Some(Box::new(priced_by.clone()));
@@ -442,9 +489,9 @@ fn made() -> impl Strategy<Value = Made> {
 }
 
 prop_compose! {
-    fn order()(models in prop::collection::vec(0..3_usize, 0..3), unpriced: bool, dry_run in prop::bool::weighted(0.2)) -> Order {
+    fn order()(models in prop::collection::vec(0..3_usize, 0..3), all: bool, dry_run in prop::bool::weighted(0.2)) -> Order {
         let models = models.into_iter().map(|model| MODELS[model].to_owned()).collect();
-        Order { models, unpriced, dry_run, ..Order::default() }
+        Order { models, all, dry_run, ..Order::default() }
     }
 }
 

@@ -130,7 +130,9 @@ fn r8_4_a_router_asks_for_its_fee_on_top() {
              + router_fee 4 × 0.5 (azure_ai/model_router.input_cost_per_token)",
         )],
     );
-    let question = format!(r#""model": "azure_ai/model_router", {usage}"#);
-    let found = super::bill(&super::cost(&map, None, &question));
-    assert!(found.starts_with("unpriced"), "{found}");
+    for more in ["", r#", "web_search_requests": 0"#] {
+        let question = format!(r#""model": "azure_ai/model_router", {usage}{more}"#);
+        let found = super::bill(&super::cost(&map, None, &question));
+        assert!(found.starts_with("unpriced"), "{found}");
+    }
 }

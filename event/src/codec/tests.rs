@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Origin, Outcome, Status,
-    Timestamp, Usd,
+    Timestamp, Unpriced, Usd,
 };
 
 /// Records as version 1 wrote them. Never edited: what was written has to stay readable.
@@ -53,7 +53,7 @@ fn priced() -> PricedEvent {
         }],
         price_map: "test".to_owned(),
         entry: Some("gpt-4o".to_owned()),
-        reason: None,
+        ..Cost::default()
     };
     PricedEvent::new(
         finished(),
@@ -128,7 +128,7 @@ fn a_correction_says_what_it_was_and_by_how_much_it_changed() {
 
 #[test]
 fn a_price_that_is_found_later_takes_the_reason_away() {
-    let unpriced = Cost::unpriced("test", "no such model");
+    let unpriced = Cost::unpriced("test", Unpriced::NoSuchModel, "no such model");
     let event = PricedEvent::new(finished(), Origin::default(), unpriced);
     let event = event.corrected(priced().cost().clone(), Timestamp::default(), "found");
     assert!(event.payload().response_cost_failure_debug_info.is_null());
@@ -153,7 +153,7 @@ fn a_newer_version_is_refused_by_name() {
 
 #[test]
 fn an_unpriced_call_has_no_cost_rather_than_none() {
-    let cost = Cost::unpriced("test", "no such model");
+    let cost = Cost::unpriced("test", Unpriced::NoSuchModel, "no such model");
     let event = PricedEvent::new(finished(), Origin::default(), cost);
     let json = serde_json::to_value(&event).unwrap();
     assert!(json["response_cost"].is_null());

@@ -1,17 +1,19 @@
 //! `model_list`: what a public model name stands for.
 
+mod fields;
+mod filling;
+
 use std::{collections::HashMap, time::Duration};
 
-use cost_map::PriceMap;
 use event::{Json, Secret};
-use rust_decimal::{Decimal, prelude::ToPrimitive as _};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use self::fields::{optional, required};
+pub(super) use self::filling::fill;
 use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
 use super::{
-    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, read,
-    unknown,
+    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, unknown,
 };
 use crate::provider::{self, Provider};
 
@@ -33,6 +35,8 @@ pub struct Deployment {
     pub model: String,
     /// Where the provider is; no slash at the end.
     pub api_base: String,
+    /// Whether its configuration says so.
+    pub names_base: bool,
     /// The credential, if there is one.
     pub api_key: Option<Secret>,
     /// The version of the API, where the address has one.
@@ -113,22 +117,7 @@ impl Deployment {
             ..self.clone()
         }
     }
-
-    /// Notes what the price map knows of the model.
-    pub(super) fn look_up(&mut self, map: &PriceMap) {
-        let model = self.base_model.as_deref().unwrap_or(&self.model);
-        let Some(found) = map.resolve(Some(&self.provider_name), model) else {
-            return;
-        };
-        self.input_tokens_max = found.entry.max_input_tokens();
-        let price = found.entry.price("input_cost_per_token");
-        let pico = price.and_then(|price| price.checked_mul(Decimal::from(PICO)));
-        self.picodollars = pico.and_then(|pico| pico.round().to_u64());
-    }
 }
-
-/// 10⁻¹² USD in one USD.
-const PICO: u64 = 1_000_000_000_000;
 
 /// Reads `model_list`.
 pub(super) fn list(
@@ -187,6 +176,9 @@ fn one(entry: &Value, path: &str, warnings: &mut Vec<Warning>) -> Result<Deploym
         }
     };
     let settings = Settings::take(provider.settings(), &mut entry.params);
+    provider
+        .check(&settings)
+        .map_err(|error| ConfigError::at(&entry.params_path, error.to_string()))?;
     entry.check_keys(warnings)?;
     let deployment = entry.deployment(model_name, provider, model)?;
     Ok(Deployment {
@@ -288,20 +280,9 @@ impl Entry {
         };
         let base = self.param("api_base")?.or(self.param("base_url")?);
         let mock_response = self.param("mock_response")?;
-        let api_base = match base.or_else(|| provider.default_base().map(str::to_owned)) {
-            Some(base) => base,
-            None if mock_response.is_some() || !provider.needs_base() => String::new(),
-            None => {
-                let message = format!(
-                    "is missing: `{}` has no address of its own",
-                    provider.name()
-                );
-                return Err(ConfigError::at(
-                    format!("{}.api_base", self.params_path),
-                    message,
-                ));
-            }
-        };
+        let names_base = base.is_some();
+        let own = || provider.default_base().map(str::to_owned);
+        let api_base: String = base.or_else(own).unwrap_or_default();
         let base_model = match self.info("base_model")? {
             Some(model) => Some(model),
             None => self.param("base_model")?,
@@ -313,6 +294,7 @@ impl Entry {
             provider_name: chosen.unwrap_or_else(|| provider.name().to_owned()),
             model,
             api_base: api_base.trim_end_matches('/').to_owned(),
+            names_base,
             api_key: self.param("api_key")?,
             api_version: self.param("api_version")?,
             organization: self.param("organization")?,
@@ -394,34 +376,16 @@ fn is_price(key: &str) -> bool {
     key.contains("cost_per_") || key.contains("_token_cost") || key == "tiered_pricing"
 }
 
-fn required<T: serde::de::DeserializeOwned>(
-    map: &mut Map<String, Value>,
-    key: &str,
-    path: &str,
-) -> Result<T, ConfigError> {
-    let value = map
-        .remove(key)
-        .ok_or_else(|| ConfigError::at(path, format!("has no `{key}`")))?;
-    read(&value, &format!("{path}.{key}"))
-}
-
-fn optional<T: serde::de::DeserializeOwned>(
-    map: &Map<String, Value>,
-    key: &str,
-    path: &str,
-) -> Result<Option<T>, ConfigError> {
-    match map.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => read(value, &format!("{path}.{key}")).map(Some),
-    }
-}
-
 /// An id that stays the same as long as the deployment's settings do. Its secrets do not count, so
 /// that a rotated key is the same deployment.
 fn digest(model_name: &str, params: &Map<String, Value>) -> DeploymentId {
     let mut hash = Sha256::new();
     hash.update(model_name);
-    for (key, value) in params.iter().filter(|(key, _)| !key.contains("key")) {
+    // The order in which they are written does not matter.
+    let mut params = Value::Object(params.clone());
+    params.sort_all_objects();
+    let params = params.as_object().into_iter().flatten();
+    for (key, value) in params.filter(|(key, _)| !key.contains("key")) {
         hash.update(key);
         hash.update(value.to_string());
     }

@@ -42,6 +42,11 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "context_window_fallbacks",
     "content_policy_fallbacks",
     "allowed_fails",
+    "cache",
+    "cache_params",
+    "forward_traceparent_to_llm_provider",
+    "cost_discount_config",
+    "cost_margin_config",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -53,8 +58,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "callbacks",
     "service_callback",
     "audit_log_callbacks",
-    "cache",
-    "cache_params",
     "max_budget",
     "budget_duration",
     "budget_exceeded_status_code",
@@ -78,8 +81,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "s3_callback_params",
     "aws_sqs_callback_params",
     "datadog_params",
-    "cost_discount_config",
-    "cost_margin_config",
     "include_cost_in_streaming_usage",
     "extra_spend_tag_headers",
     "disable_add_user_agent_to_request_tags",
@@ -87,7 +88,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "block_requests_for_models_without_pricing",
     "apply_search_free_tier",
     "expose_router_debug_in_errors",
-    "forward_traceparent_to_llm_provider",
     "enable_anthropic_prompt_caching",
     "request_correlation_in_logs",
     "model_group_settings",
@@ -241,8 +241,15 @@ pub(super) fn settings(
         match key {
             "num_retries" => config.retries_max = read(value, &path)?,
             "request_timeout" => config.settings.upstream_timeout = seconds(value, &path)?,
+            "forward_traceparent_to_llm_provider" => {
+                config.forward_traceparent = read(value, &path)?;
+            }
+            "cache" => config.cache.is_on = read(value, &path)?,
+            "cache_params" => config.cache.set(value, &path, warnings)?,
             key if ROUTER_ALSO.contains(&key) => config.router.set(key, value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
+            // The collector's.
+            "cost_discount_config" | "cost_margin_config" => {}
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
         }

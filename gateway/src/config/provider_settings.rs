@@ -58,6 +58,13 @@ impl Settings {
         }
     }
 
+    /// Where the provider runs the model: Vertex AI's location, AWS's region.
+    #[must_use]
+    pub fn region(&self) -> Option<String> {
+        let keys = ["vertex_location", "vertex_ai_location", "aws_region_name"];
+        keys.iter().find_map(|key| self.text(key))
+    }
+
     /// A setting of any type.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<&Value> {
@@ -68,5 +75,25 @@ impl Settings {
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_vertexs_location_or_aws_region() {
+        let region = |key, value: &str| Settings([(key, Value::from(value))].into()).region();
+        assert_eq!(
+            region("vertex_location", "us-east5").as_deref(),
+            Some("us-east5")
+        );
+        assert_eq!(
+            region("aws_region_name", "eu-west-1").as_deref(),
+            Some("eu-west-1")
+        );
+        assert_eq!(region("vertex_location", ""), None);
+        assert_eq!(region("vertex_project", "p"), None);
     }
 }

@@ -144,7 +144,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D
 }
 
 /// `32MiB`, `64KiB`, `1GiB`, or a number of bytes.
-fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+pub(super) fn bytes<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
     let value = Value::deserialize(from)?;
     parse_bytes(&value).ok_or_else(|| {
         D::Error::custom(format!(

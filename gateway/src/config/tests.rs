@@ -37,6 +37,33 @@ fn every_setting_of_ours_can_be_set() {
 }
 
 #[test]
+fn the_environment_says_what_a_deployment_does_not() {
+    let read = |params: Value, variables: &[(&str, &str)]| {
+        let tree = json!({"model_list": [{"model_name": "a", "litellm_params": params}]});
+        let (mut config, _warnings) = read_tree(&tree).unwrap();
+        let find = |name: &str| {
+            let mut variables = variables.iter();
+            let found = variables.find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        config.fill(&find).map(|()| config.deployments.remove(0))
+    };
+    let vllm = json!({"model": "hosted_vllm/x"});
+    let base = ("HOSTED_VLLM_API_BASE", "http://host/v1/");
+    let found = read(vllm.clone(), &[base, ("HOSTED_VLLM_API_KEY", "k")]).unwrap();
+    assert_eq!(found.api_base, "http://host/v1");
+    assert_eq!(found.api_key.unwrap().expose(), "k");
+    let own = json!({"model": "hosted_vllm/x", "api_base": "http://own"});
+    assert_eq!(read(own, &[base]).unwrap().api_base, "http://own");
+    let error = read(vllm, &[]).unwrap_err();
+    assert_eq!(error.path, "model_list[0].litellm_params.api_base");
+    assert!(
+        error.to_string().contains("HOSTED_VLLM_API_BASE"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_wrong_value_is_named_with_its_path() {
     for (tree, path) in [
         (
@@ -66,10 +93,6 @@ fn a_wrong_value_is_named_with_its_path() {
             "model_list[0]",
         ),
         (
-            json!({"model_list": [{"model_name": "a", "litellm_params": {"model": "hosted_vllm/x"}}]}),
-            "model_list[0].litellm_params.api_base",
-        ),
-        (
             json!({"model_list": [{"model_name": "a", "litellm_params":
                 {"model": "gpt-4o", "extra_headers": {"a b": "c"}}}]}),
             "model_list[0].litellm_params.extra_headers.a b",
@@ -88,6 +111,18 @@ fn a_deployments_id_outlives_its_key() {
         read_tree(&tree).unwrap().0.deployments[0].id.clone()
     };
     assert_eq!(with_key("sk-1"), with_key("sk-2"));
+}
+
+#[test]
+fn a_deployments_id_does_not_depend_on_the_order_of_its_settings() {
+    let id = |params: &str| {
+        let params: Value = serde_json::from_str(params).unwrap();
+        let tree = json!({"model_list": [{"model_name": "a", "litellm_params": params}]});
+        read_tree(&tree).unwrap().0.deployments[0].id.clone()
+    };
+    let one = id(r#"{"model": "m", "extra_headers": {"a": "1", "b": "2"}, "timeout": 3}"#);
+    let other = id(r#"{"timeout": 3, "extra_headers": {"b": "2", "a": "1"}, "model": "m"}"#);
+    assert_eq!(one, other);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! platform adds its address and credentials, and what it wants otherwise in the body.
 
 mod answer;
+mod betas;
 mod messages;
 mod model;
 mod native;
@@ -16,11 +17,17 @@ mod tools;
 
 use bytes::Bytes;
 use event::Json;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-pub use self::stream::Events;
-use self::{answer::Reading, messages::Conversation, model::Model, tools::Names};
+pub use self::{betas::switch_on, stream::Events};
+// Bedrock's Converse API asks the same models.
+use self::{answer::Reading, messages::Conversation, tools::Names};
+pub(super) use self::{
+    model::Model,
+    schema::{TOOL, wanted},
+    thinking::say as think,
+};
 use super::{
     Answer, Ask, Fault, Need, Parameters, Prepared, Provider, ProviderError, Reader, Step,
     StreamedAnswer, content,
@@ -143,6 +150,19 @@ pub fn needs(ask: &Ask<'_>, platform: &Platform) -> Result<Vec<Need>, ProviderEr
 ///
 /// If it cannot be said.
 pub fn said(ask: &Ask<'_>, platform: &Platform) -> Result<Said, ProviderError> {
+    say(ask, platform, messages::Said::new(false))
+}
+
+/// The same with a turn for each message, for a platform that joins them itself.
+///
+/// # Errors
+///
+/// If it cannot be said.
+pub fn said_apart(ask: &Ask<'_>, platform: &Platform) -> Result<Said, ProviderError> {
+    say(ask, platform, messages::Said::new(true))
+}
+
+fn say(ask: &Ask<'_>, platform: &Platform, turns: messages::Said) -> Result<Said, ProviderError> {
     let model = Model::of(ask.model());
     let mut asked = ask.object();
     let offered = asked.remove("tools").unwrap_or_default();
@@ -155,7 +175,7 @@ pub fn said(ask: &Ask<'_>, platform: &Platform) -> Result<Said, ProviderError> {
         fetched: &ask.fetched,
         names: &names,
     };
-    let (system, turns) = conversation.say(messages)?.messages();
+    let (system, turns) = conversation.say(messages, turns)?.messages();
     let (mut tools, servers) = tools::tools(offered, &names)?;
     let mut body = limits(&mut asked, model)?;
     if let Some(options @ Value::Object(_)) = asked.remove("web_search_options") {
@@ -193,7 +213,7 @@ pub fn said(ask: &Ask<'_>, platform: &Platform) -> Result<Said, ProviderError> {
     for (name, value) in asked.into_iter().filter(|(_, value)| !value.is_null()) {
         body.entry(name).or_insert(value);
     }
-    let betas = betas(&body);
+    let betas = betas::of_body(&body);
     let reader = Messages(Reading {
         names,
         by_tool,
@@ -277,13 +297,13 @@ fn hold(
         }
         return false;
     }
-    tools.push(schema::tool(wanted));
+    tools.insert(0, schema::tool(wanted));
     // A model that thinks cannot be forced to call a tool.
     let thinks = body
         .get("thinking")
         .and_then(|own| content::text(own, "type"));
     if matches!(thinks, None | Some("disabled")) {
-        *choice = Some(json!({ "type": "tool", "name": schema::TOOL }));
+        choice.get_or_insert_with(|| json!({ "type": "tool", "name": schema::TOOL }));
     }
     true
 }
@@ -294,63 +314,6 @@ fn has_calls(messages: &[Value]) -> bool {
         let calls = !list(message, "tool_calls").is_empty();
         is_result || calls || message.get("function_call").is_some_and(Value::is_object)
     })
-}
-
-/// The features of `body` that have to be switched on.
-fn betas(body: &Map<String, Value>) -> Vec<String> {
-    const OF_TOOLS: &[(&str, &str)] = &[
-        ("computer_20241022", "computer-use-2024-10-22"),
-        ("computer_20250124", "computer-use-2025-01-24"),
-        ("computer_20251124", "computer-use-2025-11-24"),
-        ("code_execution_20250522", "code-execution-2025-05-22"),
-        ("code_execution_20250825", "code-execution-2025-08-25"),
-        ("web_fetch_", "web-fetch-2025-09-10"),
-        ("memory_", "context-management-2025-06-27"),
-        ("tool_search_tool_", "advanced-tool-use-2025-11-20"),
-    ];
-    let mut betas: Vec<String> = Vec::new();
-    let mut add = |beta: &str| {
-        if !betas.iter().any(|known| known == beta) {
-            betas.push(beta.to_owned());
-        }
-    };
-    let tools = body.get("tools").and_then(Value::as_array);
-    for tool in tools.into_iter().flatten() {
-        let kind = content::text(tool, "type").unwrap_or_default();
-        let known = OF_TOOLS.iter().find(|(start, _)| kind.starts_with(start));
-        known.into_iter().for_each(|(_, beta)| add(beta));
-    }
-    if body.contains_key("mcp_servers") {
-        add("mcp-client-2025-04-04");
-    }
-    if let Some(management) = body.get("context_management") {
-        for edit in list(management, "edits") {
-            let is_compact = content::text(edit, "type") == Some("compact_20260112");
-            add(if is_compact {
-                "compact-2026-01-12"
-            } else {
-                "context-management-2025-06-27"
-            });
-        }
-    }
-    if body.get("speed").and_then(Value::as_str) == Some("fast") {
-        add("fast-mode-2026-02-01");
-    }
-    let messages = body.get("messages").and_then(Value::as_array);
-    let blocks = messages
-        .into_iter()
-        .flatten()
-        .flat_map(|turn| list(turn, "content"));
-    let names_file = |block: &Value| {
-        let id = block
-            .get("file_id")
-            .or_else(|| block.get("source")?.get("file_id"));
-        id.is_some()
-    };
-    if blocks.into_iter().any(names_file) {
-        add("files-api-2025-04-14");
-    }
-    betas
 }
 
 /// See the [module](self).
@@ -421,18 +384,5 @@ impl Provider for Anthropic {
             reader: Box::new(reader),
             streams: ask.stream(),
         })
-    }
-}
-
-/// Adds `betas` to those that the deployment switches on.
-pub fn switch_on(mut betas: Vec<String>, headers: &mut HeaderMap) {
-    let name = HeaderName::from_static("anthropic-beta");
-    if let Some(own) = headers.get(&name).and_then(|own| own.to_str().ok()) {
-        let own = own.split(',').map(|beta| beta.trim().to_owned());
-        betas.splice(0..0, own.filter(|beta| !beta.is_empty()));
-    }
-    betas.dedup();
-    if let (false, Ok(value)) = (betas.is_empty(), HeaderValue::try_from(betas.join(","))) {
-        headers.insert(name, value);
     }
 }

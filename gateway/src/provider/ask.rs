@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use event::{Secret, Timestamp};
+use event::{Json, Secret, Timestamp};
 use serde_json::{Map, Value};
 
 use super::{ProviderError, parameters};
@@ -99,6 +99,42 @@ impl<'a> Ask<'a> {
     pub fn rewritten(&self, asks: UsageOption) -> Bytes {
         let (model, defaults) = (&self.deployment.model, &self.deployment.defaults);
         self.request.rewritten(model, defaults, &self.dropped, asks)
+    }
+
+    /// What goes upstream for `name`, as JSON.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        if self.dropped.iter().any(|dropped| dropped == name) {
+            return None;
+        }
+        let mut defaults = self.deployment.defaults.iter();
+        let default = || Some(defaults.find(|(default, _)| default == name)?.1.text());
+        self.request.text(name).or_else(default)
+    }
+
+    /// Whether a parameter is sent whoever knows it (`allowed_openai_params`).
+    #[must_use]
+    pub fn allows(&self, name: &str) -> bool {
+        parameters::allows(self.deployment, self.request, name)
+    }
+
+    /// A request in OpenAI's dialect that was changed: `object` is what [`Ask::object`] gave,
+    /// and `model` the provider's name of the model.
+    #[must_use]
+    pub fn written(&self, mut object: Map<String, Value>, model: &str, asks: UsageOption) -> Bytes {
+        object.insert("model".to_owned(), model.into());
+        match self.request.asked_options(asks) {
+            Some(options) => {
+                object.insert(
+                    "stream_options".to_owned(),
+                    options.read().unwrap_or_default(),
+                );
+            }
+            None => {
+                object.remove("stream_options");
+            }
+        }
+        Json::of(&object).text().to_owned().into()
     }
 
     /// The request as values, without the model and without what is for the gateway, with the

@@ -16,10 +16,7 @@ use super::{
     Answer, Fault, Observed, Prepared, ProviderError, Reader, Step, StreamedAnswer, Whole,
     frames::{Frames as _, SseFrames},
 };
-use crate::{
-    config::Deployment, error::ApiError, operation::Operation, provider::parameters::Parameters,
-    request::ClientRequest,
-};
+use crate::{config::Deployment, error::ApiError, operation::Operation, request::ClientRequest};
 
 /// The request as a chat, if its own dialect is not the provider's.
 ///
@@ -40,10 +37,7 @@ pub(crate) fn chat(
         return Ok(None);
     }
     let knows = provider.parameters(Operation::Chat, &deployment.model);
-    let knows = |name: &str| match &knows {
-        Parameters::All => true,
-        Parameters::Only(names) => names.contains(&name),
-    };
+    let knows = |name: &str| knows.know(name);
     let said = say(request.object(&[], &[]), &knows)?;
     let body = Json::of(&said).text().to_owned().into();
     let chat = request.as_chat(body);

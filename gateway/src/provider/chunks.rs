@@ -25,6 +25,8 @@ pub struct Chunks {
     finished: bool,
     done: bool,
     usage: Option<Usage>,
+    /// What the client is told if the provider does not say.
+    estimate: Option<Usage>,
     service_tier: Option<String>,
     fault: Option<Fault>,
 }
@@ -63,6 +65,7 @@ impl Chunks {
             finished: false,
             done: false,
             usage: None,
+            estimate: None,
             service_tier: None,
             fault: None,
         }
@@ -86,6 +89,12 @@ impl Chunks {
     /// What was consumed so far; the last one counts.
     pub fn set_usage(&mut self, usage: Usage) {
         self.usage = Some(usage);
+    }
+
+    /// A rough count for the client, where the provider never says what was consumed. The event
+    /// counts by itself, and says so.
+    pub fn set_estimate(&mut self, usage: Usage) {
+        self.estimate = Some(usage);
     }
 
     /// What was consumed, as far as it is known.
@@ -148,7 +157,7 @@ impl Chunks {
         if std::mem::replace(&mut self.done, true) {
             return;
         }
-        if self.wants_usage && self.usage.is_some() {
+        if self.wants_usage && (self.usage.is_some() || self.estimate.is_some()) {
             self.write(&[]);
         }
         self.out.extend_from_slice(b"data: [DONE]\n\n");
@@ -206,7 +215,11 @@ impl Chunks {
             created: self.created,
             model: &self.model,
             choices,
-            usage: self.usage.as_ref().filter(|_| choices.is_empty()),
+            usage: self
+                .usage
+                .as_ref()
+                .or(self.estimate.as_ref())
+                .filter(|_| choices.is_empty()),
         };
         self.out.extend_from_slice(b"data: ");
         self.out

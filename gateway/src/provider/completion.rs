@@ -1,10 +1,14 @@
 //! Writes an answer that came whole in OpenAI's dialect.
 
+use std::io::{self, Write};
+
 use event::{Json, Timestamp, Usage};
-use serde_json::{Map, Value, json};
+use serde::Serialize as _;
+use serde_json::{Map, Value, json, ser::Formatter};
 use uuid::Uuid;
 
-use super::{Fault, Observed, Step, Whole, openai};
+use super::{Answer, Fault, Observed, Step, Whole, openai};
+use crate::{error::ErrorClass, tokens};
 
 /// A `chat.completion` while it is written.
 #[derive(Clone, Debug)]
@@ -71,6 +75,16 @@ impl Completion {
         }
     }
 
+    /// Tells the client a rough count, where the provider gives none. The event counts by itself,
+    /// and says so.
+    pub fn count(&mut self, prompt_bytes: usize) {
+        let contents = self.choices.iter().map(|choice| &choice.message);
+        let texts = contents.filter_map(|message| message.get("content")?.as_str());
+        let bytes: usize = texts.map(str::len).sum();
+        let counted = tokens::estimated(prompt_bytes, u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.others.insert("usage".to_owned(), json!(counted));
+    }
+
     /// The answer as the client gets it.
     ///
     /// # Errors
@@ -120,6 +134,38 @@ impl Choice {
     }
 }
 
+/// An answer that a tool took, as text: with blanks, as models write JSON themselves.
+#[must_use]
+pub fn spaced(answer: &Value) -> String {
+    struct Spaced;
+    impl Formatter for Spaced {
+        fn begin_array_value<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_key<W: ?Sized + Write>(
+            &mut self,
+            out: &mut W,
+            first: bool,
+        ) -> io::Result<()> {
+            out.write_all(if first { b"" } else { b", " })
+        }
+
+        fn begin_object_value<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+            out.write_all(b": ")
+        }
+    }
+    let mut out = Vec::new();
+    let mut writer = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    // Writing values to memory does not fail.
+    let _done = answer.serialize(&mut writer);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// What `report`, a provider's own object of usage for a chat, says was consumed; `None` if it
 /// says nothing that can be read.
 #[must_use]
@@ -134,6 +180,14 @@ pub fn usage_of(provider: &str, call_type: &str, report: &Value) -> Option<Usage
     cost_map::reported::usage(Some(provider), Some(call_type), &raw).ok()
 }
 
+/// Two counts that a provider gives under names of its own; `None` if both are missing.
+#[must_use]
+pub fn usage_from(input: Option<&Value>, output: Option<&Value>) -> Option<Usage> {
+    input.or(output)?;
+    let report = json!({ "prompt_tokens": input, "completion_tokens": output });
+    usage("openai", &report)
+}
+
 /// Any answer in OpenAI's dialect: a list of embeddings, documents in order.
 ///
 /// # Errors
@@ -146,4 +200,34 @@ pub fn whole(answer: &Value, usage: Option<Usage>) -> Result<Step, Fault> {
         ..openai::whole(&body)
     };
     Ok(Step::Done(Box::new(Whole { body, observed })))
+}
+
+/// The object that an answer is.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn object(answer: &Answer) -> Result<Map<String, Value>, Fault> {
+    serde_json::from_slice(&answer.body).map_err(|_error| no_answer())
+}
+
+/// What stands where an answer should, if nobody can know what it says.
+#[must_use]
+pub fn no_answer() -> Fault {
+    Fault {
+        class: ErrorClass::BadGateway,
+        message: "the provider answered with something that is not an answer".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_a_tool_is_written_in_its_order() {
+        let text = r#"{"z": [1, 2.5, "a,b: c"], "a": {}, "ü": null}"#;
+        let answer: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(spaced(&answer), text);
+    }
 }

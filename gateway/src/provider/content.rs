@@ -1,7 +1,7 @@
 //! What the messages of a request are made of, read once for all dialects.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Ask, Fetched, Need, ProviderError};
 
@@ -58,6 +58,24 @@ pub struct Encoded {
 #[must_use]
 pub fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
     value.get(name).and_then(Value::as_str)
+}
+
+/// The arguments of a tool call, an object in text; without text they are empty.
+///
+/// # Errors
+///
+/// If they are something else.
+pub fn arguments(function: &Value) -> Result<Map<String, Value>, ProviderError> {
+    let arguments = text(function, "arguments").unwrap_or_default();
+    if arguments.trim().is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_str(arguments).map_err(|_error| {
+        let name = text(function, "name").unwrap_or_default();
+        ProviderError::Request(format!(
+            "the arguments of the tool call `{name}` in `messages` are not a JSON object"
+        ))
+    })
 }
 
 /// The list under `name`, or nothing.

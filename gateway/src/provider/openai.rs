@@ -1,173 +1,38 @@
-//! Everyone who speaks OpenAI's dialect.
+//! Everyone who speaks OpenAI's dialect, or nearly: rows in [`PRESETS`],
+//! [`PLAIN`] and [`SERVERS`].
+//!
+//! A request goes on as it came, and so does its answer, unless a row names what has to be changed
+//! and that occurs.
+
+pub(super) mod changes;
+mod databricks;
+pub(super) mod fixed;
+pub(super) mod fixes;
+mod known;
+mod mistral;
+pub(super) mod models;
+mod plain;
+mod preset;
+mod presets;
+mod schema;
+mod servers;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use event::{Json, Secret};
+use event::{Json, Secret, Usage};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
+pub use self::{plain::PLAIN, presets::PRESETS, servers::SERVERS};
 use super::{
-    Answer, Ask, Fault, Observed, Outgoing, Parameters, Prepared, Provider, ProviderError, Reader,
-    Step, StreamedAnswer, Whole, sse::OpenAiStream,
+    Answer, Ask, Fault, Observed, Outgoing, Prepared, ProviderError, Reader, Step, StreamedAnswer,
+    Whole, sse::OpenAiStream,
 };
-use crate::{
-    answer, config::Deployment, error::ErrorClass, operation::Operation, request::UsageOption,
-};
-
-/// The upstreams that differ in nothing but their name, address and key variable.
-pub const PRESETS: &[&dyn Provider] = &[
-    &Preset {
-        name: "openai",
-        base: "https://api.openai.com/v1",
-        keys: &["OPENAI_API_KEY"],
-    },
-    &Preset {
-        name: "cerebras",
-        base: "https://api.cerebras.ai/v1",
-        keys: &["CEREBRAS_API_KEY"],
-    },
-    &Preset {
-        name: "deepinfra",
-        base: "https://api.deepinfra.com/v1/openai",
-        keys: &["DEEPINFRA_API_KEY"],
-    },
-    &Preset {
-        name: "deepseek",
-        base: "https://api.deepseek.com/beta",
-        keys: &["DEEPSEEK_API_KEY"],
-    },
-    &Preset {
-        name: "fireworks_ai",
-        base: "https://api.fireworks.ai/inference/v1",
-        keys: &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY"],
-    },
-    &Preset {
-        name: "github",
-        base: "https://models.inference.ai.azure.com",
-        keys: &["GITHUB_API_KEY"],
-    },
-    &Preset {
-        name: "groq",
-        base: "https://api.groq.com/openai/v1",
-        keys: &["GROQ_API_KEY"],
-    },
-    &Preset {
-        name: "hosted_vllm",
-        base: "",
-        keys: &["HOSTED_VLLM_API_KEY"],
-    },
-    &Preset {
-        name: "lm_studio",
-        base: "",
-        keys: &["LM_STUDIO_API_KEY"],
-    },
-    &Preset {
-        name: "mistral",
-        base: "https://api.mistral.ai/v1",
-        keys: &["MISTRAL_API_KEY"],
-    },
-    &Preset {
-        name: "moonshot",
-        base: "https://api.moonshot.ai/v1",
-        keys: &["MOONSHOT_API_KEY"],
-    },
-    &Preset {
-        name: "nvidia_nim",
-        base: "https://integrate.api.nvidia.com/v1",
-        keys: &["NVIDIA_NIM_API_KEY"],
-    },
-    &Preset {
-        name: "openrouter",
-        base: "https://openrouter.ai/api/v1",
-        keys: &["OPENROUTER_API_KEY", "OR_API_KEY"],
-    },
-    &Preset {
-        name: "perplexity",
-        base: "https://api.perplexity.ai",
-        keys: &["PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"],
-    },
-    &Preset {
-        name: "sambanova",
-        base: "https://api.sambanova.ai/v1",
-        keys: &["SAMBANOVA_API_KEY"],
-    },
-    &Preset {
-        name: "together_ai",
-        base: "https://api.together.xyz/v1",
-        keys: &[
-            "TOGETHERAI_API_KEY",
-            "TOGETHER_AI_API_KEY",
-            "TOGETHER_API_KEY",
-        ],
-    },
-    &Preset {
-        name: "xai",
-        base: "https://api.x.ai/v1",
-        keys: &["XAI_API_KEY"],
-    },
-];
-
-/// One of [`PRESETS`].
-#[derive(Debug)]
-struct Preset {
-    name: &'static str,
-    /// Empty if everybody runs their own.
-    base: &'static str,
-    keys: &'static [&'static str],
-}
-
-/// Those among [`PRESETS`] that have the Responses API.
-const WITH_RESPONSES: &[&str] = &["hosted_vllm", "openai", "xai"];
-
-/// Those among [`PRESETS`] that refuse `stream_options`.
-const WITHOUT_USAGE_OPTION: &[&str] = &["mistral"];
-
-impl Preset {
-    fn usage_option(&self) -> UsageOption {
-        if WITHOUT_USAGE_OPTION.contains(&self.name) {
-            UsageOption::Unknown
-        } else {
-            UsageOption::Known
-        }
-    }
-}
-
-impl Provider for Preset {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn default_base(&self) -> Option<&'static str> {
-        (!self.base.is_empty()).then_some(self.base)
-    }
-
-    fn key_variables(&self) -> &'static [&'static str] {
-        self.keys
-    }
-
-    fn serves(&self, operation: Operation) -> bool {
-        match operation {
-            Operation::Messages | Operation::CountTokens => false,
-            Operation::Responses => WITH_RESPONSES.contains(&self.name),
-            _ => true,
-        }
-    }
-
-    fn parameters(&self, _operation: Operation, _model: &str) -> Parameters {
-        Parameters::All
-    }
-
-    fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
-        let deployment = ask.deployment;
-        let uri = format!("{}/{}", deployment.api_base, ask.operation().path());
-        let headers = credentials(deployment)?;
-        let body = ask.rewritten(self.usage_option());
-        let outgoing = outgoing(deployment, uri, headers, body)?;
-        Ok(Prepared::as_it_is(ask, outgoing))
-    }
-}
+use crate::{answer, config::Deployment, error::ErrorClass};
 
 impl Prepared {
     /// A request in OpenAI's dialect, whose answer the client gets as it comes.
@@ -273,6 +138,11 @@ struct Fields<'a> {
 
 /// Reads an answer that came whole.
 pub(crate) fn whole(body: &Bytes) -> Observed {
+    whole_with(body, |_usage| None)
+}
+
+/// The same, where `meant` may know better what a provider's usage says.
+fn whole_with(body: &Bytes, meant: impl FnOnce(&RawValue) -> Option<Usage>) -> Observed {
     fn read<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
         serde_json::from_str(raw?.get()).ok()
     }
@@ -284,7 +154,7 @@ pub(crate) fn whole(body: &Bytes) -> Observed {
     Observed {
         id: read(whole.id),
         model: read(whole.model),
-        usage: read(whole.usage),
+        usage: whole.usage.and_then(meant).or_else(|| read(whole.usage)),
         service_tier: read(whole.service_tier),
         response: Some(Json::from(raw)),
         text_bytes: u64::try_from(text_bytes).unwrap_or(u64::MAX),
@@ -310,15 +180,40 @@ pub(super) fn error_message(error: &RawValue) -> String {
 
 /// The message of an error answer, whatever its shape; empty if there is none.
 pub(crate) fn error_text(body: &[u8]) -> String {
-    #[derive(Deserialize)]
-    struct Answer<'a> {
-        #[serde(borrow)]
-        error: &'a RawValue,
-    }
-    match serde_json::from_slice::<Answer<'_>>(body) {
-        Ok(answer) => error_message(answer.error),
-        Err(_error) => String::from_utf8_lossy(&body[..body.len().min(500)])
+    let Ok(answer) = serde_json::from_slice::<Value>(body) else {
+        return String::from_utf8_lossy(&body[..body.len().min(500)])
             .trim()
-            .to_owned(),
+            .to_owned();
+    };
+    let paths = [
+        "/error/message",
+        "/error",
+        "/message",
+        "/detail/error",
+        "/detail",
+        "/errors/0/message",
+    ];
+    let mut texts = paths
+        .iter()
+        .filter_map(|path| answer.pointer(path)?.as_str());
+    let said = texts.find(|text| !text.is_empty()).map(str::to_owned);
+    said.unwrap_or_else(|| {
+        let whole = answer.to_string();
+        whole.chars().take(2000).collect()
+    })
+}
+
+/// What an error answer says. The code may say more than the message.
+fn error_fault(answer: &Answer) -> Fault {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let code = |path: &str| body.pointer(path).and_then(Value::as_str);
+    let code = code("/error/code").or_else(|| code("/code"));
+    let status = answer.status.as_u16();
+    let fault = Fault::of(status, error_text(&answer.body));
+    match ErrorClass::of_answer(status, code.unwrap_or_default()) {
+        class @ (ErrorClass::ContextWindowExceeded | ErrorClass::ContentPolicyViolation) => {
+            Fault { class, ..fault }
+        }
+        _ => fault,
     }
 }

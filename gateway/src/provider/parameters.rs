@@ -53,6 +53,8 @@ pub enum Parameters {
     All,
     /// These.
     Only(Cow<'static, [&'static str]>),
+    /// All but these.
+    AllBut(&'static [&'static str]),
 }
 
 impl Parameters {
@@ -62,17 +64,13 @@ impl Parameters {
         Self::Only(Cow::Borrowed(names))
     }
 
-    /// All but these.
+    /// Whether `name` is among them.
     #[must_use]
-    pub fn without(operation: Operation, out: &[&str]) -> Self {
-        let known = known(operation).iter().copied();
-        Self::Only(known.filter(|name| !out.contains(name)).collect())
-    }
-
-    fn know(&self, name: &str) -> bool {
+    pub fn know(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Only(names) => names.contains(&name),
+            Self::AllBut(names) => !names.contains(&name),
         }
     }
 }
@@ -84,6 +82,12 @@ const fn known(operation: Operation) -> &'static [&'static str] {
         Operation::Embedding => EMBEDDING,
         _ => &[],
     }
+}
+
+/// Whether a parameter is sent whoever knows it (`allowed_openai_params`).
+pub(super) fn allows(deployment: &Deployment, request: &ClientRequest, name: &str) -> bool {
+    let mut allowed = request.allowed.iter().chain(&deployment.allowed);
+    allowed.any(|allowed| allowed == name)
 }
 
 /// The parameters of `request` that `deployment` does not get.
@@ -102,30 +106,33 @@ pub(super) fn dropped(
     if knows == Parameters::All {
         return Ok(dropped);
     }
-    let allowed = |name: &str| {
-        let mut allowed = request.allowed.iter().chain(&deployment.allowed);
-        allowed.any(|allowed| allowed == name)
-    };
+    let allowed = |name: &str| allows(deployment, request, name);
     // A stream is no parameter but a way to answer, and the gateway can give any answer as one.
     let always = ["stream", "stream_options"];
-    // One choice is what everybody gives.
-    let is_plain = |name: &str| name == "n" && request.asks_for_one();
-    let is_unknown = |name: &&str| {
-        known(operation).contains(name)
-            && !always.contains(name)
-            && !is_plain(name)
-            && !knows.know(name)
-            && !allowed(name)
-            && !dropped.iter().any(|dropped| dropped == name)
+    let takes = |name: &str, value: &str| {
+        let taken = || deployment.provider.takes(&deployment.model, name, value);
+        knows.know(name) && (operation != Operation::Chat || taken())
     };
-    let defaults = deployment.defaults.iter().map(|(name, _)| name.as_str());
-    let mut unknown: Vec<String> = request
-        .set_names()
-        .chain(defaults)
-        .filter(is_unknown)
-        .map(str::to_owned)
-        .collect();
-    unknown.dedup();
+    let is_judged = |name: &&str| {
+        let dropped = dropped.iter().any(|dropped| dropped == name);
+        known(operation).contains(name) && !always.contains(name) && !allowed(name) && !dropped
+    };
+    let own = request.set_names().filter(is_judged);
+    let own = own.filter(|name| !takes(name, request.text(name).unwrap_or_default()));
+    let defaults = deployment.defaults.iter();
+    let defaults = defaults.filter(|(name, _)| is_judged(&name.as_str()) && !request.sets(name));
+    let defaults = defaults.filter(|(name, value)| !takes(name, value.text()));
+    let defaults = defaults.map(|(name, _)| name.as_str());
+    let mut unknown: Vec<String> = own.chain(defaults).map(str::to_owned).collect();
+    // Nobody misses these: one choice and plain numbers are what everybody gives, and the user is
+    // told to providers that ask for it.
+    let is_plain = |name: &String| match name.as_str() {
+        "n" => request.asks_for_one(),
+        "encoding_format" => request.text(name) == Some("\"float\""),
+        name => name == "user" && operation == Operation::Chat,
+    };
+    let mut plain: Vec<String> = unknown.extract_if(.., |name| is_plain(name)).collect();
+    dropped.append(&mut plain);
     let drops = request
         .drop_params
         .or(deployment.drop_params)

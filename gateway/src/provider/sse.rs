@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes, BytesMut};
-use event::Usage;
+use event::{Json, Usage};
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use super::{Fault, Observed, StreamedAnswer, openai};
 use crate::error::ErrorClass;
@@ -28,6 +28,8 @@ pub struct OpenAiStream {
     line: BytesMut,
     /// Whether the line in `line` has outgrown [`LINE_BYTES_MAX`]; its rest is not kept.
     overlong: bool,
+    /// Whose usage is read; nobody's if it is OpenAI's own shape.
+    provider: Option<String>,
     /// Whether the blank line behind a chunk that was left out is to be left out too.
     skip_blank: bool,
     complete: bool,
@@ -37,10 +39,11 @@ pub struct OpenAiStream {
 }
 
 /// What to do with a line.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Keep {
     Yes,
     No,
+    /// This goes on in its place.
+    Changed(Bytes),
 }
 
 /// One chunk, as far as it matters here.
@@ -58,8 +61,8 @@ struct Chunk<'a> {
     service_tier: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     choices: Vec<ChunkChoice<'a>>,
-    #[serde(default)]
-    usage: Option<Usage>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
 }
@@ -97,7 +100,7 @@ impl<'a> OddChunk<'a> {
                 .into_iter()
                 .filter_map(|choice| read(Some(choice)))
                 .collect(),
-            usage: read(self.usage),
+            usage: self.usage,
             error: self.error,
         }
     }
@@ -159,12 +162,20 @@ impl OpenAiStream {
             strip_usage,
             line: BytesMut::new(),
             overlong: false,
+            provider: None,
             skip_blank: false,
             complete: false,
             assembly: Assembly::default(),
             usage: None,
             error: None,
         }
+    }
+
+    /// Reads the usage as this provider means it.
+    #[must_use]
+    pub fn of_provider(mut self, provider: String) -> Self {
+        self.provider = Some(provider);
+        self
     }
 
     /// Reads every line that ends in `chunk`, and says whether all of them are kept.
@@ -215,13 +226,15 @@ impl OpenAiStream {
         let mut dropped = false;
         while let Some(end) = memchr::memchr(b'\n', &rest) {
             let line = rest.split_to(end + 1);
-            if self.read_line(&line) == Keep::No {
-                if !dropped {
-                    kept.extend_from_slice(&whole[..whole.len() - rest.len() - line.len()]);
-                }
+            let keep = self.read_line(&line);
+            if !dropped && !matches!(keep, Keep::Yes) {
+                kept.extend_from_slice(&whole[..whole.len() - rest.len() - line.len()]);
                 dropped = true;
-            } else if dropped {
-                kept.extend_from_slice(&line);
+            }
+            match keep {
+                Keep::Yes if dropped => kept.extend_from_slice(&line),
+                Keep::Changed(line) => kept.extend_from_slice(&line),
+                Keep::Yes | Keep::No => {}
             }
         }
         whole.truncate(whole.len() - rest.len());
@@ -234,8 +247,8 @@ impl OpenAiStream {
         kept
     }
 
-    fn read_line(&mut self, line: &[u8]) -> Keep {
-        let line = line.trim_ascii();
+    fn read_line(&mut self, whole: &[u8]) -> Keep {
+        let line = whole.trim_ascii();
         if line.is_empty() {
             return if std::mem::take(&mut self.skip_blank) {
                 Keep::No
@@ -251,34 +264,55 @@ impl OpenAiStream {
             self.complete = true;
             return Keep::Yes;
         }
-        match serde_json::from_slice::<Chunk<'_>>(data) {
-            Ok(chunk) => self.read_chunk(chunk),
-            // One odd field must not make usage and text disappear.
-            Err(_error) => match serde_json::from_slice::<OddChunk<'_>>(data) {
-                Ok(odd) => self.read_chunk(odd.understood()),
-                Err(_error) => Keep::Yes,
-            },
+        // One odd field must not make usage and text disappear.
+        let odd = || serde_json::from_slice(data).map(OddChunk::understood);
+        let Ok(chunk) = serde_json::from_slice::<Chunk<'_>>(data).or_else(|_error| odd()) else {
+            return Keep::Yes;
+        };
+        let has_choices = !chunk.choices.is_empty();
+        let has_usage = self.read_chunk(chunk);
+        match (self.strip_usage && has_usage, has_choices) {
+            (false, _) => Keep::Yes,
+            (true, true) => without_usage(whole, data).map_or(Keep::Yes, Keep::Changed),
+            (true, false) => {
+                self.skip_blank = true;
+                Keep::No
+            }
         }
     }
 
-    fn read_chunk(&mut self, chunk: Chunk<'_>) -> Keep {
-        let usage_only = chunk.choices.is_empty() && chunk.usage.is_some();
+    /// Reads a chunk, and says whether it has the usage.
+    fn read_chunk(&mut self, chunk: Chunk<'_>) -> bool {
         if let Some(error) = chunk.error {
             self.error = Some(Fault {
                 class: ErrorClass::InternalServer,
                 message: openai::error_message(error),
             });
         }
-        if chunk.usage.is_some() {
-            self.usage.clone_from(&chunk.usage);
-        }
+        let usage = chunk.usage.and_then(|usage| self.understood(usage));
+        let has_usage = usage.is_some();
+        self.usage = usage.or(self.usage.take());
         self.assembly.add(chunk);
-        if usage_only && self.strip_usage {
-            self.skip_blank = true;
-            return Keep::No;
-        }
-        Keep::Yes
+        has_usage
     }
+
+    fn understood(&self, usage: &RawValue) -> Option<Usage> {
+        let own = || serde_json::from_str(usage.get()).ok();
+        let Some(provider) = &self.provider else {
+            return own();
+        };
+        let told = cost_map::reported::usage(Some(provider), Some("acompletion"), usage);
+        told.ok().or_else(own)
+    }
+}
+
+/// The line without the usage in `data`, its JSON, for a client that did not ask for it.
+fn without_usage(line: &[u8], data: &[u8]) -> Option<Bytes> {
+    let mut chunk: Map<String, Value> = serde_json::from_slice(data).ok()?;
+    chunk.remove("usage");
+    let end = &line[line.trim_ascii_end().len()..];
+    let text = Json::of(&chunk);
+    Some([b"data: ", text.text().as_bytes(), end].concat().into())
 }
 
 impl StreamedAnswer for OpenAiStream {
@@ -301,10 +335,10 @@ impl StreamedAnswer for OpenAiStream {
     fn rest(&mut self) -> Bytes {
         if self.strip_usage {
             let line = std::mem::take(&mut self.line).freeze();
-            return if self.read_line(&line) == Keep::Yes {
-                line
-            } else {
-                Bytes::new()
+            return match self.read_line(&line) {
+                Keep::Yes => line,
+                Keep::No => Bytes::new(),
+                Keep::Changed(line) => line,
             };
         }
         self.read_remembered();

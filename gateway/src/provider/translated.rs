@@ -98,7 +98,8 @@ impl<F: Frames, D: Dialect> StreamedAnswer for Translated<F, D> {
     fn observed(&mut self) -> Observed {
         let mut observed = self.told.observed();
         let (usage, tier, fault) = self.chunks.told();
-        observed.usage = usage.or(observed.usage);
+        // What the client was told may be a rough count.
+        observed.usage = usage;
         observed.service_tier = tier.or(observed.service_tier);
         observed.error = fault.or(observed.error);
         observed

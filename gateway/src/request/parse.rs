@@ -71,6 +71,7 @@ impl ClientRequest {
                 .map(|count| count.min(RETRIES_MAX)),
             timeout: timeout(&find)?,
             metadata: metadata(operation, &find)?,
+            cache: field(&find, "cache", "an object")?.unwrap_or_default(),
             fallbacks: fallbacks(&find)?,
             context_window_fallbacks: field(&find, "context_window_fallbacks", LISTS)?
                 .unwrap_or_default(),

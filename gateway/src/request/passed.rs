@@ -130,6 +130,7 @@ impl ClientRequest {
             retries_max: None,
             timeout: None,
             metadata: super::ClientMetadata::default(),
+            cache: super::CacheControl::default(),
             fallbacks: Vec::new(),
             context_window_fallbacks: crate::config::Lists::default(),
             content_policy_fallbacks: crate::config::Lists::default(),

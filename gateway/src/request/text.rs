@@ -1,13 +1,73 @@
-//! How much text a request's messages hold, to count tokens by where no provider did.
+//! How much text a request holds, to count tokens by where no provider did.
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
+
+use crate::operation::Operation;
 
 /// Messages of at most so many bytes are taken for text as they are.
 const PLAIN_BYTES_MAX: usize = 16 << 10;
 
 /// What an image, a file or a recording counts as: about a thousand tokens.
 const PART_BYTES: usize = 4000;
+/// The same in tokens.
+const PART_TOKENS: u64 = 1000;
+
+/// The text of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Prompt {
+    /// Each text: contents, roles, names, tool calls.
+    pub texts: Vec<String>,
+    /// Messages; 0 where there are none but texts.
+    pub messages: u64,
+    /// For what is no text.
+    pub media_tokens: u64,
+}
+
+impl Prompt {
+    /// Reads the content of a request.
+    pub(super) fn read(operation: Operation, content: &[u8]) -> Self {
+        let mut prompt = Self::default();
+        let content: Value = serde_json::from_slice(content).unwrap_or_default();
+        match (operation, content) {
+            (Operation::Chat, Value::Array(messages)) => {
+                for message in messages {
+                    prompt.messages += 1;
+                    prompt.message(&message);
+                }
+            }
+            (_, content) => prompt.part(&content),
+        }
+        prompt
+    }
+
+    fn message(&mut self, message: &Value) {
+        for name in ["role", "name"] {
+            self.add(&message[name]);
+        }
+        self.part(&message["content"]);
+        for call in message["tool_calls"].as_array().into_iter().flatten() {
+            self.add(&call["function"]["name"]);
+            self.add(&call["function"]["arguments"]);
+        }
+    }
+
+    fn part(&mut self, part: &Value) {
+        match part {
+            Value::String(_) => self.add(part),
+            Value::Array(parts) => parts.iter().for_each(|part| self.part(part)),
+            Value::Object(part) => match part.get("text") {
+                Some(text) => self.add(text),
+                None => self.media_tokens += PART_TOKENS,
+            },
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    fn add(&mut self, text: &Value) {
+        self.texts.extend(text.as_str().map(str::to_owned));
+    }
+}
 
 /// A message, as far as it is counted.
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use super::{ClientRequest, Field, scan::put};
 pub enum UsageOption {
     /// It does.
     Known,
-    /// It refuses it, and sends the usage of its own accord.
+    /// It is not asked: it refuses the question, or sends the usage of its own accord.
     Unknown,
 }
 
@@ -28,7 +28,8 @@ impl ClientRequest {
         dropped: &[String],
         asks: UsageOption,
     ) -> Bytes {
-        let asks = self.stream && asks == UsageOption::Known && self.operation.is_chat();
+        let is_known = asks == UsageOption::Known;
+        let asks = self.stream && is_known && self.operation.is_chat();
         let sent = |name: &str| !dropped.iter().any(|out| out == name);
         let mut out = BytesMut::with_capacity(self.body.len() + 128);
         out.put_u8(b'{');
@@ -38,7 +39,7 @@ impl ClientRequest {
         for field in &self.fields {
             match &*field.name {
                 "model" => put(&mut out, "model", Json::of(&model).text().as_bytes()),
-                "stream_options" if asks => {}
+                "stream_options" if asks || (!is_known && self.operation.is_chat()) => {}
                 name if self.is_ours(name) || !sent(name) => {}
                 name => put(&mut out, name, &self.body[field.value.clone()]),
             }
@@ -87,6 +88,21 @@ impl ClientRequest {
             object.insert(name.clone(), value.read().unwrap_or_default());
         }
         object
+    }
+
+    /// The stream's options as they go upstream.
+    pub(crate) fn asked_options(&self, asks: UsageOption) -> Option<Json> {
+        (self.stream && asks == UsageOption::Known).then(|| self.stream_options())
+    }
+
+    /// What it says for `name`, as it came.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        std::str::from_utf8(self.value(name)?).ok()
+    }
+
+    /// Whether it says anything for `name`.
+    pub(crate) fn sets(&self, name: &str) -> bool {
+        self.has(name)
     }
 
     /// The defaults of which the client has set nothing.

@@ -165,9 +165,8 @@ impl Failed<'_> {
             return failures > allowed;
         }
         match status {
-            429 => self.has_others,
-            // Asking again would end the same way.
-            401 | 402 | 404 => true,
+            // Asking again would end the same way; the only deployment says so itself.
+            401 | 402 | 404 | 429 => self.has_others,
             _ if failures >= requests && requests >= HOPELESS => true,
             _ => self.has_others && requests >= ENOUGH && failures * 2 > requests,
         }

@@ -234,7 +234,8 @@ fn failures_have_a_deployment_left_alone() {
     for (class, members, router, after) in [
         (ErrorClass::RateLimit, 2, &none, Some(1)),
         (ErrorClass::RateLimit, 1, &none, None),
-        (ErrorClass::Authentication, 1, &none, Some(1)),
+        (ErrorClass::Authentication, 1, &none, None),
+        (ErrorClass::Authentication, 2, &none, Some(1)),
         (ErrorClass::InternalServer, 2, &none, Some(5)),
         (ErrorClass::InternalServer, 1, &none, None),
         (ErrorClass::BadRequest, 2, &none, None),

@@ -86,7 +86,7 @@ impl Case<'_> {
     pub(crate) fn token_lines(&self, kind: Kind) -> Lines {
         let mut lines = Vec::new();
         let replaced = self.unit_lines(&mut lines);
-        if lines.is_empty() && !self.any_tokens() {
+        if lines.is_empty() && !self.any_tokens() && !self.messages() {
             self.units_have_a_price()?;
         }
         for (class, count) in &self.tokens.classes {
@@ -125,6 +125,16 @@ impl Case<'_> {
             }
         }
         Ok(lines)
+    }
+
+    /// R6.9: whether there are text messages that have a price.
+    fn messages(&self) -> bool {
+        let priced = self.shelf.unit("input_cost_per_text_message").is_some();
+        priced
+            && self
+                .call
+                .number("text_messages")
+                .is_some_and(Signed::is_positive)
     }
 
     /// The first paragraph of section 6, for a call without tokens and without any priced unit.

@@ -56,3 +56,20 @@ async fn no_call_fails_while_the_collector_is_away_and_none_is_forgotten() {
     );
     books.assert_balanced(calls.values().flatten()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_is_there_first_waits_for_a_gateway() {
+    let stage = Stage::new().await;
+    let collector = stage.collector().await;
+    // Long enough for a few looks at a log that is not there.
+    sleep(Duration::from_millis(500)).await;
+    let gateway = stage.gateway().await;
+    let call =
+        serde_json::json!({"model": "mock", "messages": [{"role": "user", "content": "hello"}]});
+    let answer = gateway.client().chat(&call).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    collector.books().row(answer.call_id()).await;
+    let said = collector.program.errors();
+    assert!(!said.contains("ERROR"), "{said}");
+    assert!(said.contains("waiting for the first gateway"), "{said}");
+}

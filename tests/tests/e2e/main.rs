@@ -1,5 +1,7 @@
 //! The real program, from outside, against a provider that follows a script.
 
+mod adjustments;
+mod cache;
 mod collector_away;
 mod commands;
 mod crash;
@@ -12,6 +14,7 @@ mod prices;
 mod proxying;
 mod readme;
 mod reprice;
+mod routing;
 mod secrets;
 mod shutdown;
 mod stored;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tests::{process::tollkeeper, stage::Stage};
+use tests::{client::Client, process::tollkeeper, stage::Stage};
 
 /// Runs `tollkeeper prices …`.
 fn prices(arguments: &[&str]) -> Output {
@@ -78,31 +78,37 @@ async fn diff_says_what_changes_and_exits_as_diff_does() {
     assert_eq!(said(&prices(&["diff", "missing.json"])).0, 2);
 }
 
-#[test]
-fn calculate_answers_each_line() {
+/// Runs `tollkeeper prices calculate`.
+fn calculated(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(tollkeeper())
         .args(["prices", "calculate"])
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(input.as_bytes()).unwrap();
+    drop(pipe);
+    child.wait_with_output().unwrap()
+}
+
+/// Its answers.
+pub(crate) fn calculate(arguments: &[&str], input: &str) -> Vec<Value> {
+    let output = calculated(arguments, input);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+#[test]
+fn calculate_answers_each_line() {
     let usage = json!({"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010});
     let question = json!({"model": "gpt-4o", "usage": usage}).to_string();
     let input = format!("{question}\nnonsense\n{question}\n");
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let lines: Vec<Value> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    assert_eq!(calculated(&[], &input).status.code(), Some(1));
+    let lines = calculate(&[], &input);
     assert_eq!(lines[0]["cost"], "0.0026");
     assert!(lines[1]["error"].is_string());
     assert_eq!(lines[2], lines[0]);
@@ -139,6 +145,23 @@ async fn an_update_is_applied_refused_or_confirmed() {
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("file: applied"), "{text}");
     assert!(shown().contains(" 0.02 "), "{}", shown());
+    // A call is priced by the map of its time: here and there.
+    let then = r#"{"model":"acme/one","usage":{"total_tokens":1},"at":"2020-01-01T00:00:00Z"}"#;
+    let now = r#"{"model":"acme/one","usage":{"total_tokens":1}}"#;
+    let there = ["--collector", &collector, "--key", "sk-1234"];
+    let lines = calculate(
+        &[&["--running"], &there[..]].concat(),
+        &format!("{then}\n{now}\n"),
+    );
+    assert_eq!(
+        (&lines[0]["cost"], &lines[1]["cost"]),
+        (&json!("0.01"), &json!("0.02"))
+    );
+    let client = Client::new(running.collector.unwrap());
+    for (question, line) in [then, now].into_iter().zip(&lines) {
+        let answer = client.post("/spend/calculate", question).await;
+        assert_eq!(answer.json(), *line);
+    }
 
     price("2");
     let (code, text) = ask(&["update"]);

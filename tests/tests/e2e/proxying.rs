@@ -1,6 +1,7 @@
 //! What the provider sends is what the client gets, to the byte.
 #![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
+use http::Method;
 use serde_json::{Value, json};
 use tests::{
     client::Answer,
@@ -157,4 +158,42 @@ async fn a_model_without_a_price_is_not_free() {
     let row = running.books().row(answer.call_id()).await;
     assert!(row.json.to_string().contains("unpriced"), "{:#}", row.json);
     assert_eq!(row.spend, None, "{:#}", row.json);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_is_told_the_trace_if_it_is_to_be() {
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    for (settings, told) in [
+        ("", false),
+        (
+            "litellm_settings: {forward_traceparent_to_llm_provider: true}",
+            true,
+        ),
+    ] {
+        let stage = Stage::with(settings).await;
+        let running = stage.up().await;
+        let body = json!({"model": "mock", "messages": [{"role": "user", "content": "hello"}]});
+        let client = running.client();
+        let mut request = client.request(
+            Method::POST,
+            "/v1/chat/completions",
+            body.to_string().into(),
+        );
+        let value = format!("00-{trace}-b7ad6b7169203331-01").parse().unwrap();
+        request.headers_mut().insert("traceparent", value);
+        let answer = client.send(request).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let entries = stage.provider.entries();
+        let header = entries[0]
+            .headers
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok());
+        let row = running.books().row(answer.call_id()).await;
+        assert_eq!(
+            header.is_some_and(|header| header.contains(trace)),
+            told,
+            "{:#}",
+            row.json
+        );
+    }
 }

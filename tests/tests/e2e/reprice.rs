@@ -40,7 +40,7 @@ async fn stage() -> Stage {
     let map = stage.path("prices.json").display().to_string();
     let config = config.replace(
         "collector: {",
-        &format!("collector: {{price_map: \"{map}\", "),
+        &format!("collector: {{prices: {{file: \"{map}\"}}, "),
     );
     fs::write(&file, config).unwrap();
     stage
@@ -62,12 +62,12 @@ fn reprice(running: &Running, more: &[&str]) -> String {
     said
 }
 
-/// The report of a dry run, once the map has been read anew.
+/// The report of a dry run over all calls, once the map has been read anew.
 async fn under_the_new_map(running: &Running, corrected: u64) -> Value {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let report: Value =
-            serde_json::from_str(&reprice(running, &["--dry-run", "--json"])).unwrap();
+            serde_json::from_str(&reprice(running, &["--all", "--dry-run", "--json"])).unwrap();
         if report["corrected"] == corrected {
             return report;
         }
@@ -144,7 +144,7 @@ async fn a_price_that_comes_later_settles_the_calls_before_it() {
         "a dry run changes nothing"
     );
     assert_eq!(report["models"][0]["newly_priced"], 1, "{report:#}");
-    let said = reprice(&running, &["--unpriced", "--model", "unpriced"]);
+    let said = reprice(&running, &["--model", "a-model-that-nobody-knows"]);
     let price = Decimal::new(307, 5);
     assert!(
         said.contains("corrected       1") && said.contains("0.00307 USD"),
@@ -166,7 +166,7 @@ async fn a_price_that_comes_later_settles_the_calls_before_it() {
     // Killed and started again, and asked again: nothing more changes.
     running.program.kill();
     let running = stage.up().await;
-    let again: Value = serde_json::from_str(&reprice(&running, &["--json"])).unwrap();
+    let again: Value = serde_json::from_str(&reprice(&running, &["--all", "--json"])).unwrap();
     assert_eq!(
         (&again["corrected"], &again["unchanged"]),
         (&json!(0), &json!(2))
@@ -178,6 +178,31 @@ async fn a_price_that_comes_later_settles_the_calls_before_it() {
         (&json!(true), &json!(1))
     );
     assert_eq!(stage.hook.violations(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_price_cut_does_not_reach_the_calls_before_it() {
+    let stage = stage().await;
+    write_map(&stage, Some(("3e-06", "0.000007")));
+    let running = stage.up().await;
+    call(&running, "unpriced", "1000/10").await;
+    let total = running.books().total().await;
+    assert_eq!(total, Decimal::new(307, 5));
+
+    write_map(&stage, Some(("1e-06", "0.000001")));
+    let report = under_the_new_map(&running, 1).await;
+    assert_eq!(report["difference"].to_string(), "-0.00206", "{report:#}");
+    let said = reprice(&running, &["--model", "unpriced", "--model", "gpt-4oo"]);
+    assert!(said.contains("calls           0 without a price"), "{said}");
+    assert!(said.contains("the model `gpt-4oo`") && !said.contains("the model `unpriced`"));
+    assert_eq!(running.books().total().await, total);
+
+    let said = reprice(
+        &running,
+        &["--all", "--model", "openai/a-model-that-nobody-knows"],
+    );
+    assert!(said.contains("corrected       1"), "{said}");
+    assert_eq!(running.books().total().await, Decimal::new(101, 5));
 }
 
 async fn check_revision(stage: &Stage, id: &str) {
@@ -238,7 +263,7 @@ async fn a_kill_while_calls_are_corrected_neither_loses_nor_doubles_a_correction
     drop(ordered);
 
     let running = stage.up().await;
-    let report: Value = serde_json::from_str(&reprice(&running, &["--json"])).unwrap();
+    let report: Value = serde_json::from_str(&reprice(&running, &["--all", "--json"])).unwrap();
     assert_eq!(report["scanned"], CALLS, "{report:#}");
     let books = running.books();
     let rows = books.rows().await;

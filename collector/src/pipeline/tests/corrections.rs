@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use event::{Cost, CostStatus, EventId};
+use event::{Cost, CostStatus, EventId, Unpriced};
 use tokio::sync::oneshot;
 
 use super::*;
@@ -16,7 +16,11 @@ fn corrected(event: &PricedEvent, picos: Option<i64>) -> PricedEvent {
             total: Some(Usd::from_picos(i128::from(picos))),
             ..Cost::nothing("another map")
         },
-        None => Cost::unpriced("another map", "there is no price any more"),
+        None => Cost::unpriced(
+            "another map",
+            Unpriced::NoSuchModel,
+            "there is no price any more",
+        ),
     };
     event.clone().corrected(cost, clock_of(event), "a test")
 }

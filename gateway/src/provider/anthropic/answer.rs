@@ -69,7 +69,8 @@ impl Reading {
             "redacted_thinking" => message.thoughts.push(block.clone()),
             "tool_use" if self.by_tool && text(block, "name") == Some(schema::TOOL) => {
                 message.by_tool = true;
-                message.content.push_str(&input(block));
+                let input = block.get("input").unwrap_or(&Value::Null);
+                message.content.push_str(&completion::spaced(input));
             }
             "tool_use" | "server_tool_use" => {
                 let name = self.names.own(text(block, "name").unwrap_or_default());

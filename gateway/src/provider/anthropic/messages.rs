@@ -1,11 +1,11 @@
 //! The conversation: system prompt, turns that alternate, and what stands in them.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     super::{
         Fetched, ProviderError,
-        content::{Encoded, Kind, Part, Source, list, parts, text},
+        content::{Encoded, Kind, Part, Source, arguments, list, parts, text},
     },
     Platform,
     tools::Names,
@@ -28,13 +28,27 @@ pub(super) struct Conversation<'a> {
 pub(super) struct Said {
     pub(super) system: Vec<Value>,
     turns: Vec<(&'static str, Vec<Value>)>,
+    /// Whether each message has a turn of its own.
+    apart: bool,
     /// An instruction that waits until the results of tools are given.
     waiting: Vec<Value>,
 }
 
 impl Said {
-    fn turn(&mut self, role: &'static str) -> &mut Vec<Value> {
-        if self.turns.last().is_none_or(|(last, _)| *last != role) {
+    /// Nothing yet; if turns are to be kept `apart`, only the results of tools share one.
+    pub(super) fn new(apart: bool) -> Self {
+        Self {
+            apart,
+            ..Self::default()
+        }
+    }
+
+    fn turn(&mut self, role: &'static str, is_result: bool) -> &mut Vec<Value> {
+        let apart = self.apart;
+        let shares = |(last, blocks): &(&str, Vec<Value>)| {
+            *last == role && (!apart || is_result && blocks.last().is_some_and(is_tool_result))
+        };
+        if !self.turns.last().is_some_and(shares) {
             self.turns.push((role, Vec::new()));
         }
         let at = self.turns.len().saturating_sub(1);
@@ -45,7 +59,8 @@ impl Said {
         if blocks.is_empty() {
             return;
         }
-        self.turn(role).extend(blocks);
+        let is_result = blocks.iter().all(is_tool_result);
+        self.turn(role, is_result).extend(blocks);
     }
 
     fn give_waiting(&mut self) {
@@ -65,6 +80,10 @@ impl Said {
     }
 }
 
+fn is_tool_result(block: &Value) -> bool {
+    text(block, "type") == Some("tool_result")
+}
+
 /// The API refuses an answer to be continued that ends in blanks.
 fn trim_end(block: &mut Value) {
     if let Some(Value::String(text)) = block.get_mut("text") {
@@ -78,8 +97,7 @@ impl Conversation<'_> {
     /// # Errors
     ///
     /// If one cannot be said.
-    pub(super) fn say(&self, messages: &[Value]) -> Result<Said, ProviderError> {
-        let mut said = Said::default();
+    pub(super) fn say(&self, messages: &[Value], mut said: Said) -> Result<Said, ProviderError> {
         for (index, message) in messages.iter().enumerate() {
             let role = text(message, "role").unwrap_or_default();
             let follows_call = messages.get(index + 1).is_some_and(is_result);
@@ -273,16 +291,7 @@ impl Conversation<'_> {
     fn call(&self, function: Option<&Value>, id: &str) -> Result<Value, ProviderError> {
         let function = function.unwrap_or(&Value::Null);
         let name = text(function, "name").unwrap_or_default();
-        let arguments = text(function, "arguments").unwrap_or_default();
-        let input: Map<String, Value> = if arguments.trim().is_empty() {
-            Map::new()
-        } else {
-            serde_json::from_str(arguments).map_err(|_error| {
-                ProviderError::Request(format!(
-                    "the arguments of the tool call `{name}` in `messages` are not a JSON object"
-                ))
-            })?
-        };
+        let input = arguments(function)?;
         let name = self.names.sent(name);
         Ok(json!({ "type": "tool_use", "id": id, "name": name, "input": input }))
     }

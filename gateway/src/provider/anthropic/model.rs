@@ -3,7 +3,7 @@
 /// A model by the version in its name. Names differ with the platform: `claude-sonnet-4-5`,
 /// `claude-3-5-sonnet@20240620`, `anthropic.claude-opus-4-1-20250805-v1:0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Model {
+pub(in crate::provider) struct Model {
     version: (u8, u8),
     /// Opus of the fourth generation writes less than its siblings.
     is_opus: bool,
@@ -17,7 +17,7 @@ const FAMILIES: &[&str] = &["opus", "sonnet", "haiku", "fable", "mythos"];
 
 impl Model {
     /// The model called `name`.
-    pub(super) fn of(name: &str) -> Self {
+    pub(in crate::provider) fn of(name: &str) -> Self {
         let own = name.split_once("claude-").map_or("", |(_, own)| own);
         let mut parts = own.split(['-', '@', ':', '.']);
         let number = |part: &str| -> Option<u8> {
@@ -51,7 +51,7 @@ impl Model {
     }
 
     /// Whether it can think before it answers.
-    pub(super) fn thinks(self) -> bool {
+    pub(in crate::provider) fn thinks(self) -> bool {
         self.version >= (3, 7)
     }
 
@@ -61,12 +61,12 @@ impl Model {
     }
 
     /// Whether it refuses to be given a budget for thinking.
-    pub(super) fn refuses_budgets(self) -> bool {
+    pub(in crate::provider) fn refuses_budgets(self) -> bool {
         self.version >= (4, 7)
     }
 
     /// Whether its output can be held to a schema.
-    pub(super) fn keeps_to_schemas(self) -> bool {
+    pub(in crate::provider) fn keeps_to_schemas(self) -> bool {
         self.version >= (4, 5)
     }
 }

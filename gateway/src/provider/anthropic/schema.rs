@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::super::content::text;
 
 /// The tool whose input is the answer.
-pub(super) const TOOL: &str = "json_tool_call";
+pub(in crate::provider) const TOOL: &str = "json_tool_call";
 
 /// The schema that `response_format` asks for; none for `json_object` and `text`.
-pub(super) fn wanted(format: &Value) -> Option<&Value> {
+pub(in crate::provider) fn wanted(format: &Value) -> Option<&Value> {
     let own = format.get("response_schema");
     let schema = own.or_else(|| format.get("json_schema")?.get("schema"));
     schema.filter(|schema| schema.is_object())

@@ -24,7 +24,7 @@ const EFFORTS: &[(&str, u64, &str)] = &[
 /// # Errors
 ///
 /// If nobody knows the effort.
-pub(super) fn say(
+pub(in crate::provider) fn say(
     model: Model,
     effort: Option<&Value>,
     thinking: Option<Value>,

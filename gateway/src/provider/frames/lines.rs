@@ -4,15 +4,26 @@ use bytes::{Buf as _, BytesMut};
 
 use super::{FRAME_BYTES_MAX, Frame, FrameError, Frames};
 
-/// Lines that are not empty.
+/// Lines that are not empty, without spaces around them.
 #[derive(Debug, Default)]
 pub struct LineFrames {
     buffer: BytesMut,
     /// Bytes of the buffer in which there is no end of a line.
     searched: usize,
+    /// Whether spaces and empty lines count.
+    verbatim: bool,
 }
 
 impl LineFrames {
+    /// Lines in which spaces count, and of which the empty ones are frames too.
+    #[must_use]
+    pub fn verbatim() -> Self {
+        Self {
+            verbatim: true,
+            ..Self::default()
+        }
+    }
+
     /// The next line, without its end.
     pub(super) fn line(&mut self) -> Option<Result<BytesMut, FrameError>> {
         let fresh = self.buffer.get(self.searched..).unwrap_or_default();
@@ -48,8 +59,9 @@ impl Frames for LineFrames {
     fn next(&mut self) -> Option<Result<Frame, FrameError>> {
         loop {
             match self.line()? {
+                Ok(line) if self.verbatim => return Some(Ok(frame(&line))),
                 Ok(line) if line.trim_ascii().is_empty() => {}
-                Ok(line) => return Some(Ok(frame(&line))),
+                Ok(line) => return Some(Ok(frame(line.trim_ascii()))),
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -57,13 +69,18 @@ impl Frames for LineFrames {
 
     fn last(&mut self) -> Option<Frame> {
         let rest = self.rest();
-        (!rest.trim_ascii().is_empty()).then(|| frame(&rest))
+        let rest = if self.verbatim {
+            &rest
+        } else {
+            rest.trim_ascii()
+        };
+        (!rest.is_empty()).then(|| frame(rest))
     }
 }
 
 fn frame(line: &[u8]) -> Frame {
     Frame {
         kind: String::new(),
-        data: line.trim_ascii().to_vec(),
+        data: line.to_vec(),
     }
 }

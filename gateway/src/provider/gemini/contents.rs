@@ -1,11 +1,11 @@
 //! The conversation: system instruction and turns made of parts.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     super::{
         Fetched, ProviderError,
-        content::{Kind, Source, list, parts, plain, text},
+        content::{Kind, Source, arguments, list, parts, plain, text},
     },
     Platform,
     model::Model,
@@ -16,7 +16,7 @@ use super::{
 pub(super) const SIGNATURE: &str = "__thought__";
 /// What Google takes for the signature of a call that it did not make itself, in base64:
 /// `skip_thought_signature_validator`.
-const UNSIGNED: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
+pub(super) const UNSIGNED: &str = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=";
 /// Files that are at Google already.
 const FILES: &str = "https://generativelanguage.googleapis.com/v1beta/files/";
 
@@ -232,17 +232,7 @@ impl Conversation<'_> {
     fn call(&self, function: Option<&Value>, id: Option<&str>) -> Result<Value, ProviderError> {
         let function = function.unwrap_or(&Value::Null);
         let name = text(function, "name").unwrap_or_default();
-        let arguments = text(function, "arguments").unwrap_or_default();
-        let arguments: Map<String, Value> = if arguments.trim().is_empty() {
-            Map::new()
-        } else {
-            serde_json::from_str(arguments).map_err(|_error| {
-                ProviderError::Request(format!(
-                    "the arguments of the tool call `{name}` in `messages` are not a JSON object"
-                ))
-            })?
-        };
-        let mut call = json!({ "name": name, "args": arguments });
+        let mut call = json!({ "name": name, "args": arguments(function)? });
         self.name_call(id, &mut call);
         Ok(json!({ "functionCall": call }))
     }

@@ -90,7 +90,7 @@ pub(super) fn whole(body: &[u8], model: &str, bytes: usize) -> Result<Step, Faul
     });
     let report = answer.get("usageMetadata").unwrap_or(&Value::Null);
     let usage = completion::usage_of("gemini", "aembedding", report);
-    let shown = usage.clone().unwrap_or_else(|| tokens::counted(bytes, 0));
+    let shown = usage.clone().unwrap_or_else(|| tokens::estimated(bytes, 0));
     let said = json!({
         "object": "list",
         "data": data.collect::<Vec<_>>(),

@@ -4,11 +4,15 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use event::Timestamp;
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true))
+pub(crate) fn text(at: Timestamp) -> String {
+    at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text(*at))
+}
+
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Timestamp, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -21,7 +25,7 @@ pub(super) mod option {
     use super::{Serializer, Timestamp};
 
     #[expect(clippy::ref_option, reason = "the form that serde asks for")]
-    pub(in crate::price) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         at: &Option<Timestamp>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
