@@ -20,7 +20,7 @@ use crate::{
     exchange::Answered,
     gateway::Shared,
     operation::{Dialect, Operation},
-    provider::{Observed, Whole, chunks, openai},
+    provider::{Observed, Whole, chunks, openai, texts},
     relay::{Relay, Source},
     report,
     request::{Arrived, ClientRequest, Place},
@@ -114,8 +114,7 @@ async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<An
             let operation = call.request().map(|request| request.operation);
             let streams = call.request().is_some_and(|request| request.stream);
             if streams && operation.is_some_and(Operation::is_chat) {
-                let now = (call.shared.clock)();
-                let chunks = chunks::of_whole(&body, now, true);
+                let chunks = as_stream(&mut call, &body, true);
                 return unasked::streamed(call, [chunks].into(), &headers, stamp);
             }
             let first_token = Some((call.shared.clock)());
@@ -180,8 +179,8 @@ async fn from_cache(mut call: Call, body: Bytes, stamp: &Stamp) -> Response<Answ
     let json = Some(HeaderValue::from_static("application/json"));
     let wants_stream = call.request().is_some_and(|request| request.stream);
     let mut response = if wants_stream {
-        let now = (call.shared.clock)();
-        let chunks = chunks::of_whole(&body, now, call.wants_usage());
+        let wants_usage = call.wants_usage();
+        let chunks = as_stream(&mut call, &body, wants_usage);
         let stream = HeaderValue::from_static("text/event-stream; charset=utf-8");
         stamp.on(answer::whole(chunks, Some(stream)), &headers)
     } else {
@@ -202,6 +201,16 @@ async fn from_cache(mut call: Call, body: Bytes, stamp: &Stamp) -> Response<Answ
     let cost = call.cost(&ending);
     answer::set(response.headers_mut(), COST, &cost.unwrap_or_default());
     finish(call, ending, response).await
+}
+
+/// A whole answer as a stream, in the shape of what was asked for.
+fn as_stream(call: &mut Call, body: &Bytes, wants_usage: bool) -> Bytes {
+    let operation = call.request().map(|request| request.operation);
+    if operation == Some(Operation::Completion) {
+        return texts::of_whole(body, wants_usage);
+    }
+    let now = (call.shared.clock)();
+    chunks::of_whole(body, now, wants_usage)
 }
 
 /// Writes the event; the client gets `response` only if that worked.

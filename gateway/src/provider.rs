@@ -44,6 +44,7 @@ pub mod request;
 pub mod sagemaker;
 pub mod snowflake;
 pub mod sse;
+pub mod texts;
 pub mod translated;
 #[cfg(test)]
 mod trial;

@@ -13,7 +13,7 @@ use crate::{
     lifecycle::{complete, internal},
     mock::Mock,
     operation::Operation,
-    provider::{Observed, bridge, openai, sse::OpenAiStream},
+    provider::{Observed, bridge, openai, sse::OpenAiStream, texts},
     relay::{Relay, Source},
     stamp::Stamp,
     tokens,
@@ -65,10 +65,18 @@ pub(crate) async fn give(mut call: Call, unasked: Unasked, stamp: &Stamp) -> Res
     };
     let (stream, operation) = (request.stream, request.operation);
     let mock = Mock::new(&text, &open.draft.call_id, request, open.draft.start);
+    let is_text = operation == Operation::Completion;
     if stream {
-        return streamed(call, mock.chunks(), &headers, stamp);
+        let chunks = match is_text {
+            true => [texts::of_whole(&texts::of_chat(&mock.whole()), true)].into(),
+            false => mock.chunks(),
+        };
+        return streamed(call, chunks, &headers, stamp);
     }
     let mut body = mock.whole();
+    if is_text {
+        body = texts::of_chat(&body);
+    }
     let mut observed = openai::whole(&body);
     if is_bridged(operation) {
         let chat: Value = serde_json::from_slice(&body).unwrap_or_default();

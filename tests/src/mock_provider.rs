@@ -9,6 +9,7 @@ mod log;
 mod request;
 mod script;
 mod surface;
+mod text;
 mod told;
 
 use std::{

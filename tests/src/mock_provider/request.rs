@@ -185,7 +185,7 @@ pub(super) fn boolean(object: &Map<String, Value>, name: &str) -> Result<bool, R
     }
 }
 
-fn include_usage(object: &Map<String, Value>, stream: bool) -> Result<bool, Refusal> {
+pub(super) fn include_usage(object: &Map<String, Value>, stream: bool) -> Result<bool, Refusal> {
     match object.get("stream_options") {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Object(options)) if stream => {

@@ -6,12 +6,14 @@ use serde_json::{Map, Value};
 use super::{
     answer::Refusal,
     request::{self, Accepted},
+    text,
 };
 
 /// A thing that can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Surface {
     Chat,
+    Completion,
     Embedding,
     Responses,
     Messages,
@@ -150,6 +152,7 @@ impl Surface {
         let path = path.strip_prefix("/v1/")?;
         let posted = match path {
             "chat/completions" => Some(Self::Chat),
+            "completions" => Some(Self::Completion),
             "embeddings" => Some(Self::Embedding),
             "responses" => Some(Self::Responses),
             "messages" => Some(Self::Messages),
@@ -182,6 +185,7 @@ impl Surface {
         let json = |known| request::object(headers, body, known);
         match self {
             Self::Chat => request::chat(headers, body),
+            Self::Completion => text::accept(headers, body),
             Self::Embedding => request::embedding(headers, body),
             Self::Responses => accepted(&json(RESPONSES)?, "input"),
             Self::Messages => {

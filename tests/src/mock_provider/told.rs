@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{answer::Answer, surface::Surface};
+use super::{answer::Answer, surface::Surface, text};
 
 /// Seconds of every recording.
 const SECONDS: u64 = 9;
@@ -12,6 +12,7 @@ const SECONDS: u64 = 9;
 pub(super) fn whole(surface: Surface, answer: &Answer<'_>, path: &str) -> (&'static str, Bytes) {
     let json = match surface {
         Surface::Chat => return ("application/json", answer.completion()),
+        Surface::Completion => return ("application/json", text::whole(answer)),
         Surface::Embedding => return ("application/json", answer.embedding()),
         Surface::Speech => return ("audio/mpeg", sound(answer).concat().into()),
         Surface::Responses => response(answer, "completed"),
@@ -36,6 +37,7 @@ pub(super) fn stream(surface: Surface, answer: &Answer<'_>) -> (&'static str, Ve
     match surface {
         Surface::Responses => (events, response_events(answer)),
         Surface::Messages => (events, message_events(answer)),
+        Surface::Completion => (events, text::stream(answer)),
         Surface::Speech => ("audio/mpeg", sound(answer)),
         _ => (events, answer.stream()),
     }

@@ -19,3 +19,4 @@ mod secrets;
 mod shutdown;
 mod stored;
 mod surfaces;
+mod texts;
