@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
-use crate::{error::ApiError, relay::Relay};
+use crate::{error::ApiError, operation::Dialect, relay::Relay};
 
 /// The body of an answer: there as a whole, or still coming.
 pub(crate) enum AnswerBody {
@@ -67,11 +67,20 @@ pub(crate) fn json(text: impl Into<Bytes>) -> Response<AnswerBody> {
     )
 }
 
-/// An answer that is still coming.
-pub(crate) fn stream(status: StatusCode, relay: Relay) -> Response<AnswerBody> {
+/// An answer that is still coming: events, unless `content_type` says otherwise.
+pub(crate) fn stream(
+    status: StatusCode,
+    relay: Relay,
+    content_type: Option<&HeaderValue>,
+) -> Response<AnswerBody> {
     let mut response = Response::new(AnswerBody::Stream(relay));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    let events = |value: &&HeaderValue| value.as_bytes().starts_with(b"text/event-stream");
+    if let Some(own) = content_type.filter(|value| !events(value)) {
+        headers.insert(header::CONTENT_TYPE, own.clone());
+        return response;
+    }
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/event-stream; charset=utf-8"),
@@ -82,8 +91,13 @@ pub(crate) fn stream(status: StatusCode, relay: Relay) -> Response<AnswerBody> {
 
 /// An error.
 pub(crate) fn error(error: &ApiError) -> Response<AnswerBody> {
+    error_in(Dialect::OpenAi, error)
+}
+
+/// An error in the dialect that the client speaks.
+pub(crate) fn error_in(dialect: Dialect, error: &ApiError) -> Response<AnswerBody> {
     error
-        .response()
+        .response(dialect)
         .map(|body| AnswerBody::Whole(Full::new(body)))
 }
 
@@ -100,4 +114,10 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     content_type.is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+}
+
+/// Whether a stream with these headers is one of events, in which an error can stand. What has no
+/// headers is a stream of ours.
+pub(crate) fn may_hold_errors(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::CONTENT_TYPE) || is_event_stream(headers)
 }

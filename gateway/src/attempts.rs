@@ -137,7 +137,9 @@ async fn group(
             Ok(answered) => return Ok(answered),
             Err(failure) => failure,
         };
-        note_failure(&shared, found, &next, &failure.error);
+        if !is_of_the_object(call, failure.error.class) {
+            note_failure(&shared, found, &next, &failure.error);
+        }
         tried.push(Arc::clone(&next.member));
         let other = choose_for(call, found, &tried).ok();
         let class = failure.error.class;
@@ -183,6 +185,14 @@ async fn member(call: &mut Call, chosen: &Chosen) -> Result<Answered, Box<Failur
         }
     }
     asked
+}
+
+/// Whether it is about what the client asked for by its id, and not about the deployment.
+fn is_of_the_object(call: &mut Call, class: ErrorClass) -> bool {
+    let names_it = call
+        .request()
+        .is_some_and(|request| request.passed.is_some());
+    names_it && matches!(class, ErrorClass::NotFound | ErrorClass::BadRequest)
 }
 
 fn note_failure(shared: &Shared, found: &Found, chosen: &Chosen, error: &ApiError) {
@@ -262,9 +272,11 @@ fn choose(
         prompt_tokens: tokens::estimated(prompt_bytes, 0).prompt_tokens,
         tried,
     })?;
-    let deployment = match &found.star {
-        Some(star) => Arc::new(member.deployment.of_star(star)),
-        None => Arc::clone(&member.deployment),
+    let own_model = request.and_then(|request| request.own_model.as_deref());
+    let deployment = match (own_model, &found.star) {
+        (Some(own), _) => Arc::new(member.deployment.of_model(own)),
+        (None, Some(star)) => Arc::new(member.deployment.of_star(star)),
+        (None, None) => Arc::clone(&member.deployment),
     };
     Ok(Chosen { member, deployment })
 }

@@ -19,7 +19,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     open_calls::Ticket,
-    payload,
+    payload, price,
     provider::Observed,
     report::{self, Written},
     request::ClientRequest,
@@ -119,6 +119,11 @@ impl Call {
         self.open().and_then(|open| open.draft.request.as_ref())
     }
 
+    /// What the call costs in USD if it ends like this, as far as the gateway knows.
+    pub(crate) fn cost(&self, ending: &Ending) -> Option<String> {
+        price::of(&self.shared, self.open.as_deref()?, ending)
+    }
+
     /// Writes the event.
     pub(crate) fn finish(mut self, ending: Ending) -> Written {
         match self.open.take() {
@@ -172,6 +177,12 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
     let request = draft.request.as_ref();
     let prompt_bytes = request.map_or(0, |request| request.prompt_bytes());
     let bound = request.and_then(|request| request.output_tokens_max);
+    let output_max = bound.unwrap_or(shared.config.settings.reserve_output_tokens);
+    let output_max = if draft.operation.generates() {
+        output_max
+    } else {
+        0
+    };
     Started {
         call_id: draft.call_id.clone(),
         trace_id: draft.trace_name(),
@@ -192,7 +203,7 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         route: draft.route.to_owned(),
         tags: draft.tags(),
         prompt_tokens: tokens::estimated(prompt_bytes, 0).prompt_tokens,
-        completion_tokens: bound.unwrap_or(shared.config.settings.reserve_output_tokens),
+        completion_tokens: output_max,
         ..Started::default()
     }
 }

@@ -5,6 +5,8 @@ use event::{ErrorInformation, Json};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
+use crate::operation::Dialect;
+
 /// nginx's status for a client that did not wait; LiteLLM logs the same.
 const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
     Ok(status) => status,
@@ -261,10 +263,62 @@ impl ApiError {
         Bytes::copy_from_slice(Json::of(&Body { error: inner }).text().as_bytes())
     }
 
+    /// The JSON a client gets that speaks `dialect`.
+    #[must_use]
+    pub fn body_in(&self, dialect: Dialect) -> Bytes {
+        match dialect {
+            Dialect::OpenAi | Dialect::Responses => self.body(),
+            Dialect::Anthropic => self.by_anthropic(),
+        }
+    }
+
+    fn by_anthropic(&self) -> Bytes {
+        let kind = match self.class.status().as_u16() {
+            401 => "authentication_error",
+            402 => "billing_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            408 | 504 => "timeout_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 | 529 => "overloaded_error",
+            400..500 => "invalid_request_error",
+            _ => "api_error",
+        };
+        let error = serde_json::json!({
+            "type": "error",
+            "error": { "type": kind, "message": self.message },
+        });
+        Json::of(&error).text().to_owned().into()
+    }
+
+    /// The element that ends a stream in `dialect`.
+    #[must_use]
+    pub fn in_stream(&self, dialect: Dialect) -> Bytes {
+        let (kind, body) = match dialect {
+            Dialect::OpenAi => ("", self.body()),
+            Dialect::Anthropic => ("event: error\n", self.by_anthropic()),
+            Dialect::Responses => {
+                let code = self.class.name();
+                let error = serde_json::json!({
+                    "type": "error",
+                    "code": code,
+                    "message": self.message,
+                    "param": self.param,
+                });
+                let body = Json::of(&error).text().to_owned().into();
+                ("event: error\n", body)
+            }
+        };
+        [kind.as_bytes(), b"data: ", &body[..], b"\n\n"]
+            .concat()
+            .into()
+    }
+
     /// The whole answer.
     #[must_use]
-    pub fn response(&self) -> Response<Bytes> {
-        let mut response = Response::new(self.body());
+    pub fn response(&self, dialect: Dialect) -> Response<Bytes> {
+        let mut response = Response::new(self.body_in(dialect));
         *response.status_mut() = self.class.status();
         let headers = response.headers_mut();
         headers.insert(

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,8 +13,10 @@ use crate::{
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
     provider::{
-        Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole,
+        Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along,
+        bridge, passing,
     },
+    request::ClientRequest,
     upstream::{self, Failure, ReadError},
 };
 
@@ -35,6 +37,7 @@ pub(crate) enum Answered {
     /// All of it.
     Whole {
         whole: Box<Whole>,
+        status: StatusCode,
         headers: HeaderMap,
     },
 }
@@ -50,12 +53,12 @@ pub(crate) async fn ask(
     deadline: Instant,
 ) -> Result<Answered, Box<Failure>> {
     let shared = Arc::clone(&call.shared);
-    let prepared = prepare(call, &shared, deployment, deadline).await?;
+    let prepared = prepare(call, deployment, deadline).await?;
     let mut prepared = Box::new(prepared);
     loop {
         let Prepared {
             mut outgoing,
-            reader,
+            mut reader,
             streams,
         } = *prepared;
         if shared.config.forward_traceparent {
@@ -72,17 +75,22 @@ pub(crate) async fn ask(
         if !response.status().is_success() {
             return Err(refusal(response, &*reader, deployment, deadline).await);
         }
+        reader.head(response.headers());
         if streams && reader.is_stream(response.headers()) {
             return Ok(Answered::Stream { response, reader });
         }
         let answer = read(response, &shared, deployment, deadline).await?;
-        let headers = answer.headers.clone();
+        let (status, headers) = (answer.status, answer.headers.clone());
         let said = reader.whole(answer);
         match said {
             Ok(Step::Done(whole)) => {
                 return match not_an_answer(&whole.observed, deployment) {
                     Some(failure) => Err(failure.while_answering(whole.observed)),
-                    None => Ok(Answered::Whole { whole, headers }),
+                    None => Ok(Answered::Whole {
+                        whole,
+                        status,
+                        headers,
+                    }),
                 };
             }
             Ok(Step::Again(pause, next)) => {
@@ -99,23 +107,46 @@ pub(crate) async fn ask(
     }
 }
 
-/// Fetches what the request needs, and says it in the provider's dialect.
+/// Says the request in the provider's dialect: as it is, as a chat, or as it is passed on.
 async fn prepare(
     call: &mut Call,
-    shared: &Shared,
     deployment: &Deployment,
     deadline: Instant,
 ) -> Result<Prepared, Box<Failure>> {
+    let refused = |error: ProviderError| refused(deployment, &error);
+    let request = call.request().ok_or_else(Failure::ended_already)?;
+    if let Some(passed) = &request.passed {
+        return passing::prepare(deployment, request, passed).map_err(refused);
+    }
+    let operation = request.operation;
+    let chat = bridge::chat(deployment, request).map_err(refused)?;
+    let prepared = fetch_and_say(call, deployment, deadline, chat.as_ref()).await?;
+    Ok(match chat {
+        Some(_chat) => bridge::bridged(prepared, operation),
+        None => prepared,
+    })
+}
+
+/// Fetches what the request needs, and says it in the provider's dialect; `chat` in its place.
+async fn fetch_and_say(
+    call: &mut Call,
+    deployment: &Deployment,
+    deadline: Instant,
+    chat: Option<&ClientRequest>,
+) -> Result<Prepared, Box<Failure>> {
+    let shared = Arc::clone(&call.shared);
     let refused = |error: ProviderError| refused(deployment, &error);
     let now = (shared.clock)();
     let drops = shared.config.drop_params;
     let mut fetched = Fetched::default();
     let needs = {
         let request = call.request().ok_or_else(Failure::ended_already)?;
+        let request = chat.unwrap_or(request);
         let ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
         let needs = deployment.provider.needs(&ask).map_err(refused)?;
         if needs.is_empty() {
-            return deployment.provider.prepare(&ask).map_err(refused);
+            let prepared = deployment.provider.prepare(&ask).map_err(refused)?;
+            return Ok(along::fitted(&ask, prepared));
         }
         needs
     };
@@ -153,9 +184,11 @@ async fn prepare(
         }
     }
     let request = call.request().ok_or_else(Failure::ended_already)?;
+    let request = chat.unwrap_or(request);
     let mut ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
     ask.fetched = fetched;
-    deployment.provider.prepare(&ask).map_err(refused)
+    let prepared = deployment.provider.prepare(&ask).map_err(refused)?;
+    Ok(along::fitted(&ask, prepared))
 }
 
 fn refused(deployment: &Deployment, error: &ProviderError) -> Box<Failure> {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bus::{BusError, Log};
+use cost_map::PriceMap;
 use egress::EgressPolicy;
 use event::Timestamp;
 use tokio::net::TcpListener;
@@ -144,6 +145,8 @@ impl Gateway {
             return Err(StartError::Open(listen));
         }
         let clock: Clock = clock::system;
+        // Read now, and not by the first call that is priced.
+        let _prices = PriceMap::bundled();
         let Recovered {
             mut recovery,
             closed,

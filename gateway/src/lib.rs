@@ -10,28 +10,34 @@ mod call;
 mod clock;
 pub mod config;
 mod credentials;
+mod describe;
+mod destination;
 mod detach;
 mod draft;
 mod error;
 mod exchange;
 mod gateway;
 mod lifecycle;
+mod measure;
 mod media;
 mod metrics;
 mod mock;
 mod open_calls;
 mod operation;
 mod payload;
+mod price;
 pub mod provider;
 mod relay;
 mod report;
 mod request;
+mod routes;
 pub(crate) mod routing;
 mod serve;
 mod stamp;
 mod tasks;
 mod tokens;
 mod turn;
+mod unasked;
 mod unstalled;
 mod unwritten;
 mod upstream;
@@ -41,6 +47,6 @@ pub use crate::{
     config::{Config, ConfigError, Warning},
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
-    operation::{Content, Operation},
+    operation::{Content, Dialect, Operation},
     request::{CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
 };

@@ -1,10 +1,10 @@
 //! The life of one call, top to bottom: the file to read first.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use event::{Outcome, Timestamp};
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderValue, Response, header, request};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -14,65 +14,58 @@ use crate::{
     auth,
     cache::Key,
     call::{Call, Ending},
+    destination,
     draft::Draft,
     error::{ApiError, ErrorClass},
     exchange::Answered,
     gateway::Shared,
-    mock,
-    operation::Operation,
-    provider::{Observed, Whole, chunks, openai, sse::OpenAiStream},
+    operation::{Dialect, Operation},
+    provider::{Observed, Whole, chunks, openai, texts},
     relay::{Relay, Source},
     report,
-    request::ClientRequest,
+    request::{Arrived, ClientRequest, Place},
     routing::Found,
-    stamp::{CALL_ID, Stamp},
+    stamp::{CALL_ID, COST, Stamp},
+    unasked,
     upstream::{self, Failure, ReadError},
 };
 
 /// Serves one request: authenticate, read, admit, ask, answer.
 pub(crate) async fn serve(
     shared: Arc<Shared>,
-    headers: HeaderMap,
+    (head, place): (request::Parts, Place),
     body: Incoming,
     mut draft: Draft,
 ) -> Response<AnswerBody> {
-    match auth::authenticate(&headers, shared.config.master_key.as_ref()) {
+    let dialect = draft.operation.dialect();
+    match auth::authenticate(&head.headers, shared.config.master_key.as_ref()) {
         Ok(identity) => draft.identity = identity,
         // Not a call yet: whoever has no key must not be able to fill the journal.
         Err(error) => {
             shared.metrics.unauthenticated.inc();
-            return refuse(draft.call_id.as_str(), &error);
+            return refuse(draft.call_id.as_str(), dialect, &error);
         }
     }
-    let request = match read(&shared, draft.operation, &headers, body).await {
+    let mut request = match read(&shared, draft.operation, (&head, place), body).await {
         Ok(request) => request,
         Err(error) => return reject(&shared, draft, &error).await,
     };
-    let found = shared.groups.find(&request.model);
-    let model = request.model.clone();
+    let found = destination::find(&shared, &mut request);
     draft.request = Some(request);
-    let chosen = match found {
-        Some(found) => attempts::first(&shared, &draft, found),
-        None => Err(unknown_model(&shared, &model)),
-    };
+    let chosen = found.and_then(|found| attempts::first(&shared, &draft, found));
     let (found, chosen) = match chosen {
         Ok(chosen) => chosen,
         Err(error) => return reject(&shared, draft, &error).await,
     };
     let call_id = draft.call_id.to_string();
     let deployment = Arc::clone(&chosen.deployment);
-    let stamp = Stamp {
-        call_id,
-        deployment: Arc::clone(&deployment),
-        attempts: 0,
-        fallbacks: 0,
-    };
+    let stamp = Stamp::new(call_id, Arc::clone(&deployment), draft.start, dialect);
     match Call::admit(shared, draft, deployment).await {
         Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, found, chosen, stamp).await,
             Err(error) => failed(call, *Failure::without_answer(error), &stamp).await,
         },
-        Err(error) => refuse(&stamp.call_id, &error),
+        Err(error) => refuse(&stamp.call_id, dialect, &error),
     }
 }
 
@@ -86,8 +79,8 @@ async fn begun(call: &Call) -> Result<(), ApiError> {
 
 /// Has the provider, or the configuration, answer an admitted call.
 async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Response<AnswerBody> {
-    if let Some(text) = mock_text(&mut call) {
-        return mocked(call, &text, &stamp).await;
+    if let Some(answer) = unasked::answer(&mut call) {
+        return unasked::give(call, answer, &stamp).await;
     }
     if let Some(body) = kept(&mut call, &found) {
         return from_cache(call, body, &stamp).await;
@@ -109,44 +102,43 @@ async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<An
             let reader = reader.stream(!call.wants_usage());
             let source = Source::Provider(body);
             let relay = Relay::new(call, source, reader, head.headers.clone(), idle_max);
-            stamp.on(answer::stream(head.status, relay), &head.headers)
+            let kind = head.headers.get(header::CONTENT_TYPE);
+            stamp.on(answer::stream(head.status, relay, kind), &head.headers)
         }
-        Answered::Whole { whole, headers } => {
+        Answered::Whole {
+            whole,
+            status,
+            headers,
+        } => {
             let Whole { body, observed } = *whole;
-            if call.request().is_some_and(|request| request.stream) {
-                let now = (call.shared.clock)();
-                let chunks = chunks::of_whole(&body, now, true);
-                return streamed(call, [chunks].into(), &headers, stamp);
+            let operation = call.request().map(|request| request.operation);
+            let streams = call.request().is_some_and(|request| request.stream);
+            if streams && operation.is_some_and(Operation::is_chat) {
+                let chunks = as_stream(&mut call, &body, true);
+                return unasked::streamed(call, [chunks].into(), &headers, stamp);
             }
             let first_token = Some((call.shared.clock)());
             let json = HeaderValue::from_static("application/json");
-            let response = stamp.on(answer::whole(body, Some(json)), &headers);
+            let own = headers.get(header::CONTENT_TYPE).cloned();
+            let kind = if operation.is_some_and(Operation::answers_anything) {
+                own
+            } else {
+                Some(json)
+            };
+            let mut response = stamp.on(answer::whole(body, kind), &headers);
+            *response.status_mut() = status;
             complete(call, observed, first_token, headers, response).await
         }
     }
 }
 
-/// Gives the client as a stream what is there as a whole.
-fn streamed(
-    mut call: Call,
-    chunks: VecDeque<Bytes>,
-    headers: &HeaderMap,
-    stamp: &Stamp,
-) -> Response<AnswerBody> {
-    let reader = OpenAiStream::new(!call.wants_usage());
-    let idle_max = call.shared.config.settings.upstream_timeout;
-    let source = Source::Mock(chunks);
-    let relay = Relay::new(call, source, Box::new(reader), headers.clone(), idle_max);
-    stamp.on(answer::stream(http::StatusCode::OK, relay), headers)
-}
-
 /// Writes the event of an answer that came whole, and only then lets the client have it.
-async fn complete(
+pub(crate) async fn complete(
     mut call: Call,
     observed: Observed,
     first_token: Option<Timestamp>,
     headers: HeaderMap,
-    response: Response<AnswerBody>,
+    mut response: Response<AnswerBody>,
 ) -> Response<AnswerBody> {
     let now = (call.shared.clock)();
     if let Some(open) = call.open() {
@@ -161,6 +153,8 @@ async fn complete(
         answering: true,
         cache_hit: false,
     };
+    let cost = call.cost(&ending);
+    answer::set(response.headers_mut(), COST, &cost.unwrap_or_default());
     finish(call, ending, response).await
 }
 
@@ -185,8 +179,8 @@ async fn from_cache(mut call: Call, body: Bytes, stamp: &Stamp) -> Response<Answ
     let json = Some(HeaderValue::from_static("application/json"));
     let wants_stream = call.request().is_some_and(|request| request.stream);
     let mut response = if wants_stream {
-        let now = (call.shared.clock)();
-        let chunks = chunks::of_whole(&body, now, call.wants_usage());
+        let wants_usage = call.wants_usage();
+        let chunks = as_stream(&mut call, &body, wants_usage);
         let stream = HeaderValue::from_static("text/event-stream; charset=utf-8");
         stamp.on(answer::whole(chunks, Some(stream)), &headers)
     } else {
@@ -204,50 +198,33 @@ async fn from_cache(mut call: Call, body: Bytes, stamp: &Stamp) -> Response<Answ
         cache_hit: true,
         ..Ending::default()
     };
+    let cost = call.cost(&ending);
+    answer::set(response.headers_mut(), COST, &cost.unwrap_or_default());
     finish(call, ending, response).await
 }
 
-async fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBody> {
-    let Some(open) = call.open() else {
-        return answer::error(&internal());
-    };
-    let Some(request) = &open.draft.request else {
-        return answer::error(&internal());
-    };
-    let stream = request.stream;
-    let mock = mock::Mock::new(text, &open.draft.call_id, request, open.draft.start);
-    let headers = HeaderMap::new();
-    if stream {
-        return streamed(call, mock.chunks(), &headers, stamp);
+/// A whole answer as a stream, in the shape of what was asked for.
+fn as_stream(call: &mut Call, body: &Bytes, wants_usage: bool) -> Bytes {
+    let operation = call.request().map(|request| request.operation);
+    if operation == Some(Operation::Completion) {
+        return texts::of_whole(body, wants_usage);
     }
-    let body = mock.whole();
-    let observed = openai::whole(&body);
-    let json = Some(HeaderValue::from_static("application/json"));
-    let response = stamp.on(answer::whole(body, json), &headers);
-    complete(call, observed, None, headers, response).await
-}
-
-fn mock_text(call: &mut Call) -> Option<String> {
-    let open = call.open()?;
-    let own = open
-        .draft
-        .request
-        .as_ref()
-        .and_then(|request| request.mock_response.clone());
-    own.or_else(|| open.deployment.mock_response.clone())
+    let now = (call.shared.clock)();
+    chunks::of_whole(body, now, wants_usage)
 }
 
 /// Writes the event; the client gets `response` only if that worked.
 async fn finish(
-    call: Call,
+    mut call: Call,
     ending: Ending,
     mut response: Response<AnswerBody>,
 ) -> Response<AnswerBody> {
     let shared = Arc::clone(&call.shared);
+    let dialect = call.open().map(|open| open.draft.operation.dialect());
     match call.finish(ending).durable(shared).await {
         Ok(()) => response,
         Err(error) => {
-            let mut instead = answer::error(&error);
+            let mut instead = answer::error_in(dialect.unwrap_or_default(), &error);
             if let Some(id) = response.headers_mut().remove(CALL_ID) {
                 instead.headers_mut().insert(CALL_ID, id);
             }
@@ -267,7 +244,8 @@ async fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<Ans
     if let Some(open) = call.open() {
         attempts::ended(open, now, Some(&failure.error));
     }
-    let response = stamp.on(answer::error(&failure.error), &failure.headers);
+    let response = answer::error_in(stamp.dialect, &failure.error);
+    let response = stamp.on(response, &failure.headers);
     let ending = Ending {
         outcome,
         error: Some(failure.error),
@@ -287,7 +265,7 @@ async fn failed(mut call: Call, failure: Failure, stamp: &Stamp) -> Response<Ans
 async fn read(
     shared: &Shared,
     operation: Operation,
-    headers: &HeaderMap,
+    (head, place): (&request::Parts, Place),
     body: Incoming,
 ) -> Result<ClientRequest, ApiError> {
     let limits = &shared.config.settings;
@@ -298,7 +276,8 @@ async fn read(
         );
         ApiError::new(ErrorClass::TooLarge, message)
     };
-    let announced = headers
+    let announced = head
+        .headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
     if announced.and_then(|length| length.parse().ok()) > Some(limits.request_bytes_max) {
@@ -314,7 +293,14 @@ async fn read(
         }
         ReadError::Broken => ApiError::new(ErrorClass::BadRequest, "the body broke off"),
     })?;
-    ClientRequest::parse(operation, body, limits.content_bytes_max).map_err(|error| {
+    let arrived = Arrived {
+        operation,
+        head,
+        place,
+        body,
+        content_bytes_max: limits.content_bytes_max,
+    };
+    ClientRequest::read(&arrived).map_err(|error| {
         let param = error.param().map(str::to_owned);
         ApiError {
             param,
@@ -325,41 +311,29 @@ async fn read(
 
 /// Answers a request that did not become a call, and writes its event.
 async fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
-    let response = refuse(draft.call_id.as_str(), error);
+    let dialect = draft.operation.dialect();
+    let response = refuse(draft.call_id.as_str(), dialect, error);
     // A refusal is worth no wait for the disk.
     match report::reject(shared, draft, error).stored().await {
         Ok(_place) => response,
-        Err(unwritten) => answer::error(&unwritten),
+        Err(unwritten) => answer::error_in(dialect, &unwritten),
     }
 }
 
 /// Answers a request that did not become a call, and leaves no event.
-fn refuse(call_id: &str, error: &ApiError) -> Response<AnswerBody> {
-    let mut response = answer::error(error);
+fn refuse(call_id: &str, dialect: Dialect, error: &ApiError) -> Response<AnswerBody> {
+    let mut response = answer::error_in(dialect, error);
     answer::set(response.headers_mut(), CALL_ID, call_id);
     response
 }
 
-fn unknown_model(shared: &Shared, model: &str) -> ApiError {
-    let names = shared.groups.names();
-    let shown: String = model.chars().take(100).collect();
-    let message = format!(
-        "Invalid model name passed in model={shown}. Known here: {}. Ask `/v1/models` for the list",
-        names.join(", ").chars().take(500).collect::<String>()
-    );
-    ApiError {
-        param: Some("model".to_owned()),
-        ..ApiError::new(ErrorClass::BadRequest, message)
-    }
-}
-
-fn internal() -> ApiError {
+pub(crate) fn internal() -> ApiError {
     ApiError::new(ErrorClass::InternalServer, "this call has ended already")
 }
 
 impl Call {
     /// Whether the client is to get the stream's usage chunk.
-    fn wants_usage(&mut self) -> bool {
+    pub(crate) fn wants_usage(&mut self) -> bool {
         let always = self.shared.config.always_include_usage;
         always || self.request().is_some_and(|request| request.include_usage)
     }

@@ -14,7 +14,8 @@ use crate::{
     draft::Draft,
     error::ApiError,
     gateway::Shared,
-    request::{ClientRequest, left_out},
+    measure,
+    request::left_out,
     tokens,
 };
 
@@ -46,12 +47,8 @@ pub(crate) fn of_call(
         ending.outcome = Outcome::ClientDisconnected;
     }
     let stream = draft.request.as_ref().is_some_and(|request| request.stream);
-    let (usage, usage_source) = usage(
-        shared,
-        &draft,
-        (&deployment, !attempts.is_empty()),
-        &mut ending,
-    );
+    let asked = (&*deployment, !attempts.is_empty());
+    let (usage, usage_source) = usage(shared, &draft, asked, &ending);
     if let Some(in_flight) = in_flight {
         in_flight.consumed(usage.total_tokens, now);
     }
@@ -106,13 +103,17 @@ pub(crate) fn of_rejected(
 }
 
 /// What was consumed, and who says so.
-fn usage(
+pub(crate) fn usage(
     shared: &Shared,
     draft: &Draft,
     (deployment, asked): (&Deployment, bool),
-    ending: &mut Ending,
+    ending: &Ending,
 ) -> (Usage, UsageSource) {
-    if let Some(mut usage) = ending.observed.usage.take() {
+    let operation = draft.operation;
+    if !operation.consumes() {
+        return (Usage::default(), UsageSource::None);
+    }
+    if let Some(mut usage) = ending.observed.usage.clone() {
         if usage.total_tokens == 0 {
             usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
         }
@@ -124,31 +125,26 @@ fn usage(
         };
         return (usage, source);
     }
-    let request = draft.request.as_ref();
-    let observed = &ending.observed;
-    let model = (deployment.provider_name.as_str(), deployment.model.as_str());
-    match ending.outcome {
+    let Some(request) = &draft.request else {
+        return (Usage::default(), UsageSource::None);
+    };
+    let unseen = asked && ending.observed.text_bytes == 0;
+    if ending.outcome == Outcome::Aborted && unseen && operation.generates() {
         // Nobody saw what the provider did: the call costs what it was admitted with.
-        Outcome::Aborted if asked && ending.observed.text_bytes == 0 => {
-            let bound = request.and_then(|request| request.output_tokens_max);
-            let output = bound.unwrap_or(shared.config.settings.reserve_output_tokens);
-            let prompt_bytes = request.map_or(0, ClientRequest::prompt_bytes);
-            let mut usage = tokens::estimated(prompt_bytes, 0);
-            usage.completion_tokens = output;
-            usage.total_tokens = usage.prompt_tokens.saturating_add(output);
-            (usage, UsageSource::Estimated)
-        }
-        // Where the provider had begun to answer, it charges for what it sent.
-        _ if ending.answering || ending.outcome == Outcome::Success => (
-            tokens::counted(
-                model,
-                request,
-                observed.response.as_ref(),
-                observed.text_bytes,
-            ),
-            UsageSource::Counted,
-        ),
-        _ => (Usage::default(), UsageSource::None),
+        let bound = request.output_tokens_max;
+        let output = bound.unwrap_or(shared.config.settings.reserve_output_tokens);
+        let mut usage = tokens::estimated(request.prompt_bytes(), 0);
+        usage.completion_tokens = output;
+        usage.total_tokens = usage.prompt_tokens.saturating_add(output);
+        return (usage, UsageSource::Estimated);
+    }
+    // Where the provider had begun to answer, it charges for what it sent.
+    if !ending.answering && ending.outcome != Outcome::Success {
+        return (Usage::default(), UsageSource::None);
+    }
+    match measure::counted(deployment, request, &ending.observed) {
+        usage if usage == Usage::default() => (usage, UsageSource::None),
+        usage => (usage, UsageSource::Counted),
     }
 }
 

@@ -12,11 +12,13 @@
 pub mod ai21;
 pub mod aleph_alpha;
 pub mod alike;
+pub mod along;
 pub mod anthropic;
 mod ask;
 pub mod aws;
 pub mod azure;
 pub mod bedrock;
+pub(crate) mod bridge;
 pub mod chunks;
 pub mod cohere;
 pub mod completion;
@@ -35,12 +37,14 @@ pub mod ollama;
 pub mod once;
 pub mod openai;
 pub mod parameters;
+pub(crate) mod passing;
 pub mod petals;
 pub mod replicate;
 pub mod request;
 pub mod sagemaker;
 pub mod snowflake;
 pub mod sse;
+pub mod texts;
 pub mod translated;
 #[cfg(test)]
 mod trial;
@@ -61,7 +65,11 @@ pub use self::{
     find::of_model,
     need::{Need, Token, TokenRequest, TokenSource},
 };
-use crate::{config::Settings, error::ErrorClass, operation::Operation};
+use crate::{
+    config::{Deployment, Settings},
+    error::ErrorClass,
+    operation::Operation,
+};
 
 /// Every provider in this build.
 pub const ALL: &[&[&dyn Provider]] = &[
@@ -136,6 +144,20 @@ pub trait Provider: Sync {
 
     /// The parameters of OpenAI's that `model` knows.
     fn parameters(&self, operation: Operation, model: &str) -> Parameters;
+
+    /// The headers that show the deployment's credentials, where a request is passed on as it is.
+    ///
+    /// # Errors
+    ///
+    /// If no header can carry them.
+    fn credentials(&self, deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+        openai::credentials(deployment)
+    }
+
+    /// Below which address it keeps files, batches and the like, and what their query has to say.
+    fn keeps_at(&self, deployment: &Deployment) -> (String, Option<String>) {
+        (deployment.api_base.clone(), None)
+    }
 
     /// Whether `model` takes `value`, JSON, for a parameter that it knows.
     fn takes(&self, model: &str, name: &str, value: &str) -> bool {
@@ -212,6 +234,11 @@ pub trait Reader: Send + Sync {
     /// Starts reading a stream. `strip_usage`: the client did not ask for the usage that upstream
     /// was asked for.
     fn stream(self: Box<Self>, strip_usage: bool) -> Box<dyn StreamedAnswer>;
+
+    /// Takes the headers of a success, before anything else of it.
+    fn head(&mut self, headers: &HeaderMap) {
+        let _nothing = headers;
+    }
 
     /// Whether the success that begins with these headers is a stream after all.
     fn is_stream(&self, headers: &HeaderMap) -> bool {

@@ -21,11 +21,12 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use crate::{
-    attempts,
+    answer, attempts,
     call::{self, Call, Ending},
     config::OnDisconnect,
     error::{ApiError, ErrorClass},
     gateway::Shared,
+    operation::Dialect,
     provider::StreamedAnswer,
     report::Written,
 };
@@ -46,6 +47,7 @@ pub(crate) struct Relay {
     last: Option<Bytes>,
     /// What the client gets once the event is written.
     held: Option<(Bytes, Sync)>,
+    dialect: Option<Dialect>,
 }
 
 /// Waits for the journal.
@@ -58,6 +60,8 @@ struct Live {
     shared: Arc<Shared>,
     source: Source,
     answer: Box<dyn StreamedAnswer>,
+    /// How the client is told of an error; `None` where no error can stand in what it gets.
+    dialect: Option<Dialect>,
     headers: HeaderMap,
     first_token: Option<Timestamp>,
     /// The event, if it has been written since the client last got something.
@@ -77,14 +81,16 @@ enum Step {
 
 impl Relay {
     pub(crate) fn new(
-        call: Call,
+        mut call: Call,
         source: Source,
         answer: Box<dyn StreamedAnswer>,
         headers: HeaderMap,
         idle_max: Duration,
     ) -> Self {
         let now = Instant::now();
+        let dialect = call.open().map(|open| open.draft.operation.dialect());
         let live = Live {
+            dialect: dialect.filter(|_| answer::may_hold_errors(&headers)),
             shared: Arc::clone(&call.shared),
             call: Some(call),
             source,
@@ -97,6 +103,7 @@ impl Relay {
             alarm: Box::pin(tokio::time::sleep_until(now + idle_max)),
         };
         Self {
+            dialect: live.dialect,
             live: Some(Box::new(live)),
             last: None,
             held: None,
@@ -121,7 +128,7 @@ impl Body for Relay {
                     Ok(()) => bytes,
                     Err(error) => {
                         self.live = None;
-                        in_stream(&error)
+                        in_stream(self.dialect, &error)
                     }
                 };
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
@@ -208,7 +215,9 @@ impl Live {
             self.fail(Outcome::Interrupted, "ended without an end")
         };
         match told {
-            Some(error) => [&rest[..], &in_stream(&error)[..]].concat().into(),
+            Some(error) => [&rest[..], &in_stream(self.dialect, &error)[..]]
+                .concat()
+                .into(),
             None => rest,
         }
     }
@@ -227,7 +236,7 @@ impl Live {
     /// Ends a stream that failed; returns what the client is told.
     fn tell(&mut self, outcome: Outcome, how: &str) -> Bytes {
         self.fail(outcome, how)
-            .map_or_else(Bytes::new, |error| in_stream(&error))
+            .map_or_else(Bytes::new, |error| in_stream(self.dialect, &error))
     }
 
     /// Writes the event of a stream that failed; returns what the client is to be told, unless it
@@ -286,8 +295,8 @@ impl Live {
 }
 
 /// An error as an element of the stream.
-fn in_stream(error: &ApiError) -> Bytes {
-    [b"data: ", &error.body()[..], b"\n\n"].concat().into()
+fn in_stream(dialect: Option<Dialect>, error: &ApiError) -> Bytes {
+    dialect.map_or_else(Bytes::new, |dialect| error.in_stream(dialect))
 }
 
 /// A timer that can be asked.

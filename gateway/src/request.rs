@@ -1,10 +1,14 @@
 //! A request: scanned once for what the gateway must know, and otherwise left as it came.
 
+mod arrived;
 mod cache;
 mod error;
+mod form;
 mod metadata;
 mod names;
 mod parameters;
+mod parse;
+mod passed;
 mod scan;
 mod text;
 mod upstream;
@@ -13,22 +17,19 @@ use std::{ops::Range, time::Duration};
 
 use bytes::Bytes;
 use event::Json;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use http::HeaderMap;
 
+pub(crate) use self::{
+    arrived::{Arrived, Place},
+    form::Form,
+    passed::Passed,
+};
 pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
     upstream::UsageOption,
 };
-use self::{
-    names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
-    parameters::Parameters,
-    scan::{Fields, range},
-};
-use crate::{
-    config::Lists,
-    operation::{Content, Operation},
-};
+use self::{names::OURS, parameters::Parameters};
+use crate::{config::Lists, operation::Operation};
 
 /// Attempts after the first that a request may ask for.
 const RETRIES_MAX: u32 = 10;
@@ -48,7 +49,8 @@ const EXTRA_BYTES_MAX: usize = 64 << 10;
 /// Fields that a request may carry.
 const FIELDS_MAX: usize = 256;
 
-/// A request whose body is one JSON object.
+/// A request. What its body says is one JSON object: the body itself, the fields of a form, or
+/// nothing for what is passed on as it is.
 #[derive(Clone, Debug)]
 pub struct ClientRequest {
     /// What is asked for.
@@ -95,6 +97,19 @@ pub struct ClientRequest {
     content: Option<Json>,
     /// The client's `stream_options`.
     stream_options: Option<Json>,
+    /// The body, if it is a form; `body` then says its fields in JSON.
+    form: Option<Form>,
+    /// Where it goes, if it is passed on as it is.
+    pub(crate) passed: Option<Passed>,
+    /// The client's headers that go on to the provider.
+    pub(crate) headers: HeaderMap,
+    /// Whose deployments can be asked, if it is for a provider and not for a model.
+    pub(crate) providers: &'static [&'static str],
+    /// The provider's own name of the model, where the client used that.
+    pub(crate) own_model: Option<String>,
+    /// Whether the client speaks to the provider, so that no field but the model is for the
+    /// gateway.
+    own_dialect: bool,
 }
 
 /// A field and where its value stands in the body.
@@ -105,74 +120,6 @@ struct Field {
 }
 
 impl ClientRequest {
-    /// Scans a body. Content of more than `content_bytes_max` bytes is not kept apart.
-    ///
-    /// # Errors
-    ///
-    /// If it is not an object, lacks `model` or the content, or sets what a request may not set.
-    pub fn parse(
-        operation: Operation,
-        body: Bytes,
-        content_bytes_max: usize,
-    ) -> Result<Self, RequestError> {
-        let found: Fields<'_> = serde_json::from_slice(&body)
-            .map_err(|error| RequestError::NotJson(error.to_string()))?;
-        let mut fields = Vec::with_capacity(found.0.len());
-        for (name, value) in &found.0 {
-            check(name, &fields)?;
-            fields.push(Field {
-                name: name.as_ref().into(),
-                value: range(&body, value),
-            });
-        }
-        let find = |name: &str| {
-            found
-                .0
-                .iter()
-                .find(|(key, _)| key == name)
-                .map(|(_, raw)| *raw)
-        };
-        let content = content(operation, &find)?;
-        let model: String = field(&find, "model", "text")?.ok_or(RequestError::Missing("model"))?;
-        let options: Option<StreamOptions> = field(&find, "stream_options", "an object")?;
-        let bound = match field(&find, "max_completion_tokens", "a whole number")? {
-            Some(bound) => Some(bound),
-            None => field(&find, "max_tokens", "a whole number")?,
-        };
-        let stream = field(&find, "stream", "`true` or `false`")?.unwrap_or(false);
-        let request = Self {
-            operation,
-            model,
-            stream: stream && operation.streams(),
-            include_usage: options.is_some_and(|options| options.include_usage == Some(true)),
-            output_tokens_max: bound,
-            user: field(&find, "user", "text")?,
-            service_tier: field(&find, "service_tier", "text")?,
-            mock_response: field(&find, "mock_response", "text")?,
-            retries_max: field::<u32>(&find, "num_retries", "a whole number")?
-                .map(|count| count.min(RETRIES_MAX)),
-            timeout: timeout(&find)?,
-            metadata: metadata(&find)?,
-            cache: field(&find, "cache", "an object")?.unwrap_or_default(),
-            fallbacks: fallbacks(&find)?,
-            context_window_fallbacks: field(&find, "context_window_fallbacks", LISTS)?
-                .unwrap_or_default(),
-            content_policy_fallbacks: field(&find, "content_policy_fallbacks", LISTS)?
-                .unwrap_or_default(),
-            disable_fallbacks: field(&find, "disable_fallbacks", "`true` or `false`")?
-                .unwrap_or(false),
-            drop_params: field(&find, "drop_params", "`true` or `false`")?,
-            dropped: field(&find, "additional_drop_params", LIST)?.unwrap_or_default(),
-            allowed: field(&find, "allowed_openai_params", LIST)?.unwrap_or_default(),
-            content: (content.get().len() <= content_bytes_max).then(|| Json::from(content)),
-            stream_options: find("stream_options").map(Json::from),
-            fields,
-            body,
-        };
-        request.check_sizes()?;
-        Ok(request)
-    }
-
     /// What stands in every event has a bound, so that the event has one.
     fn check_sizes(&self) -> Result<(), RequestError> {
         let meta = &self.metadata;
@@ -208,9 +155,11 @@ impl ClientRequest {
     /// The content as it came, or a note of its size.
     #[must_use]
     pub fn content(&self) -> Json {
-        self.content
-            .clone()
-            .unwrap_or_else(|| left_out(self.content_text().len()))
+        match (&self.content, self.content_text().len()) {
+            (Some(content), _) => content.clone(),
+            (None, 0) => Json::default(),
+            (None, bytes) => left_out(bytes),
+        }
     }
 
     fn content_text(&self) -> &[u8] {
@@ -234,8 +183,41 @@ impl ClientRequest {
     pub fn prompt_bytes(&self) -> usize {
         match self.operation {
             Operation::Chat => text::text_bytes(self.content_text()),
-            _ => self.content_text().len(),
+            Operation::Messages | Operation::CountTokens => {
+                let system = self.value("system").map_or(0, <[u8]>::len);
+                let tools = self.value("tools").map_or(0, <[u8]>::len);
+                text::text_bytes(self.content_text()) + system + tools
+            }
+            Operation::Responses => {
+                let instructions = self.value("instructions").map_or(0, <[u8]>::len);
+                self.content_text().len() + instructions
+            }
+            operation if operation.is_of_text() => self.content_text().len(),
+            _ => 0,
         }
+    }
+
+    /// Characters of the content, where it is one text.
+    #[must_use]
+    pub fn characters(&self) -> Option<u64> {
+        let text: String = serde_json::from_slice(self.content_text()).ok()?;
+        u64::try_from(text.chars().count()).ok()
+    }
+
+    /// The form that it came as.
+    pub(crate) const fn form(&self) -> Option<&Form> {
+        self.form.as_ref()
+    }
+
+    /// The body as it came.
+    pub(crate) fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// Whether a field is for the gateway and does not go upstream.
+    fn is_ours(&self, name: &str) -> bool {
+        let sent = self.own_dialect || (name == "metadata" && self.operation.sends_metadata());
+        !sent && OURS.contains(&name)
     }
 
     /// The parameters without the content, as one object; of too many, those that decide the price.
@@ -256,119 +238,6 @@ pub(crate) fn left_out(bytes: usize) -> Json {
     Json::of(&format!(
         "left out: {bytes} bytes are more than `content_bytes_max`"
     ))
-}
-
-/// What lists of models by model have to be.
-const LISTS: &str = "a list of objects: a model and the models to ask instead";
-
-/// `fallbacks`: names of models, or objects that name one.
-fn fallbacks<'a>(
-    find: &impl Fn(&str) -> Option<&'a RawValue>,
-) -> Result<Vec<String>, RequestError> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Target {
-        Name(String),
-        Object { model: String },
-    }
-    let targets: Option<Vec<Target>> = field(find, "fallbacks", "a list of models")?;
-    let name = |target| match target {
-        Target::Name(name) | Target::Object { model: name } => name,
-    };
-    let targets = targets.unwrap_or_default().into_iter();
-    Ok(targets.map(name).take(FALLBACKS_MAX).collect())
-}
-
-/// What lists of parameters have to be.
-const LIST: &str = "a list of text";
-
-/// The content of a request for `operation`.
-fn content<'a>(
-    operation: Operation,
-    find: &impl Fn(&str) -> Option<&'a RawValue>,
-) -> Result<&'a RawValue, RequestError> {
-    let Content { name, wanted } = operation.content();
-    let content = find(name).ok_or(RequestError::Missing(name))?;
-    let first = content.get().as_bytes().first();
-    let fits = first == Some(&b'[') || (wanted != "a list" && first == Some(&b'"'));
-    if !fits {
-        return Err(RequestError::WrongType { name, wanted });
-    }
-    if operation == Operation::Rerank && find("query").is_none() {
-        return Err(RequestError::Missing("query"));
-    }
-    Ok(content)
-}
-
-#[derive(Deserialize)]
-struct StreamOptions {
-    #[serde(default)]
-    include_usage: Option<bool>,
-}
-
-fn check(name: &str, before: &[Field]) -> Result<(), RequestError> {
-    let priced = name.contains("cost_per_") || name.contains("_token_cost");
-    let prefixed = FORBIDDEN_PREFIXES
-        .iter()
-        .any(|prefix| name.starts_with(prefix));
-    if priced || prefixed || FORBIDDEN.contains(&name) {
-        return Err(RequestError::Forbidden(name.to_owned()));
-    }
-    if before.iter().any(|field| &*field.name == name) {
-        return Err(RequestError::Twice(name.to_owned()));
-    }
-    if before.len() == FIELDS_MAX {
-        return Err(RequestError::TooManyFields { max: FIELDS_MAX });
-    }
-    Ok(())
-}
-
-/// Reads a field; `null` is as if it were not there.
-fn field<'a, T: Deserialize<'a>>(
-    find: &impl Fn(&str) -> Option<&'a RawValue>,
-    name: &'static str,
-    wanted: &'static str,
-) -> Result<Option<T>, RequestError> {
-    let Some(raw) = find(name) else {
-        return Ok(None);
-    };
-    serde_json::from_str(raw.get()).map_err(|_error| RequestError::WrongType { name, wanted })
-}
-
-/// The time that a request gives its attempts: whole seconds, or with a fraction.
-fn timeout<'a>(
-    find: &impl Fn(&str) -> Option<&'a RawValue>,
-) -> Result<Option<Duration>, RequestError> {
-    let name = if find("timeout").is_some() {
-        "timeout"
-    } else {
-        "request_timeout"
-    };
-    let seconds: Option<f64> = field(find, name, "a number of seconds")?;
-    seconds
-        .map(Duration::try_from_secs_f64)
-        .transpose()
-        .map_err(|_error| RequestError::WrongType {
-            name,
-            wanted: "a number of seconds",
-        })
-}
-
-fn metadata<'a>(
-    find: &impl Fn(&str) -> Option<&'a RawValue>,
-) -> Result<ClientMetadata, RequestError> {
-    let name = if find("metadata").is_some() {
-        "metadata"
-    } else {
-        "litellm_metadata"
-    };
-    let mut metadata: ClientMetadata =
-        field(find, name, "an object whose `tags` are a list of text")?.unwrap_or_default();
-    metadata.whole = find(name).map(Json::from);
-    if let Some(tags) = field::<Vec<String>>(find, "tags", "a list of text")? {
-        metadata.tags = tags;
-    }
-    Ok(metadata)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub(crate) struct Groups {
     aliases: HashMap<String, String>,
     /// Public names, in the order of the configuration, without hidden aliases.
     names: Vec<String>,
+    /// The first deployment of each provider, alone.
+    by_provider: HashMap<String, Arc<Group>>,
 }
 
 /// A group, and what the `*` of its name stands for.
@@ -66,12 +68,29 @@ impl Groups {
                 .filter(|name| !by_name.contains_key(*name))
                 .map(str::to_owned),
         );
+        let by_provider = firsts(config, &by_name);
         Self {
             by_name,
             patterns,
             aliases,
             names,
+            by_provider,
         }
+    }
+
+    /// Every deployment, group by group.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
+        let groups = self.names.iter().filter_map(|name| self.by_name.get(name));
+        groups.flat_map(|group| group.members())
+    }
+
+    /// The first deployment of the first of `providers` that has one.
+    pub(crate) fn of_provider(&self, providers: &[&str]) -> Option<Found> {
+        let mut groups = providers
+            .iter()
+            .filter_map(|name| self.by_provider.get(*name));
+        let group = Arc::clone(groups.next()?);
+        Some(Found { group, star: None })
     }
 
     /// Public names, in the order of the configuration.
@@ -93,6 +112,23 @@ impl Groups {
             Some(Found { group, star })
         })
     }
+}
+
+/// The first deployment of each provider, as a group of its own.
+fn firsts(config: &Config, by_name: &HashMap<String, Arc<Group>>) -> HashMap<String, Arc<Group>> {
+    let mut firsts = HashMap::new();
+    for deployment in &config.deployments {
+        let is_it = |member: &&Arc<Member>| member.deployment.id == deployment.id;
+        let Some(group) = by_name.get(&deployment.model_name) else {
+            continue;
+        };
+        if let Some(member) = group.members().iter().find(is_it) {
+            firsts
+                .entry(deployment.provider_name.clone())
+                .or_insert_with(|| Arc::new(group.only(|other| Arc::ptr_eq(other, member))));
+        }
+    }
+    firsts
 }
 
 /// What the `*` of `pattern` stands for in `name`.

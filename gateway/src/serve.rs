@@ -7,14 +7,12 @@ use std::{
     time::Duration,
 };
 
-use event::Json;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
-use serde::Serialize;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{
@@ -27,14 +25,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     answer::{self, AnswerBody},
-    auth,
     config::Accounting,
+    describe,
     detach::Detached,
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
     lifecycle,
-    operation::Operation,
+    routes::{self, Endpoint, Route, Unmatched},
     tasks,
     unstalled::Unstalled,
 };
@@ -43,41 +41,6 @@ use crate::{
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Headers of a request.
 const HEADERS_MAX: usize = 128;
-
-/// What a route leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Endpoint {
-    Call(Operation),
-    Models,
-    Alive,
-    Ready,
-    Metrics,
-}
-
-const fn call(operation: Operation) -> Endpoint {
-    Endpoint::Call(operation)
-}
-
-/// Every route there is.
-const ROUTES: &[(&str, Method, Endpoint)] = &[
-    ("/v1/chat/completions", Method::POST, call(Operation::Chat)),
-    ("/chat/completions", Method::POST, call(Operation::Chat)),
-    ("/v1/completions", Method::POST, call(Operation::Completion)),
-    ("/completions", Method::POST, call(Operation::Completion)),
-    ("/v1/embeddings", Method::POST, call(Operation::Embedding)),
-    ("/embeddings", Method::POST, call(Operation::Embedding)),
-    ("/v1/rerank", Method::POST, call(Operation::Rerank)),
-    ("/v2/rerank", Method::POST, call(Operation::Rerank)),
-    ("/rerank", Method::POST, call(Operation::Rerank)),
-    ("/v1/moderations", Method::POST, call(Operation::Moderation)),
-    ("/moderations", Method::POST, call(Operation::Moderation)),
-    ("/v1/models", Method::GET, Endpoint::Models),
-    ("/models", Method::GET, Endpoint::Models),
-    ("/health/liveliness", Method::GET, Endpoint::Alive),
-    ("/health/liveness", Method::GET, Endpoint::Alive),
-    ("/health/readiness", Method::GET, Endpoint::Ready),
-    ("/metrics", Method::GET, Endpoint::Metrics),
-];
 
 /// A connection on its way to a worker.
 pub(crate) struct Accepted {
@@ -199,91 +162,58 @@ async fn route(
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Response<AnswerBody> {
-    let path = request.uri().path();
-    let path = if path.len() > 1 {
-        path.trim_end_matches('/')
-    } else {
-        path
+    let matched = match routes::find(request.uri().path(), request.method()) {
+        Ok(matched) => matched,
+        Err(unmatched) => return unknown(unmatched, request.uri().path()),
     };
-    let Some((route, method, endpoint)) = ROUTES.iter().find(|(route, ..)| *route == path) else {
-        let routes: Vec<&str> = ROUTES.iter().map(|(route, ..)| *route).collect();
-        let shown: String = path.chars().take(100).collect();
-        let message = format!("no route `{shown}` here; there are {}", routes.join(", "));
-        return answer::error(&ApiError::new(ErrorClass::NotFound, message));
-    };
-    if request.method() != method {
-        let message = format!("`{route}` takes {method} and nothing else");
-        let mut response = answer::error(&ApiError::new(ErrorClass::MethodNotAllowed, message));
-        answer::set(response.headers_mut(), "allow", method.as_str());
-        return response;
-    }
+    let endpoint = matched.route.endpoint;
     match endpoint {
-        Endpoint::Call(operation) => {
-            let (head, body) = request.into_parts();
-            let draft = Draft::new(
-                &head,
-                (route, *operation),
-                Some(peer.ip()),
-                (shared.clock)(),
-            );
-            let by_call = Arc::clone(&shared);
-            Detached::new(shared, |client| {
-                lifecycle::serve(
-                    by_call,
-                    head.headers,
-                    body,
-                    Draft {
-                        presence: client,
-                        ..draft
-                    },
-                )
-            })
-            .await
-        }
-        Endpoint::Models => models(&shared, &request),
-        Endpoint::Alive => answer::json("\"I'm alive!\""),
-        Endpoint::Ready => ready(&shared),
-        Endpoint::Metrics => metrics(&shared, &request),
+        Endpoint::Alive => return answer::json("\"I'm alive!\""),
+        Endpoint::Ready => return ready(&shared),
+        Endpoint::Call(_) | Endpoint::Passed(..) => {}
+        told => return describe::answer(&shared, told, matched, request).await,
     }
+    let (operation, place) = matched.place(request.method());
+    let (head, body) = request.into_parts();
+    let now = (shared.clock)();
+    let draft = Draft::new(
+        &head,
+        (matched.route.pattern, operation),
+        Some(peer.ip()),
+        now,
+    );
+    let by_call = Arc::clone(&shared);
+    Detached::new(shared, |client| {
+        let draft = Draft {
+            presence: client,
+            ..draft
+        };
+        lifecycle::serve(by_call, (head, place), body, draft)
+    })
+    .await
 }
 
-fn models(shared: &Shared, request: &Request<Incoming>) -> Response<AnswerBody> {
-    #[derive(Serialize)]
-    struct List<'a> {
-        data: Vec<Model<'a>>,
-        object: &'static str,
-    }
-    #[derive(Serialize)]
-    struct Model<'a> {
-        id: &'a str,
-        object: &'static str,
-        created: u32,
-        owned_by: &'static str,
-    }
-    if let Err(error) = auth::authenticate(request.headers(), shared.config.master_key.as_ref()) {
-        return answer::error(&error);
-    }
-    // LiteLLM's date, which clients may have seen already.
-    let model = |id| Model {
-        id,
-        object: "model",
-        created: 1_677_610_602,
-        owned_by: "openai",
+/// There is no such route.
+fn unknown(unmatched: Unmatched, path: &str) -> Response<AnswerBody> {
+    let route = match unmatched {
+        Unmatched::Method(route) => route,
+        Unmatched::Path => {
+            // The forms without `/v1` go without saying.
+            let shown = |route: &&Route| route.pattern.starts_with("/v1/");
+            let known: Vec<&str> = routes::all()
+                .filter(shown)
+                .map(|route| route.pattern)
+                .collect();
+            let path: String = path.chars().take(100).collect();
+            let message = format!("no route `{path}` here; there are {}", known.join(", "));
+            return answer::error(&ApiError::new(ErrorClass::NotFound, message));
+        }
     };
-    let data = shared
-        .groups
-        .names()
-        .iter()
-        .map(|name| model(name))
-        .collect();
-    answer::json(
-        Json::of(&List {
-            data,
-            object: "list",
-        })
-        .text()
-        .to_owned(),
-    )
+    let methods = routes::methods(route.pattern).join(", ");
+    let message = format!("`{}` takes {methods} and nothing else", route.pattern);
+    let mut response = answer::error(&ApiError::new(ErrorClass::MethodNotAllowed, message));
+    answer::set(response.headers_mut(), "allow", &methods);
+    response
 }
 
 /// Ready as long as calls can be written down, or need not be.
@@ -296,16 +226,4 @@ fn ready(shared: &Shared) -> Response<AnswerBody> {
         return response;
     }
     answer::json("{\"status\":\"healthy\"}")
-}
-
-fn metrics(shared: &Shared, request: &Request<Incoming>) -> Response<AnswerBody> {
-    if let Err(error) = auth::authenticate(request.headers(), shared.config.master_key.as_ref()) {
-        return answer::error(&error);
-    }
-    let mut response = answer::json(shared.metrics.text());
-    let open_metrics = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(open_metrics));
-    response
 }

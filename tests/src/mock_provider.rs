@@ -8,6 +8,9 @@ mod body;
 mod log;
 mod request;
 mod script;
+mod surface;
+mod text;
+mod told;
 
 use std::{
     collections::HashMap,
@@ -33,6 +36,7 @@ use self::{
     body::Ending,
     log::{Log, Recorder},
     request::Accepted,
+    surface::Surface,
 };
 pub use self::{
     body::{Cut, Paced},
@@ -152,7 +156,8 @@ impl State {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Paced> {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
-        if head.method == Method::GET {
+        let surface = Surface::of(&head.method, path);
+        if head.method == Method::GET && surface.is_none() {
             return self.tell(path).await;
         }
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
@@ -175,20 +180,19 @@ impl State {
             answered: Bytes::new(),
             complete: false,
         });
-        let embedding = path.ends_with("/embeddings");
-        let known = embedding || path.ends_with("/chat/completions");
-        let accepted = match known && head.method == Method::POST {
-            false => Err(Refusal::unknown_route(&route)),
-            true => request::authorize(&head.headers, self.options.key.as_deref()).and_then(|()| {
-                match embedding {
-                    true => request::embedding(&head.headers, &body),
-                    false => request::chat(&head.headers, &body),
-                }
-            }),
-        };
-        let mut response = match accepted.and_then(|accepted| self.script(accepted)) {
+        let accepted = surface
+            .ok_or_else(|| Refusal::unknown_route(&route))
+            .and_then(|surface| {
+                let key = self.options.key.as_deref();
+                Ok((surface, surface.accept(&head.headers, key, &body)?))
+            });
+        let scripted = accepted.and_then(|(surface, accepted)| {
+            let (accepted, script) = self.script(accepted)?;
+            Ok((surface, accepted, of_path(script, path)))
+        });
+        let mut response = match scripted {
             Err(refusal) => refuse(&refusal, recorder),
-            Ok((accepted, script)) => {
+            Ok((surface, accepted, script)) => {
                 if script.hang {
                     return future::pending().await;
                 }
@@ -198,7 +202,7 @@ impl State {
                     request: &accepted,
                     script: &script,
                 };
-                respond(&answer, embedding, recorder)
+                respond(&answer, (surface, path), recorder)
             }
         };
         let headers = response.headers_mut();
@@ -268,7 +272,11 @@ fn refuse(refusal: &Refusal, mut recorder: Option<Recorder>) -> Response<Paced> 
 }
 
 /// Answers as the script says.
-fn respond(answer: &Answer<'_>, embedding: bool, recorder: Option<Recorder>) -> Response<Paced> {
+fn respond(
+    answer: &Answer<'_>,
+    (surface, path): (Surface, &str),
+    recorder: Option<Recorder>,
+) -> Response<Paced> {
     let script = answer.script;
     if script.status != 200 {
         return failure(script, recorder);
@@ -276,14 +284,14 @@ fn respond(answer: &Answer<'_>, embedding: bool, recorder: Option<Recorder>) -> 
     if script.empty_body {
         return head_of(200, Paced::whole(Bytes::new(), recorder));
     }
-    if embedding {
-        return head_of(200, Paced::whole(answer.embedding(), recorder));
+    if !answer.request.stream && surface != Surface::Speech {
+        let (kind, body) = told::whole(surface, answer, path);
+        let mut response = head_of(200, cut(Paced::whole(body, recorder), script));
+        let kind = HeaderValue::from_static(kind);
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        return response;
     }
-    if !answer.request.stream {
-        let body = Paced::whole(answer.completion(), recorder);
-        return head_of(200, cut(body, script));
-    }
-    let mut pieces = answer.stream();
+    let (kind, mut pieces) = told::stream(surface, answer);
     let mut ending = Ending::Good;
     let early = [
         (script.cut_after, Ending::Cut),
@@ -297,13 +305,28 @@ fn respond(answer: &Answer<'_>, embedding: bool, recorder: Option<Recorder>) -> 
         }
     }
     if script.error_after.is_some() {
-        pieces.push(Answer::stream_error());
+        pieces.push(told::stream_error(surface));
     }
     let body = Paced::stream(pieces, script.chunk_delay, ending, recorder);
     let mut response = head_of(200, cut(body, script));
-    let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
+    let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// What is kept has no message to carry a script: its id is one.
+fn of_path(script: Script, path: &str) -> Script {
+    let status = if path.contains("missing") {
+        404
+    } else {
+        script.status
+    };
+    let hang = script.hang || path.contains("hanging");
+    Script {
+        status,
+        hang,
+        ..script
+    }
 }
 
 fn cut(body: Paced, script: &Script) -> Paced {

@@ -1,5 +1,6 @@
 //! `model_list`: what a public model name stands for.
 
+mod fields;
 mod filling;
 
 use std::{collections::HashMap, time::Duration};
@@ -8,11 +9,11 @@ use event::{Json, Secret};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use self::fields::{optional, required};
 pub(super) use self::filling::fill;
 use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
 use super::{
-    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, read,
-    unknown,
+    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, unknown,
 };
 use crate::provider::{self, Provider};
 
@@ -99,6 +100,20 @@ impl Deployment {
     pub fn of_star(&self, star: &str) -> Self {
         Self {
             model: self.model.replace('*', star),
+            ..self.clone()
+        }
+    }
+
+    /// The same deployment for another model of its provider, whose prices are not this one's.
+    #[must_use]
+    pub fn of_model(&self, model: &str) -> Self {
+        if model == self.model {
+            return self.clone();
+        }
+        Self {
+            model: model.to_owned(),
+            base_model: None,
+            price_overrides: None,
             ..self.clone()
         }
     }
@@ -359,28 +374,6 @@ impl Entry {
 /// Whether a key of a deployment is a key of the price map.
 fn is_price(key: &str) -> bool {
     key.contains("cost_per_") || key.contains("_token_cost") || key == "tiered_pricing"
-}
-
-fn required<T: serde::de::DeserializeOwned>(
-    map: &mut Map<String, Value>,
-    key: &str,
-    path: &str,
-) -> Result<T, ConfigError> {
-    let value = map
-        .remove(key)
-        .ok_or_else(|| ConfigError::at(path, format!("has no `{key}`")))?;
-    read(&value, &format!("{path}.{key}"))
-}
-
-fn optional<T: serde::de::DeserializeOwned>(
-    map: &Map<String, Value>,
-    key: &str,
-    path: &str,
-) -> Result<Option<T>, ConfigError> {
-    match map.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => read(value, &format!("{path}.{key}")).map(Some),
-    }
 }
 
 /// An id that stays the same as long as the deployment's settings do. Its secrets do not count, so

@@ -7,6 +7,7 @@ mod answer;
 mod betas;
 mod messages;
 mod model;
+mod native;
 mod schema;
 mod stream;
 #[cfg(test)]
@@ -16,7 +17,7 @@ mod tools;
 
 use bytes::Bytes;
 use event::Json;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
 pub use self::{betas::switch_on, stream::Events};
@@ -35,7 +36,7 @@ use super::{
     openai,
     translated::Translated,
 };
-use crate::operation::Operation;
+use crate::{config::Deployment, operation::Operation};
 
 /// The row of this file.
 pub const ANTHROPIC: &[&dyn Provider] = &[&Anthropic];
@@ -337,43 +338,44 @@ impl Provider for Anthropic {
         &["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"]
     }
 
-    fn parameters(&self, _operation: Operation, model: &str) -> Parameters {
-        parameters(model)
+    fn serves(&self, operation: Operation) -> bool {
+        matches!(
+            operation,
+            Operation::Chat | Operation::Messages | Operation::CountTokens
+        )
+    }
+
+    fn parameters(&self, operation: Operation, model: &str) -> Parameters {
+        match operation {
+            Operation::Chat => parameters(model),
+            _ => Parameters::All,
+        }
+    }
+
+    fn credentials(&self, deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+        native::credentials(deployment)
     }
 
     fn needs(&self, ask: &Ask<'_>) -> Result<Vec<Need>, ProviderError> {
-        needs(ask, &PLATFORM)
+        match ask.operation() {
+            Operation::Chat => needs(ask, &PLATFORM),
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
+        if ask.operation() != Operation::Chat {
+            return native::prepare(ask);
+        }
         let deployment = ask.deployment;
         let Said {
             mut body,
-            mut betas,
+            betas,
             reader,
         } = said(ask, &PLATFORM)?;
         body.insert("model".to_owned(), ask.model().into());
-        let base = &deployment.api_base;
-        let uri = if base.ends_with("/v1/messages") {
-            base.clone()
-        } else if base.ends_with("/v1") {
-            format!("{base}/messages")
-        } else {
-            format!("{base}/v1/messages")
-        };
-        let mut headers = HeaderMap::with_capacity(8);
-        let version = HeaderName::from_static("anthropic-version");
-        headers.insert(version, HeaderValue::from_static(VERSION));
-        if let Some(key) = &deployment.api_key {
-            // The tokens of subscriptions are no keys.
-            if key.expose().starts_with("sk-ant-oat") {
-                headers.insert(header::AUTHORIZATION, openai::bearer(key)?);
-                betas.push("oauth-2025-04-20".to_owned());
-            } else {
-                let name = HeaderName::from_static("x-api-key");
-                headers.insert(name, openai::sensitive(key.expose())?);
-            }
-        }
+        let uri = native::address(deployment, Operation::Messages);
+        let headers = native::credentials(deployment)?;
         let body = Bytes::from(Json::of(&body).text().to_owned());
         let mut outgoing = openai::outgoing(deployment, uri, headers, body)?;
         switch_on(betas, &mut outgoing.headers);

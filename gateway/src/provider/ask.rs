@@ -24,7 +24,7 @@ pub struct Ask<'a> {
     /// What [`needs`](super::Provider::needs) has asked for.
     pub fetched: Fetched,
     /// Parameters that are not sent.
-    dropped: Vec<String>,
+    pub(super) dropped: Vec<String>,
 }
 
 /// What was fetched for one request.

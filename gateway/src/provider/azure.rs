@@ -1,18 +1,18 @@
 //! Azure: OpenAI's dialect at an address made of resource, deployment and API version, and the
 //! models of others at Azure AI.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName};
 
 use super::{
     Ask, Parameters, Prepared, Provider, ProviderError,
     openai::{
-        self, bearer,
+        self,
         changes::{self, Change},
         fixed::Fixed,
         fixes, models,
     },
 };
-use crate::{operation::Operation, request::UsageOption};
+use crate::{config::Deployment, operation::Operation, request::UsageOption};
 
 /// The rows of this file.
 pub const AZURE: &[&dyn Provider] = &[&Azure, &AzureAi];
@@ -48,8 +48,17 @@ impl Provider for Azure {
         &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"]
     }
 
-    fn serves(&self, _operation: Operation) -> bool {
-        true
+    fn serves(&self, operation: Operation) -> bool {
+        !matches!(operation, Operation::Messages | Operation::CountTokens)
+    }
+
+    fn credentials(&self, deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+        api_key(deployment)
+    }
+
+    fn keeps_at(&self, deployment: &Deployment) -> (String, Option<String>) {
+        let base = format!("{}/openai", deployment.api_base);
+        (base, Some(format!("api-version={}", version(deployment))))
     }
 
     fn parameters(&self, operation: Operation, model: &str) -> Parameters {
@@ -62,14 +71,19 @@ impl Provider for Azure {
 
     fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
         let deployment = ask.deployment;
-        let version = deployment.api_version.as_deref().unwrap_or(API_VERSION);
+        let version = version(deployment);
         let (base, path) = (&deployment.api_base, ask.operation().path());
         let model = ask.model();
         let name = ["o_series/", "gpt5_series/"];
         let name = name.iter().find_map(|series| model.strip_prefix(series));
         let name = name.unwrap_or(model);
-        let uri = format!("{base}/openai/deployments/{name}/{path}?api-version={version}");
-        prepared(ask, uri, api_key(ask)?, [changes::NATIVE, &[]])
+        let uri = if ask.operation() == Operation::Responses {
+            // The model stands in the body.
+            format!("{base}/openai/{path}?api-version={version}")
+        } else {
+            format!("{base}/openai/deployments/{name}/{path}?api-version={version}")
+        };
+        prepared(ask, uri, api_key(deployment)?, [changes::NATIVE, &[]])
     }
 }
 
@@ -90,8 +104,17 @@ impl Provider for AzureAi {
         &["AZURE_AI_API_KEY"]
     }
 
-    fn serves(&self, _operation: Operation) -> bool {
-        true
+    fn serves(&self, operation: Operation) -> bool {
+        use Operation::{CountTokens, Messages, Responses};
+        !matches!(operation, Messages | CountTokens | Responses)
+    }
+
+    fn credentials(&self, deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+        if is_resource(deployment) {
+            api_key(deployment)
+        } else {
+            openai::credentials(deployment)
+        }
     }
 
     fn parameters(&self, operation: Operation, model: &str) -> Parameters {
@@ -101,10 +124,8 @@ impl Provider for AzureAi {
     fn prepare(&self, ask: &Ask<'_>) -> Result<Prepared, ProviderError> {
         let deployment = ask.deployment;
         let (base, path) = (&deployment.api_base, ask.operation().path());
-        let is_resource = [".services.ai.azure.com", ".openai.azure.com"];
-        let is_resource = is_resource.iter().any(|host| base.contains(host));
         let version = deployment.api_version.as_deref();
-        let uri = if is_resource && !base.ends_with(path) {
+        let uri = if is_resource(deployment) && !base.ends_with(path) {
             let version = version.unwrap_or(AI_API_VERSION);
             let base = base.trim_end_matches("/models");
             format!("{base}/models/{path}?api-version={version}")
@@ -118,37 +139,37 @@ impl Provider for AzureAi {
                 version.map_or_else(String::new, |version| format!("?api-version={version}"));
             format!("{base}{path}{version}")
         };
-        let headers = if is_resource {
-            api_key(ask)?
-        } else {
-            token(ask)?
-        };
+        let headers = self.credentials(deployment)?;
         prepared(ask, uri, headers, [changes::COMMON, &[]])
     }
 }
 
-fn api_key(ask: &Ask<'_>) -> Result<Option<(HeaderName, HeaderValue)>, ProviderError> {
-    let Some(key) = &ask.deployment.api_key else {
-        return Ok(None);
-    };
-    let name = HeaderName::from_static("api-key");
-    Ok(Some((name, openai::sensitive(key.expose())?)))
+/// The version of the API that is asked for.
+fn version(deployment: &Deployment) -> &str {
+    deployment.api_version.as_deref().unwrap_or(API_VERSION)
 }
 
-fn token(ask: &Ask<'_>) -> Result<Option<(HeaderName, HeaderValue)>, ProviderError> {
-    let Some(key) = &ask.deployment.api_key else {
-        return Ok(None);
-    };
-    Ok(Some((header::AUTHORIZATION, bearer(key)?)))
+/// Whether Azure AI is at a resource's own address.
+fn is_resource(deployment: &Deployment) -> bool {
+    let hosts = [".services.ai.azure.com", ".openai.azure.com"];
+    hosts.iter().any(|host| deployment.api_base.contains(host))
+}
+
+fn api_key(deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+    let mut headers = HeaderMap::with_capacity(8);
+    if let Some(key) = &deployment.api_key {
+        let name = HeaderName::from_static("api-key");
+        headers.insert(name, openai::sensitive(key.expose())?);
+    }
+    Ok(headers)
 }
 
 fn prepared(
     ask: &Ask<'_>,
     uri: String,
-    credential: Option<(HeaderName, HeaderValue)>,
+    headers: HeaderMap,
     changes: [&[Change]; 2],
 ) -> Result<Prepared, ProviderError> {
-    let headers: HeaderMap = credential.into_iter().collect();
     let body = match changes::made(ask, changes) {
         Some(object) => ask.written(object, ask.model(), UsageOption::Known),
         None => ask.rewritten(UsageOption::Known),

@@ -46,6 +46,19 @@ impl Prepared {
     }
 }
 
+/// The headers of OpenAI's way to show credentials.
+pub(super) fn credentials(deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+    let mut headers = HeaderMap::with_capacity(8);
+    if let Some(key) = &deployment.api_key {
+        headers.insert(header::AUTHORIZATION, bearer(key)?);
+    }
+    if let Some(organization) = &deployment.organization {
+        let name = HeaderName::from_static("openai-organization");
+        headers.insert(name, sensitive(organization)?);
+    }
+    Ok(headers)
+}
+
 /// Reads answers that the client gets as they come.
 #[derive(Clone, Copy, Debug)]
 pub struct AsItIs;

@@ -64,7 +64,9 @@ impl Parameters {
         Self::Only(Cow::Borrowed(names))
     }
 
-    fn know(&self, name: &str) -> bool {
+    /// Whether `name` is among them.
+    #[must_use]
+    pub fn know(&self, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Only(names) => names.contains(&name),

@@ -1,4 +1,4 @@
-//! Reads along with a stream of OpenAI chat-completion chunks.
+//! Reads along with a stream of OpenAI's chunks, of chats and of text completions.
 //!
 //! The bytes go on to the client as they came. Only where the client did not ask for the usage
 //! chunk are lines held back until they are whole, so that this one chunk can be left out.
@@ -113,6 +113,9 @@ struct ChunkChoice<'a> {
     index: usize,
     #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
+    /// What a text completion has in place of a delta.
+    #[serde(borrow, default)]
+    text: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     finish_reason: Option<Cow<'a, str>>,
 }

@@ -30,6 +30,12 @@ pub enum RequestError {
         /// The most it may have.
         max: usize,
     },
+    /// A path that leads out of the provider's address.
+    #[error("the path must stay below the provider's address: no `..` in it")]
+    Path,
+    /// A form that is none.
+    #[error("the body is not the form that its `content-type` says: {0}")]
+    Form(&'static str),
     /// A field that stands in every event, and is too large for that.
     #[error("`{name}` is larger than {max} bytes")]
     TooLarge {
@@ -49,7 +55,7 @@ impl RequestError {
                 Some(name)
             }
             Self::Forbidden(name) | Self::Twice(name) => Some(name),
-            Self::NotJson(_) | Self::TooManyFields { .. } => None,
+            Self::NotJson(_) | Self::TooManyFields { .. } | Self::Path | Self::Form(_) => None,
         }
     }
 }

@@ -27,7 +27,9 @@ impl Serialize for Parameters<'_> {
         let mut object = serializer.serialize_map(None)?;
         for Field { name, value } in &request.fields {
             let is_content = &**name == request.operation.content().name;
-            if is_content || &**name == "model" || OURS.contains(&&**name) {
+            // What speaks is content too, wherever it stands.
+            let speaks = ["system", "instructions"].contains(&&**name);
+            if is_content || speaks || &**name == "model" || OURS.contains(&&**name) {
                 continue;
             }
             let is_billed = BILLED.contains(&&**name) && value.len() <= BILLED_BYTES_MAX;

@@ -4,7 +4,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use event::Json;
 use serde_json::{Map, Value};
 
-use super::{ClientRequest, Field, names::OURS, scan::put};
+use super::{ClientRequest, Field, scan::put};
 
 /// Whether a provider knows `stream_options.include_usage`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +29,18 @@ impl ClientRequest {
         asks: UsageOption,
     ) -> Bytes {
         let is_known = asks == UsageOption::Known;
-        let asks = self.stream && is_known;
+        let asks = self.stream && is_known && self.operation.is_chat();
         let sent = |name: &str| !dropped.iter().any(|out| out == name);
         let mut out = BytesMut::with_capacity(self.body.len() + 128);
         out.put_u8(b'{');
+        if !self.has("model") {
+            put(&mut out, "model", Json::of(&model).text().as_bytes());
+        }
         for field in &self.fields {
             match &*field.name {
                 "model" => put(&mut out, "model", Json::of(&model).text().as_bytes()),
-                "stream_options" if asks || !is_known => {}
-                name if OURS.contains(&name) || !sent(name) => {}
+                "stream_options" if asks || (!is_known && self.operation.is_chat()) => {}
+                name if self.is_ours(name) || !sent(name) => {}
                 name => put(&mut out, name, &self.body[field.value.clone()]),
             }
         }
@@ -59,7 +62,7 @@ impl ClientRequest {
     pub(crate) fn set_names(&self) -> impl Iterator<Item = &str> {
         let is_set = |field: &&Field| self.body.get(field.value.clone()) != Some(b"null");
         let names = self.fields.iter().filter(is_set).map(|field| &*field.name);
-        names.filter(|name| !OURS.contains(name))
+        names.filter(|name| !self.is_ours(name))
     }
 
     /// Whether it says in so many words that it wants one choice, which all give.
@@ -77,7 +80,7 @@ impl ClientRequest {
         let sent = |name: &str| name != "model" && !dropped.iter().any(|out| out == name);
         for field in self.fields.iter().filter(|field| sent(&field.name)) {
             let value = serde_json::from_slice(&self.body[field.value.clone()]);
-            if let (false, Ok(value)) = (OURS.contains(&&*field.name), value) {
+            if let (false, Ok(value)) = (self.is_ours(&field.name), value) {
                 object.insert(field.name.to_string(), value);
             }
         }
@@ -115,7 +118,8 @@ impl ClientRequest {
         })
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Whether the client has set a field.
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|field| &*field.name == name)
     }
 

@@ -56,6 +56,16 @@ impl Group {
         }
     }
 
+    /// The same group with some of its members.
+    pub(crate) fn only(&self, keeps: impl Fn(&Arc<Member>) -> bool) -> Self {
+        let members = self.members.iter().filter(|member| keeps(member));
+        Self {
+            name: self.name.clone(),
+            members: members.cloned().collect(),
+            turn: AtomicU64::new(0),
+        }
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -1,5 +1,7 @@
 //! What becomes of each record when a log takes only some.
 
+mod dropped;
+
 use bus::{Appended, BoxFuture, BusError, Log, MemoryLog, Position, Reader};
 
 use super::append;

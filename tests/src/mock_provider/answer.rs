@@ -237,12 +237,12 @@ impl Answer<'_> {
         WORDS.iter().copied().cycle().take(self.script.chunks)
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.words().collect()
     }
 
     /// What the script says, or what would be likely.
-    fn usage(&self) -> Usage {
+    pub(super) fn usage(&self) -> Usage {
         let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
         self.script.usage.unwrap_or_else(|| Usage {
             prompt: 8 + count(self.request.prompt.len() / 4),

@@ -55,7 +55,7 @@ const ROLES: &[&str] = &[
 ];
 
 /// A request that the real API would have taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Accepted {
     pub(super) model: String,
     /// The text of the last message; empty for embeddings.
@@ -139,7 +139,11 @@ pub(super) fn embedding(headers: &HeaderMap, body: &[u8]) -> Result<Accepted, Re
     })
 }
 
-fn object(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn object(
+    headers: &HeaderMap,
+    body: &[u8],
+    known: &[&str],
+) -> Result<Map<String, Value>, Refusal> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
@@ -164,7 +168,7 @@ fn object(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Map<String
     }
 }
 
-fn model(object: &Map<String, Value>) -> Result<String, Refusal> {
+pub(super) fn model(object: &Map<String, Value>) -> Result<String, Refusal> {
     let model = object
         .get("model")
         .and_then(Value::as_str)
@@ -173,7 +177,7 @@ fn model(object: &Map<String, Value>) -> Result<String, Refusal> {
     model.map(str::to_owned).ok_or_else(missing)
 }
 
-fn boolean(object: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
+pub(super) fn boolean(object: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(value)) => Ok(*value),
@@ -181,7 +185,7 @@ fn boolean(object: &Map<String, Value>, name: &str) -> Result<bool, Refusal> {
     }
 }
 
-fn include_usage(object: &Map<String, Value>, stream: bool) -> Result<bool, Refusal> {
+pub(super) fn include_usage(object: &Map<String, Value>, stream: bool) -> Result<bool, Refusal> {
     match object.get("stream_options") {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Object(options)) if stream => {
@@ -229,7 +233,7 @@ fn first_tool(object: &Map<String, Value>) -> Result<Option<String>, Refusal> {
 }
 
 /// The text of a message, whether it is one string or a list of parts.
-fn content(message: &Value) -> String {
+pub(super) fn content(message: &Value) -> String {
     match message.get("content") {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => parts

@@ -17,3 +17,6 @@ mod reprice;
 mod routing;
 mod secrets;
 mod shutdown;
+mod stored;
+mod surfaces;
+mod texts;

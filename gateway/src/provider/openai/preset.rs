@@ -4,16 +4,17 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use event::Secret;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, header};
 
 use super::{
     bearer,
     changes::{self, Change},
     fixed::Fixed,
     fixes::{self, Fix},
-    outgoing, schema, sensitive,
+    outgoing, schema,
 };
 use crate::{
+    config::Deployment,
     operation::Operation,
     provider::{Ask, Parameters, Prepared, Provider, ProviderError, Setting},
     request::UsageOption,
@@ -43,6 +44,9 @@ pub(super) struct Preset {
     pub(super) changes: [&'static [Change]; 2],
     pub(super) fixes: &'static [Fix],
 }
+
+/// Those that have the Responses API; to the others it is said as a chat.
+const WITH_RESPONSES: &[&str] = &["hosted_vllm", "openai", "xai"];
 
 /// A row in which nothing is special.
 pub(super) const fn row(
@@ -126,8 +130,20 @@ impl Provider for Preset {
         self.settings
     }
 
-    fn serves(&self, _operation: Operation) -> bool {
-        true
+    fn serves(&self, operation: Operation) -> bool {
+        match operation {
+            Operation::Messages | Operation::CountTokens => false,
+            Operation::Responses => WITH_RESPONSES.contains(&self.name),
+            _ => true,
+        }
+    }
+
+    fn credentials(&self, deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+        let mut headers = super::credentials(deployment)?;
+        if let (None, Some(key)) = (&deployment.api_key, self.any_key) {
+            headers.insert(header::AUTHORIZATION, bearer(&Secret::new(key.to_owned()))?);
+        }
+        Ok(headers)
     }
 
     fn parameters(&self, operation: Operation, model: &str) -> Parameters {
@@ -146,15 +162,7 @@ impl Provider for Preset {
         } else {
             format!("{base}/{path}")
         };
-        let mut headers = HeaderMap::with_capacity(8);
-        let any_key = self.any_key.map(|key| Secret::new(key.to_owned()));
-        if let Some(key) = deployment.api_key.as_ref().or(any_key.as_ref()) {
-            headers.insert(header::AUTHORIZATION, bearer(key)?);
-        }
-        if let Some(organization) = &deployment.organization {
-            let name = HeaderName::from_static("openai-organization");
-            headers.insert(name, sensitive(organization)?);
-        }
+        let headers = self.credentials(deployment)?;
         let (body, by_tool) = self.body(ask);
         let mut fixes = self.fixes.to_vec();
         fixes.extend(by_tool.then_some(fixes::FORMAT_ANSWER));

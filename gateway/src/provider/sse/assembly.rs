@@ -27,7 +27,12 @@ pub(super) struct Assembly {
 struct Choice {
     finish_reason: Option<String>,
     index: usize,
-    message: Message,
+    /// In a text completion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// In a chat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<Message>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -85,8 +90,13 @@ impl Assembly {
         };
         so_far.index = choice.index;
         keep_first(&mut so_far.finish_reason, choice.finish_reason);
+        append(
+            &mut so_far.text,
+            choice.text.as_deref(),
+            &mut self.text_bytes,
+        );
         let Some(delta) = choice.delta else { return };
-        let message = &mut so_far.message;
+        let message = so_far.message.get_or_insert_default();
         keep_first(&mut message.role, delta.role);
         append(
             &mut message.content,
@@ -113,11 +123,19 @@ impl Assembly {
     }
 
     pub(super) fn observed(&mut self, usage: Option<Usage>, error: Option<Fault>) -> Observed {
+        let is_text = self.choices.iter().any(|choice| choice.text.is_some());
+        for choice in self.choices.iter_mut().filter(|_| !is_text) {
+            choice.message.get_or_insert_default();
+        }
         let answer = Answer {
             id: &self.id,
             created: self.created,
             model: &self.model,
-            object: "chat.completion",
+            object: if is_text {
+                "text_completion"
+            } else {
+                "chat.completion"
+            },
             system_fingerprint: &self.system_fingerprint,
             choices: &self.choices,
             usage: &usage,

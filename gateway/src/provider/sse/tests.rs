@@ -50,6 +50,26 @@ fn the_answer_is_put_together() {
 }
 
 #[test]
+fn the_text_of_a_completion_is_put_together() {
+    let mut stream = OpenAiStream::new(false);
+    for chunk in [
+        r#"{"id":"cmpl-1","object":"text_completion","choices":[{"index":0,"text":"hél","finish_reason":null}]}"#,
+        r#"{"id":"cmpl-1","choices":[{"index":1,"text":"other","finish_reason":"length"}]}"#,
+        r#"{"id":"cmpl-1","choices":[{"index":0,"text":"lo","finish_reason":"stop"}]}"#,
+    ] {
+        stream.chunk(Bytes::from(format!("data: {chunk}\n\n")));
+    }
+    assert!(stream.is_finished());
+    let observed = stream.observed();
+    assert_eq!(observed.text_bytes, 6 + 5);
+    let response: Value = observed.response.unwrap().read().unwrap();
+    assert_eq!(response["object"], "text_completion");
+    assert_eq!(response["choices"][0]["text"], "héllo");
+    assert_eq!(response["choices"][1]["finish_reason"], "length");
+    assert!(response["choices"][0].get("message").is_none());
+}
+
+#[test]
 fn the_usage_chunk_is_left_out_where_nobody_asked_for_it() {
     let (out, observed, _) = send(true, &[]);
     let out = String::from_utf8(out).unwrap();
