@@ -90,6 +90,29 @@ impl Entry {
         self.brackets.iter().map(|bracket| bracket.up_to)
     }
 
+    /// When the prices hold that hold at certain times only: the start of their keys, and the time.
+    pub fn times(&self) -> impl Iterator<Item = (String, String)> {
+        let mut times = Vec::new();
+        self.collect_times("", &mut times);
+        times.into_iter()
+    }
+
+    fn collect_times(&self, within: &str, times: &mut Vec<(String, String)>) {
+        if let Some(off_peak) = &self.off_peak {
+            let windows: Vec<_> = off_peak.windows.iter().map(ToString::to_string).collect();
+            times.push((format!("{within}off_peak_pricing"), windows.join(", ")));
+        }
+        for (index, (from, later)) in self.effective.iter().enumerate() {
+            let name = format!("{within}effective[{index}]");
+            let from = from
+                .to_utc()
+                .format("from %Y-%m-%d %H:%M UTC on")
+                .to_string();
+            later.collect_times(&format!("{name}."), times);
+            times.push((name, from));
+        }
+    }
+
     /// The provider, by LiteLLM's name.
     #[must_use]
     pub fn provider(&self) -> Option<&str> {
