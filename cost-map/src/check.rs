@@ -151,10 +151,12 @@ pub fn doubts(
         factor,
         doubts: Doubts::default(),
     };
-    let mut seen = HashSet::new();
+    let (mut seen, mut gone) = (HashSet::new(), HashSet::new());
     for used in in_use {
         match (priced(before, used), priced(after, used)) {
-            (Some(_), None) => far.doubts.push(Doubt::Vanished(used.clone())),
+            (Some(old), None) if gone.insert(old.0) => {
+                far.doubts.push(Doubt::Vanished(used.clone()));
+            }
             // Another entry may answer to the name from now on.
             (Some(old), Some(new)) if seen.insert((old.0, new.0)) && old.1 != new.1 => {
                 if !far.look(Rank::InUse, old, new)

@@ -263,7 +263,7 @@ impl Keeper {
         outcome
     }
 
-    /// The models of the last days' calls.
+    /// The models of the last days' calls, and the entries that priced the last of them.
     async fn in_use(&self) -> Result<Vec<InUse>, BooksError> {
         let today = Utc::now().date_naive();
         let since = today - Days::new(u64::from(self.config.in_use_days));
@@ -272,7 +272,13 @@ impl Keeper {
             provider: Some(provider).filter(|provider| !provider.is_empty()),
             model,
         };
-        Ok(models.into_iter().map(in_use).collect())
+        let entries = self.books.entries_in_use().await?;
+        let entry = |model| InUse {
+            provider: None,
+            model,
+        };
+        let models = models.into_iter().map(in_use);
+        Ok(models.chain(entries.into_iter().map(entry)).collect())
     }
 }
 
