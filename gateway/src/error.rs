@@ -195,6 +195,7 @@ const CONTEXT_PHRASES: &[&str] = &[
     "prompt is too long",
     "string too long",
     "too many tokens",
+    "exceeds the maximum number of tokens",
 ];
 
 const POLICY_PHRASES: &[&str] = &[
@@ -204,6 +205,7 @@ const POLICY_PHRASES: &[&str] = &[
     "safety system",
     "content policy",
     "usage guidelines",
+    "violating our usage policy",
 ];
 
 /// An error on its way to a client.
