@@ -60,6 +60,8 @@ struct Live {
     answer: Box<dyn StreamedAnswer>,
     headers: HeaderMap,
     first_token: Option<Timestamp>,
+    /// Whether the client has got the beginning of a line without its end.
+    in_line: bool,
     /// The event, if it has been written since the client last got something.
     written: Written,
     idle_max: Duration,
@@ -91,6 +93,7 @@ impl Relay {
             answer,
             headers,
             first_token: None,
+            in_line: false,
             written: Written::default(),
             idle_max,
             last_chunk: now,
@@ -185,6 +188,7 @@ impl Live {
     /// Takes a chunk; returns what the client gets.
     fn forward(&mut self, chunk: Bytes) -> Bytes {
         let bytes = self.take(chunk);
+        self.in_line = bytes.last().map_or(self.in_line, |last| *last != b'\n');
         if self.call.is_some() && self.answer.is_complete() {
             self.finish(Outcome::Success, None);
         }
@@ -207,8 +211,9 @@ impl Live {
         } else {
             self.fail(Outcome::Interrupted, "ended without an end")
         };
+        self.in_line = rest.last().map_or(self.in_line, |last| *last != b'\n');
         match told {
-            Some(error) => [&rest[..], &in_stream(&error)[..]].concat().into(),
+            Some(error) => [&rest[..], &self.last(&error)[..]].concat().into(),
             None => rest,
         }
     }
@@ -227,7 +232,13 @@ impl Live {
     /// Ends a stream that failed; returns what the client is told.
     fn tell(&mut self, outcome: Outcome, how: &str) -> Bytes {
         self.fail(outcome, how)
-            .map_or_else(Bytes::new, |error| in_stream(&error))
+            .map_or_else(Bytes::new, |error| self.last(&error))
+    }
+
+    /// An error as the last element of the stream, which must not go on with a line that broke off.
+    fn last(&self, error: &ApiError) -> Bytes {
+        let end: &[u8] = if self.in_line { b"\n\n" } else { b"" };
+        [end, &in_stream(error)[..]].concat().into()
     }
 
     /// Writes the event of a stream that failed; returns what the client is to be told, unless it
