@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gateway::provider::{Answer, Step};
 use http::{HeaderMap, StatusCode};
 
-use crate::case::{self, Case};
+use crate::case::{self, Asked};
 
 /// Damaged copies of each answer.
 const COPIES: u64 = 60;
