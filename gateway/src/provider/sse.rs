@@ -217,6 +217,11 @@ impl OpenAiStream {
 
     /// Gives back the lines that are kept; holds back the line that is not whole.
     fn filter(&mut self, chunk: Bytes) -> Bytes {
+        let length = self.line.len() + chunk.len();
+        if length <= LINE_BYTES_MAX && memchr::memchr(b'\n', &chunk).is_none() {
+            self.line.extend_from_slice(&chunk);
+            return Bytes::new();
+        }
         let mut held = std::mem::take(&mut self.line);
         let mut rest = if held.is_empty() {
             chunk

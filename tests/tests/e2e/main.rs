@@ -9,6 +9,7 @@ mod errors;
 mod first_call;
 mod full_disk;
 mod garbage;
+mod hostile;
 mod openai_client;
 mod prices;
 mod proxying;
