@@ -23,8 +23,9 @@ pub(crate) fn value(value: &Value) -> Value {
             let mut out = Map::new();
             for (name, value) in object {
                 let value = field(name, value);
-                let empty = value == json!([]) || value == json!({});
-                if !value.is_null() && !(empty && EMPTY.contains(&name.as_str())) {
+                let is_empty = value == json!([]) || value == json!({});
+                let is_absent = is_empty && EMPTY.contains(&name.as_str());
+                if !(value.is_null() || is_absent) {
                     out.insert(name.clone(), value);
                 }
             }

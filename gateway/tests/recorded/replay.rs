@@ -133,16 +133,8 @@ fn there(case: &Case, provider: &Provider, got: &Got, event: &StandardLoggingPay
     }
     let mut there = json!({ "sent": sent });
     let body: Value = serde_json::from_slice(&got.body).unwrap_or_default();
-    if case.name.contains("/error") || !got.status.is_success() {
-        assert_eq!(event.status, Status::Failure, "{}", case.name);
-        assert!(
-            body["error"]["message"].is_string(),
-            "{}: {body}",
-            case.name
-        );
-        let said = &event.error_information;
-        assert_eq!(said.error_code, got.status.as_str(), "{}", case.name);
-        there["error"] = json!({ "class": said.error_class, "status": got.status.as_u16() });
+    if case.is_error() || !got.status.is_success() {
+        there["error"] = failed(case, got, &body, event);
         return there;
     }
     assert_eq!(event.status, Status::Success, "{}", case.name);
@@ -176,6 +168,31 @@ fn there(case: &Case, provider: &Provider, got: &Got, event: &StandardLoggingPay
         };
     }
     there
+}
+
+/// The error that client and event were told, whole or at the end of a stream.
+fn failed(case: &Case, got: &Got, body: &Value, event: &StandardLoggingPayload) -> Value {
+    assert_eq!(event.status, Status::Failure, "{}", case.name);
+    let said = &event.error_information;
+    let status = if got.status.is_success() {
+        let error = whole::elements(&got.body).expect_err("an error at the end");
+        // What was answered before it is charged.
+        assert!(
+            event.prompt_tokens > 0 && event.completion_tokens > 1,
+            "{}",
+            case.name
+        );
+        error["code"].to_string().replace('"', "")
+    } else {
+        assert!(
+            body["error"]["message"].is_string(),
+            "{}: {body}",
+            case.name
+        );
+        got.status.as_str().to_owned()
+    };
+    assert_eq!(said.error_code, status, "{}", case.name);
+    json!({ "class": said.error_class, "status": status.parse::<u16>().unwrap() })
 }
 
 /// A request as `record.py` writes it.
