@@ -20,7 +20,7 @@ use event::Secret;
 use serde_json::{Map, Value};
 
 pub use self::{
-    cache::CacheSettings,
+    cache::{CachePlace, CacheSettings, RedisSettings, SharedBy},
     deployment::{Deployment, DeploymentId},
     provider_settings::Settings,
     router::{Alias, Lists, RouterSettings, Strategy},
@@ -106,6 +106,7 @@ impl Config {
         &mut self,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(), ConfigError> {
+        self.cache.fill(environment)?;
         deployment::fill(&mut self.deployments, environment)
     }
 

@@ -121,6 +121,9 @@ pub enum StartError {
     /// The system's certificates.
     #[error("cannot read the system's certificates: is `ca-certificates` installed?")]
     Certificates(#[source] std::io::Error),
+    /// The response cache.
+    #[error(transparent)]
+    Cache(Box<dyn std::error::Error + Send + Sync>),
     /// The system has no more threads.
     #[error("cannot start a worker")]
     Worker(#[source] std::io::Error),
@@ -160,16 +163,18 @@ impl Gateway {
         })?;
         let tls = upstream::tls().map_err(StartError::Certificates)?;
         let media = MediaClient::new(&tls, egress(&config));
+        let metrics = Metrics::new();
         let core = Arc::new(Core {
             groups: Groups::new(&config),
-            cache: Cache::new(config.cache.clone()),
+            cache: Cache::open(config.cache.clone(), metrics.cache.clone())
+                .map_err(|error| StartError::Cache(Box::new(error)))?,
             config,
             log,
             open_calls: OpenCalls::default(),
             unwritten: Unwritten::default(),
             credentials: Credentials::default(),
             media,
-            metrics: Metrics::new(),
+            metrics,
             clock,
             refused_at: AtomicI64::new(0),
         });

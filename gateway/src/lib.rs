@@ -26,6 +26,7 @@ pub mod provider;
 mod relay;
 mod report;
 mod request;
+mod reuse;
 pub(crate) mod routing;
 mod serve;
 mod stamp;

@@ -12,7 +12,6 @@ use crate::{
     answer::{self, AnswerBody},
     attempts::{self, Chosen},
     auth,
-    cache::Key,
     call::{Call, Ending},
     draft::Draft,
     error::{ApiError, ErrorClass},
@@ -24,6 +23,7 @@ use crate::{
     relay::{Relay, Source},
     report,
     request::ClientRequest,
+    reuse,
     routing::Found,
     stamp::{CALL_ID, Stamp},
     upstream::{self, Failure, ReadError},
@@ -89,15 +89,21 @@ async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Re
     if let Some(text) = mock_text(&mut call) {
         return mocked(call, &text, &stamp).await;
     }
-    if let Some(body) = kept(&mut call, &found) {
-        return from_cache(call, body, &stamp).await;
-    }
-    let asked = attempts::run(&mut call, found, first).await;
-    let stamp = stamp.updated(&mut call);
-    match asked {
-        Ok(answered) => relay(call, answered, &stamp).await,
-        Err(failure) => failed(call, *failure, &stamp).await,
-    }
+    let kept = reuse::find(&mut call, &found).await;
+    let key = reuse::key(&mut call);
+    let mut response = match kept {
+        Some(body) => reuse::give(call, body, &stamp).await,
+        None => {
+            let asked = attempts::run(&mut call, found, first).await;
+            let stamp = stamp.updated(&mut call);
+            match asked {
+                Ok(answered) => relay(call, answered, &stamp).await,
+                Err(failure) => failed(call, *failure, &stamp).await,
+            }
+        }
+    };
+    reuse::name(&mut response, key.as_deref());
+    response
 }
 
 /// Passes a provider's answer on.
@@ -164,49 +170,6 @@ async fn complete(
     finish(call, ending, response).await
 }
 
-/// The answer that is kept for the same request. Notes under what this one's is to be kept.
-fn kept(call: &mut Call, found: &Found) -> Option<Bytes> {
-    let shared = Arc::clone(&call.shared);
-    let open = call.open()?;
-    let request = open.draft.request.as_ref()?;
-    if !shared.cache.serves(request.operation, &request.cache) {
-        return None;
-    }
-    let key = Key::of(request, found.group.name(), &open.deployment);
-    let body = shared.cache.find(&key, &request.cache);
-    open.cache_key = Some(key);
-    body
-}
-
-/// Gives the client an answer that was kept.
-async fn from_cache(mut call: Call, body: Bytes, stamp: &Stamp) -> Response<AnswerBody> {
-    let headers = HeaderMap::new();
-    let observed = openai::whole(&body);
-    let json = Some(HeaderValue::from_static("application/json"));
-    let wants_stream = call.request().is_some_and(|request| request.stream);
-    let mut response = if wants_stream {
-        let now = (call.shared.clock)();
-        let chunks = chunks::of_whole(&body, now, call.wants_usage());
-        let stream = HeaderValue::from_static("text/event-stream; charset=utf-8");
-        stamp.on(answer::whole(chunks, Some(stream)), &headers)
-    } else {
-        stamp.on(answer::whole(body, json), &headers)
-    };
-    let key = call.open().and_then(|open| open.cache_key.as_ref());
-    if let Some(key) = key {
-        let key = key.to_string();
-        answer::set(response.headers_mut(), "x-litellm-cache-key", &key);
-    }
-    let ending = Ending {
-        outcome: Outcome::Success,
-        observed,
-        first_token: Some((call.shared.clock)()),
-        cache_hit: true,
-        ..Ending::default()
-    };
-    finish(call, ending, response).await
-}
-
 async fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBody> {
     let Some(open) = call.open() else {
         return answer::error(&internal());
@@ -238,7 +201,7 @@ fn mock_text(call: &mut Call) -> Option<String> {
 }
 
 /// Writes the event; the client gets `response` only if that worked.
-async fn finish(
+pub(crate) async fn finish(
     call: Call,
     ending: Ending,
     mut response: Response<AnswerBody>,
@@ -359,7 +322,7 @@ fn internal() -> ApiError {
 
 impl Call {
     /// Whether the client is to get the stream's usage chunk.
-    fn wants_usage(&mut self) -> bool {
+    pub(crate) fn wants_usage(&mut self) -> bool {
         let always = self.shared.config.always_include_usage;
         always || self.request().is_some_and(|request| request.include_usage)
     }

@@ -69,7 +69,11 @@ fn keep_answer(shared: &Shared, open: &Open, ending: &Ending) {
             .any(|name| request.sets(name));
         if !request.stream || is_plain {
             let body = Bytes::copy_from_slice(answer.text().as_bytes());
-            shared.cache.keep(key.clone(), &request.cache, body);
+            let now = (shared.clock)();
+            let rest = shared.cache.keep(key.clone(), &request.cache, body, now);
+            if let Some(rest) = rest {
+                shared.tasks.spawn(rest);
+            }
         }
     }
 }

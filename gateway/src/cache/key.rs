@@ -5,42 +5,90 @@ use std::fmt;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::{config::Deployment, request::ClientRequest};
+use crate::{
+    auth::Identity,
+    config::{CacheSettings, Deployment, SharedBy},
+    request::ClientRequest,
+};
 
 /// Fields that change how an answer is given and not what it says.
 const MANNERS: [&str; 4] = ["stream", "stream_options", "user", "safety_identifier"];
 
-/// The SHA-256 of what goes upstream.
+/// The SHA-256 of what goes upstream and of who may share the answer, in a namespace.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Key([u8; 32]);
+pub(crate) struct Key {
+    namespace: Option<Box<str>>,
+    hash: [u8; 32],
+}
+
+/// What is asked: a request for a group, of which `deployment` is a member.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) request: &'a ClientRequest,
+    pub(crate) group: &'a str,
+    pub(crate) deployment: &'a Deployment,
+    pub(crate) identity: &'a Identity,
+}
 
 impl Key {
-    /// The key of a request for a group, of which `deployment` is a member: the deployment's
-    /// defaults are part of what is asked.
-    pub(crate) fn of(request: &ClientRequest, group: &str, deployment: &Deployment) -> Self {
+    /// The key of a question. The deployment's defaults are part of what is asked. Who asks is part
+    /// of it too, unless `shared_by: everyone` says otherwise: nobody reads what another team was
+    /// answered, whatever namespace a request names.
+    pub(crate) fn of(question: Question<'_>, settings: &CacheSettings) -> Self {
+        let Question {
+            request,
+            group,
+            deployment,
+            identity,
+        } = question;
         let mut object = request.object(&deployment.defaults, &deployment.dropped);
         for name in MANNERS {
             object.remove(name);
         }
+        let own = request.cache.namespace.as_deref();
+        let namespace = own.or(settings.namespace.as_deref());
         let mut hash = Sha256::new();
-        let namespace = request.cache.namespace.as_deref().unwrap_or_default();
-        for part in [request.operation.path(), group, namespace] {
+        let asker = match settings.shared_by {
+            SharedBy::Everyone => ("", ""),
+            SharedBy::Team => identity.shares_with(),
+        };
+        for part in [
+            request.operation.path(),
+            group,
+            namespace.unwrap_or_default(),
+            asker.0,
+            asker.1,
+        ] {
             hash.update(part);
             hash.update([0]);
         }
         hash.update(sorted(object).to_string());
-        Self(hash.finalize().into())
+        Self {
+            namespace: namespace.map(Into::into),
+            hash: hash.finalize().into(),
+        }
+    }
+
+    /// The digest alone, in hexadecimal.
+    pub(super) fn digest(&self) -> String {
+        hex::encode(self.hash)
     }
 
     #[cfg(test)]
     pub(super) fn of_text(text: &str) -> Self {
-        Self(Sha256::digest(text).into())
+        Self {
+            namespace: None,
+            hash: Sha256::digest(text).into(),
+        }
     }
 }
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        if let Some(namespace) = &self.namespace {
+            write!(f, "{namespace}:")?;
+        }
+        f.write_str(&self.digest())
     }
 }
 
