@@ -23,12 +23,14 @@ mod open_calls;
 mod operation;
 mod payload;
 pub mod provider;
+mod redaction;
 mod relay;
 mod report;
 mod request;
 mod reuse;
 pub(crate) mod routing;
 mod serve;
+mod several;
 mod stamp;
 mod tasks;
 mod tokens;
@@ -43,5 +45,7 @@ pub use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
     operation::{Content, Operation},
-    request::{CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
+    request::{
+        CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption, Wishes,
+    },
 };

@@ -17,7 +17,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     exchange::Answered,
     gateway::Shared,
-    mock,
+    mock::{self, Mock},
     operation::Operation,
     provider::{Observed, Whole, chunks, openai, sse::OpenAiStream},
     relay::{Relay, Source},
@@ -25,6 +25,7 @@ use crate::{
     request::ClientRequest,
     reuse,
     routing::Found,
+    several,
     stamp::{CALL_ID, Stamp},
     upstream::{self, Failure, ReadError},
 };
@@ -48,13 +49,32 @@ pub(crate) async fn serve(
         Ok(request) => request,
         Err(error) => return reject(&shared, draft, &error).await,
     };
-    let found = shared.groups.find(&request.model);
-    let model = request.model.clone();
+    let is_for_several = request.is_for_several();
+    let found = (!is_for_several).then(|| find(&shared, &request));
     draft.request = Some(request);
-    let chosen = match found {
-        Some(found) => attempts::first(&shared, &draft, found),
-        None => Err(unknown_model(&shared, &model)),
-    };
+    match found {
+        Some(Ok(found)) => one(shared, draft, found).await,
+        Some(Err(error)) => reject(&shared, draft, &error).await,
+        None => several::serve(shared, draft).await,
+    }
+}
+
+/// The group of the model that a request names.
+///
+/// # Errors
+///
+/// If there is none.
+pub(crate) fn find(shared: &Shared, request: &ClientRequest) -> Result<Found, ApiError> {
+    let found = shared.groups.find(&request.model);
+    found.ok_or_else(|| unknown_model(shared, &request.model))
+}
+
+/// Serves a request that has been understood: one call.
+pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Response<AnswerBody> {
+    let chosen = attempts::first(&shared, &draft, found).and_then(|(found, chosen)| {
+        mock::check(&shared, draft.request.as_ref(), &chosen.deployment)?;
+        Ok((found, chosen))
+    });
     let (found, chosen) = match chosen {
         Ok(chosen) => chosen,
         Err(error) => return reject(&shared, draft, &error).await,
@@ -86,9 +106,6 @@ async fn begun(call: &Call) -> Result<(), ApiError> {
 
 /// Has the provider, or the configuration, answer an admitted call.
 async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Response<AnswerBody> {
-    if let Some(text) = mock_text(&mut call) {
-        return mocked(call, &text, &stamp).await;
-    }
     let kept = reuse::find(&mut call, &found).await;
     let key = reuse::key(&mut call);
     let mut response = match kept {
@@ -109,6 +126,7 @@ async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Re
 /// Passes a provider's answer on.
 async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<AnswerBody> {
     match answered {
+        Answered::Mock(mock) => mocked(call, &mock, stamp).await,
         Answered::Stream { response, reader } => {
             let (head, body) = response.into_parts();
             let (idle_max, _retries_max) = attempts::patience(&mut call, &stamp.deployment);
@@ -170,34 +188,18 @@ async fn complete(
     finish(call, ending, response).await
 }
 
-async fn mocked(mut call: Call, text: &str, stamp: &Stamp) -> Response<AnswerBody> {
-    let Some(open) = call.open() else {
-        return answer::error(&internal());
-    };
-    let Some(request) = &open.draft.request else {
-        return answer::error(&internal());
-    };
-    let stream = request.stream;
-    let mock = mock::Mock::new(text, &open.draft.call_id, request, open.draft.start);
+/// Gives the client what nobody was asked for.
+async fn mocked(mut call: Call, mock: &Mock, stamp: &Stamp) -> Response<AnswerBody> {
     let headers = HeaderMap::new();
-    if stream {
-        return streamed(call, mock.chunks(), &headers, stamp);
+    if call.request().is_some_and(|request| request.stream) {
+        let now = (call.shared.clock)();
+        return streamed(call, mock.chunks(now), &headers, stamp);
     }
     let body = mock.whole();
     let observed = openai::whole(&body);
     let json = Some(HeaderValue::from_static("application/json"));
     let response = stamp.on(answer::whole(body, json), &headers);
     complete(call, observed, None, headers, response).await
-}
-
-fn mock_text(call: &mut Call) -> Option<String> {
-    let open = call.open()?;
-    let own = open
-        .draft
-        .request
-        .as_ref()
-        .and_then(|request| request.mock_response.clone());
-    own.or_else(|| open.deployment.mock_response.clone())
 }
 
 /// Writes the event; the client gets `response` only if that worked.
@@ -287,7 +289,11 @@ async fn read(
 }
 
 /// Answers a request that did not become a call, and writes its event.
-async fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
+pub(crate) async fn reject(
+    shared: &Shared,
+    draft: Draft,
+    error: &ApiError,
+) -> Response<AnswerBody> {
     let response = refuse(draft.call_id.as_str(), error);
     // A refusal is worth no wait for the disk.
     match report::reject(shared, draft, error).stored().await {
@@ -316,7 +322,7 @@ fn unknown_model(shared: &Shared, model: &str) -> ApiError {
     }
 }
 
-fn internal() -> ApiError {
+pub(crate) fn internal() -> ApiError {
     ApiError::new(ErrorClass::InternalServer, "this call has ended already")
 }
 

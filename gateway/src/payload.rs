@@ -14,6 +14,7 @@ use crate::{
     draft::Draft,
     error::ApiError,
     gateway::Shared,
+    redaction,
     request::{ClientRequest, left_out},
     tokens,
 };
@@ -40,6 +41,7 @@ pub(crate) fn of_call(
         attempts,
         fallbacks: _,
         cache_key,
+        is_mock,
         in_flight,
     } = open;
     if draft.presence.has_ended() && ending.outcome == Outcome::Success {
@@ -49,12 +51,13 @@ pub(crate) fn of_call(
     let (usage, usage_source) = usage(
         shared,
         &draft,
-        (&deployment, !attempts.is_empty()),
+        (&deployment, !attempts.is_empty() && !is_mock),
         &mut ending,
     );
     if let Some(in_flight) = in_flight {
         in_flight.consumed(usage.total_tokens, now);
     }
+    let is_redacted = redaction::applies(&shared.config, &draft);
     let mut payload = from_draft(shared, draft, now);
     describe_deployment(&mut payload, &deployment, &ending.headers);
     consumed(&mut payload, &usage);
@@ -74,7 +77,7 @@ pub(crate) fn of_call(
         Outcome::Success | Outcome::ClientDisconnected
     );
     if answered {
-        payload.response = content(shared, observed.response);
+        payload.response = content(shared, is_redacted, observed.response);
         payload.status = Status::Success;
         payload.status_fields.llm_api_status = Status::Success;
         payload.stream = stream.then_some(true);
@@ -161,6 +164,7 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
     let trace_id = draft.trace_name();
     let session_id = draft.session();
     let call_type = draft.call_type().to_owned();
+    let is_redacted = redaction::applies(&shared.config, &draft);
     let request = draft.request.as_ref();
     let metadata = Metadata {
         user_api_key_hash: draft.identity.key_hash,
@@ -197,7 +201,11 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
         end_user,
         requester_ip_address: address,
         user_agent: draft.client.user_agent,
-        messages: content(shared, request.map(|request| request.content())),
+        messages: content(
+            shared,
+            is_redacted,
+            request.map(|request| request.content()),
+        ),
         response: Json::empty_object(),
         model_parameters: request.map_or_else(Json::empty_object, |request| request.parameters()),
         metadata,
@@ -206,6 +214,7 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
             w3c_trace_id: w3c_trace_id.to_string(),
             span_id: span_id.to_string(),
             parent_span_id: draft.trace.parent,
+            no_log: request.is_some_and(|request| redaction::is_unlogged(&shared.config, request)),
             requested_service_tier: request.and_then(|request| request.service_tier.clone()),
             ..Extension::default()
         })),
@@ -273,11 +282,11 @@ fn describe_error(payload: &mut StandardLoggingPayload, error: &ApiError) {
 }
 
 /// Content as far as it may be kept.
-fn content(shared: &Shared, content: Option<Json>) -> Json {
+fn content(shared: &Shared, is_redacted: bool, content: Option<Json>) -> Json {
     let Some(content) = content else {
         return Json::default();
     };
-    if shared.config.redact_messages {
+    if is_redacted {
         return Json::of(&REDACTED);
     }
     let bytes = content.text().len();

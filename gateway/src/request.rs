@@ -1,5 +1,6 @@
 //! A request: scanned once for what the gateway must know, and otherwise left as it came.
 
+mod apart;
 mod cache;
 mod error;
 mod metadata;
@@ -7,6 +8,7 @@ mod names;
 mod scan;
 mod text;
 mod upstream;
+mod wishes;
 
 use std::{ops::Range, time::Duration};
 
@@ -15,9 +17,10 @@ use event::Json;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::value::RawValue;
 
+pub(crate) use self::apart::Apart;
 pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
-    upstream::UsageOption,
+    upstream::UsageOption, wishes::Wishes,
 };
 use self::{
     names::{FORBIDDEN, FORBIDDEN_PREFIXES, OURS},
@@ -65,8 +68,8 @@ pub struct ClientRequest {
     pub user: Option<String>,
     /// The tier that was asked for.
     pub service_tier: Option<String>,
-    /// The answer to give instead of asking a provider.
-    pub mock_response: Option<String>,
+    /// What it wants of the gateway alone.
+    pub wishes: Wishes,
     /// Attempts after the first (`num_retries`), at most ten.
     pub retries_max: Option<u32>,
     /// How long an attempt may take (`timeout`, in seconds).
@@ -146,7 +149,7 @@ impl ClientRequest {
             output_tokens_max: bound,
             user: field(&find, "user", "text")?,
             service_tier: field(&find, "service_tier", "text")?,
-            mock_response: field(&find, "mock_response", "text")?,
+            wishes: Wishes::read(&find)?,
             retries_max: field::<u32>(&find, "num_retries", "a whole number")?
                 .map(|count| count.min(RETRIES_MAX)),
             timeout: timeout(&find)?,
@@ -190,11 +193,6 @@ impl ClientRequest {
             ),
             ("metadata.tags", longest_tag + tags_max, NAME_BYTES_MAX),
             ("metadata", whole, EXTRA_BYTES_MAX),
-            (
-                "mock_response",
-                length(&self.mock_response),
-                EXTRA_BYTES_MAX,
-            ),
         ] {
             if bytes > max {
                 return Err(RequestError::TooLarge { name, max });

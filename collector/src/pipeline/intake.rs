@@ -42,7 +42,7 @@ impl Pipeline {
                 if place.mark.is_some_and(|mark| sequence <= mark) {
                     continue;
                 }
-                let payload = match codec::decode_call(&record.bytes) {
+                let mut payload = match codec::decode_call(&record.bytes) {
                     Ok(CallRecord::Finished(payload)) => payload,
                     Ok(CallRecord::Started(_)) => {
                         intake.started += 1;
@@ -60,6 +60,9 @@ impl Pipeline {
                 let usage = price::usage(&payload);
                 let map = self.pricer.map_at(payload.start_time).await;
                 let cost = self.pricer.cost(&map, &payload, &usage);
+                if let Some(saved) = self.pricer.saved(&map, &payload, &usage) {
+                    payload.saved_cache_cost = saved;
+                }
                 let event = PricedEvent::new(*payload, origin, cost);
                 if let Err(error) = books::fits(&event) {
                     bad.push((record, "beyond the books", chain(&error)));

@@ -30,6 +30,14 @@ pub enum RequestError {
         /// The most it may have.
         max: usize,
     },
+    /// More models and conversations than one request may have.
+    #[error(
+        "models and conversations make more than {max} calls, the most that one request may make"
+    )]
+    TooMany {
+        /// The most calls.
+        max: usize,
+    },
     /// A field that stands in every event, and is too large for that.
     #[error("`{name}` is larger than {max} bytes")]
     TooLarge {
@@ -49,7 +57,7 @@ impl RequestError {
                 Some(name)
             }
             Self::Forbidden(name) | Self::Twice(name) => Some(name),
-            Self::NotJson(_) | Self::TooManyFields { .. } => None,
+            Self::NotJson(_) | Self::TooManyFields { .. } | Self::TooMany { .. } => None,
         }
     }
 }
