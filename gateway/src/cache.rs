@@ -48,7 +48,7 @@ use crate::{
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 /// Answers that may be on their way into a store at one time; more are not kept.
-const WAYS_MAX: usize = 64;
+const WAYS_MAX: usize = 32;
 
 /// The answers.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use crate::{
     provider::{Observed, Whole, chunks, openai, sse::OpenAiStream},
     relay::{Relay, Source},
     report,
-    request::ClientRequest,
+    request::{ClientRequest, RequestError},
     reuse,
     routing::Found,
     several,
@@ -279,13 +279,17 @@ async fn read(
         }
         ReadError::Broken => ApiError::new(ErrorClass::BadRequest, "the body broke off"),
     })?;
-    ClientRequest::parse(operation, body, limits.content_bytes_max).map_err(|error| {
-        let param = error.param().map(str::to_owned);
-        ApiError {
-            param,
-            ..ApiError::new(ErrorClass::BadRequest, error.to_string())
-        }
-    })
+    ClientRequest::parse(operation, body, limits.content_bytes_max)
+        .map_err(|error| misunderstood(&error))
+}
+
+/// What a client is told whose request cannot be understood.
+pub(crate) fn misunderstood(error: &RequestError) -> ApiError {
+    let param = error.param().map(str::to_owned);
+    ApiError {
+        param,
+        ..ApiError::new(ErrorClass::BadRequest, error.to_string())
+    }
 }
 
 /// Answers a request that did not become a call, and writes its event.

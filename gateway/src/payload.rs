@@ -157,7 +157,6 @@ fn usage(
 
 /// What is known of every request, admitted or not.
 fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingPayload {
-    let (w3c_trace_id, span_id) = draft.w3c();
     let address = draft.client.address.map(|address| address.to_string());
     let end_user = draft.end_user();
     let request_tags = draft.tags();
@@ -165,6 +164,7 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
     let session_id = draft.session();
     let call_type = draft.call_type().to_owned();
     let is_redacted = redaction::applies(&shared.config, &draft);
+    let ours = extension(shared, &draft);
     let request = draft.request.as_ref();
     let metadata = Metadata {
         user_api_key_hash: draft.identity.key_hash,
@@ -209,18 +209,26 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
         response: Json::empty_object(),
         model_parameters: request.map_or_else(Json::empty_object, |request| request.parameters()),
         metadata,
-        tollkeeper: Some(Box::new(Extension {
-            outcome: Outcome::Rejected,
-            w3c_trace_id: w3c_trace_id.to_string(),
-            span_id: span_id.to_string(),
-            parent_span_id: draft.trace.parent,
-            no_log: request.is_some_and(|request| redaction::is_unlogged(&shared.config, request)),
-            requested_service_tier: request.and_then(|request| request.service_tier.clone()),
-            ..Extension::default()
-        })),
+        tollkeeper: Some(Box::new(ours)),
         litellm_call_id: draft.call_id,
         status_fields: StatusFields::default(),
         ..StandardLoggingPayload::default()
+    }
+}
+
+/// What LiteLLM has no field for.
+fn extension(shared: &Shared, draft: &Draft) -> Extension {
+    let (w3c_trace_id, span_id) = draft.w3c();
+    let request = draft.request.as_ref();
+    let is_unlogged = |request| redaction::is_unlogged(&shared.config, request);
+    Extension {
+        outcome: Outcome::Rejected,
+        w3c_trace_id: w3c_trace_id.to_string(),
+        span_id: span_id.to_string(),
+        parent_span_id: draft.trace.parent.clone(),
+        no_log: request.is_some_and(is_unlogged),
+        requested_service_tier: request.and_then(|request| request.service_tier.clone()),
+        ..Extension::default()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     lifecycle,
-    request::{Apart, ClientRequest, RequestError},
+    request::{Apart, ClientRequest},
     routing::Found,
     stamp::CALL_ID,
 };
@@ -84,7 +84,9 @@ fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Draft, Found)>, Shape),
         requests,
         models,
         has_conversations,
-    } = request.apart(CALLS_MAX, content_max).map_err(unreadable)?;
+    } = request
+        .apart(CALLS_MAX, content_max)
+        .map_err(|error| lifecycle::misunderstood(&error))?;
     let fastest = request.wishes.fastest;
     if fastest && has_conversations {
         let message = "`fastest_response` takes one conversation: `messages` is a list of them";
@@ -115,14 +117,6 @@ fn of_one(draft: &Draft, number: usize, trace: &str, request: ClientRequest) -> 
     one.trace.name = Some(trace.to_owned());
     one.request = Some(request);
     one
-}
-
-fn unreadable(error: RequestError) -> ApiError {
-    let param = error.param().map(str::to_owned);
-    ApiError {
-        param,
-        ..ApiError::new(ErrorClass::BadRequest, error.to_string())
-    }
 }
 
 /// The next of the calls that has an answer, and which it is; `None` after the last.

@@ -116,3 +116,100 @@ fn sorted(object: Map<String, Value>) -> Value {
             .collect(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{config::Config, operation::Operation};
+
+    fn deployment() -> Deployment {
+        let params = json!({"model": "openai/gpt-4o", "api_key": "k", "temperature": 0.5});
+        let tree = json!({"model_list": [{"model_name": "m", "litellm_params": params}]});
+        let (mut config, _warnings) = Config::from_tree(tree.as_object().unwrap()).unwrap();
+        config.deployments.remove(0)
+    }
+
+    fn of_key(key: Option<&str>) -> Identity {
+        Identity {
+            key_hash: key.map(str::to_owned),
+            ..Identity::default()
+        }
+    }
+
+    fn key(text: &str, identity: &Identity, settings: &CacheSettings) -> Key {
+        let mut body = json!({"model": "m", "messages": []});
+        let more: Map<String, Value> = serde_json::from_str(text).unwrap();
+        for (name, value) in more {
+            body[name] = value;
+        }
+        let body = body.to_string().into();
+        let request = ClientRequest::parse(Operation::Chat, body, 1000).unwrap();
+        let deployment = deployment();
+        let question = Question {
+            request: &request,
+            group: "m",
+            deployment: &deployment,
+            identity,
+        };
+        Key::of(question, settings)
+    }
+
+    #[test]
+    fn the_same_question_has_one_key_however_it_is_put() {
+        let (settings, me) = (CacheSettings::default(), of_key(Some("k")));
+        let same = [
+            "{}",
+            r#"{"stream": true, "stream_options": {"include_usage": true}}"#,
+            r#"{"user": "somebody", "metadata": {"tags": ["t"]}, "cache": {"ttl": 5}}"#,
+            r#"{"temperature": 0.5}"#,
+        ];
+        let keys = same.map(|text| key(text, &me, &settings));
+        assert!(keys.iter().all(|one| *one == keys[0]), "{keys:?}");
+        let other = [
+            r#"{"temperature": 0.6}"#,
+            r#"{"cache": {"namespace": "n"}}"#,
+            r#"{"messages": [{"role": "user", "content": "x"}]}"#,
+        ];
+        for text in other {
+            assert_ne!(key(text, &me, &settings), keys[0], "{text}");
+        }
+        let one = key(r#"{"logit_bias": {"1": 2, "3": 4}}"#, &me, &settings);
+        let other = key(r#"{"logit_bias": {"3": 4, "1": 2}}"#, &me, &settings);
+        assert_eq!(one, other, "the order of fields says nothing");
+    }
+
+    #[test]
+    fn nobody_reads_what_another_was_answered_unless_that_is_configured() {
+        let askers = [of_key(None), of_key(Some("one")), of_key(Some("other"))];
+        let apart = CacheSettings::default();
+        let shared = CacheSettings {
+            shared_by: SharedBy::Everyone,
+            ..CacheSettings::default()
+        };
+        // A namespace that a request names lets nobody in.
+        for text in ["{}", r#"{"cache": {"namespace": "one"}}"#] {
+            for (number, asker) in askers.iter().enumerate() {
+                for other in &askers[number + 1..] {
+                    assert_ne!(key(text, asker, &apart), key(text, other, &apart), "{text}");
+                    assert_eq!(key(text, asker, &shared), key(text, other, &shared));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_namespace_stands_in_front() {
+        let settings = CacheSettings {
+            namespace: Some("ours".to_owned()),
+            ..CacheSettings::default()
+        };
+        let me = of_key(None);
+        let shown = |text| key(text, &me, &settings).to_string();
+        assert!(shown("{}").starts_with("ours:"));
+        assert!(shown(r#"{"cache": {"namespace": "mine"}}"#).starts_with("mine:"));
+        let bare = key("{}", &me, &CacheSettings::default()).to_string();
+        assert_eq!(bare.len(), 64);
+    }
+}

@@ -6,7 +6,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use event::Timestamp;
 use redis::{
-    Cmd, FromRedisValue,
+    Client, Cmd, FromRedisValue,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tokio::time::timeout;
@@ -31,7 +31,9 @@ const REST: i64 = 1_000_000;
 
 /// See the [module](self).
 pub(super) struct Redis {
-    connection: ConnectionManager,
+    client: Client,
+    /// Connects by itself, and again when a connection has broken off.
+    connection: Mutex<ConnectionManager>,
     wait: Duration,
     /// When it last failed, in microseconds since the epoch.
     failed_at: AtomicI64,
@@ -52,16 +54,11 @@ impl Redis {
     pub(super) fn new(settings: &RedisSettings) -> Result<Self, OpenError> {
         let unusable = |error: redis::RedisError| OpenError::Address(error.category().to_owned());
         let address = settings.address().map_err(OpenError::Address)?;
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(0)
-            .set_connection_timeout(Some(settings.wait))
-            .set_response_timeout(Some(settings.wait));
-        let client = redis::Client::open(address).map_err(unusable)?;
-        let connection = client
-            .get_connection_manager_lazy(config)
-            .map_err(unusable)?;
+        let client = Client::open(address).map_err(unusable)?;
+        let connection = fresh(&client, settings.wait).map_err(unusable)?;
         Ok(Self {
-            connection,
+            client,
+            connection: Mutex::new(connection),
             wait: settings.wait,
             failed_at: AtomicI64::new(i64::MIN),
         })
@@ -72,16 +69,33 @@ impl Redis {
         if now.micros() < rested {
             return Err(StoreError::Resting);
         }
-        let mut connection = self.connection.clone();
+        let mut connection = {
+            let kept = self.connection.lock();
+            kept.unwrap_or_else(PoisonError::into_inner).clone()
+        };
         let asked = timeout(self.wait, command.query_async(&mut connection)).await;
         let told = match asked {
             Ok(told) => told.map_err(StoreError::Redis),
-            Err(_elapsed) => Err(StoreError::Late),
+            Err(_elapsed) => {
+                // Its host may have gone without a word, and then the connection never breaks off.
+                self.renew();
+                Err(StoreError::Late)
+            }
         };
         if told.is_err() {
             self.failed_at.store(now.micros(), Ordering::Relaxed);
         }
         told
+    }
+
+    fn renew(&self) {
+        if let Ok(connection) = fresh(&self.client, self.wait) {
+            let mut kept = self
+                .connection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *kept = connection;
+        }
     }
 
     async fn read(&self, key: &Key, now: Timestamp) -> Result<Option<Answer>, StoreError> {
@@ -98,6 +112,16 @@ impl Redis {
         let answer = framed::read(&Bytes::from(bytes))?;
         Ok(Some(answer).filter(|answer| answer.until > now))
     }
+}
+
+/// A connection that is made when it is first used.
+fn fresh(client: &Client, wait: Duration) -> redis::RedisResult<ConnectionManager> {
+    // How long an answer may take is for `ask` to say.
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(0)
+        .set_connection_timeout(Some(wait))
+        .set_response_timeout(None);
+    client.get_connection_manager_lazy(config)
 }
 
 impl Store for Redis {

@@ -58,7 +58,7 @@ pub enum CachePlace {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SharedBy {
-    /// Its team; a key without a team shares with nobody.
+    /// Its team; a key without a team shares with itself alone.
     #[default]
     Team,
     /// Everybody who asks the same, as with LiteLLM.

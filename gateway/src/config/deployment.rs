@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 pub(super) use self::filling::fill;
-use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
+use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED, is_price};
 use super::{
     ConfigError, Mocking, RouterSettings, Warning, litellm::map_of, provider_settings::Settings,
     read, unknown,
@@ -356,11 +356,6 @@ impl Entry {
         }
         Ok(headers)
     }
-}
-
-/// Whether a key of a deployment is a key of the price map.
-fn is_price(key: &str) -> bool {
-    key.contains("cost_per_") || key.contains("_token_cost") || key == "tiered_pricing"
 }
 
 fn required<T: serde::de::DeserializeOwned>(
