@@ -132,10 +132,10 @@ fn an_answer_of_which_nobody_says_what_it_consumed_is_not_free() {
 fn a_hit_costs_nothing_and_saves_what_its_answer_would_have_cost() {
     let usage_of = r#"{"prompt_tokens": 3, "total_tokens": 3}"#;
     for (model, hit, cost, saved) in [
-        ("acme/text", Some(true), "0", Some("1.5")),
+        ("acme/text", Some(true), "0.0", Some("1.5")),
         ("acme/text", Some(false), "1.5", None),
         ("acme/text", None, "1.5", None),
-        ("acme/nobody-knows", Some(true), "0", None),
+        ("acme/nobody-knows", Some(true), "0.0", None),
     ] {
         let mut payload = call(model, "acompletion", usage_of);
         payload.cache_hit = hit;
