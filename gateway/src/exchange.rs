@@ -12,6 +12,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
+    mock::Mock,
     provider::{
         Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along,
         bridge, passing,
@@ -34,6 +35,8 @@ pub(crate) enum Answered {
         response: Response<Incoming>,
         reader: Box<dyn Reader>,
     },
+    /// What nobody was asked for.
+    Mock(Box<Mock>),
     /// All of it.
     Whole {
         whole: Box<Whole>,

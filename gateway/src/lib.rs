@@ -27,12 +27,15 @@ mod operation;
 mod payload;
 mod price;
 pub mod provider;
+mod redaction;
 mod relay;
 mod report;
 mod request;
+mod reuse;
 mod routes;
 pub(crate) mod routing;
 mod serve;
+mod several;
 mod stamp;
 mod tasks;
 mod tokens;
@@ -48,5 +51,7 @@ pub use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
     operation::{Content, Dialect, Operation},
-    request::{CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
+    request::{
+        CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption, Wishes,
+    },
 };

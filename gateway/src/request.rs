@@ -1,5 +1,6 @@
 //! A request: scanned once for what the gateway must know, and otherwise left as it came.
 
+mod apart;
 mod arrived;
 mod cache;
 mod error;
@@ -12,6 +13,7 @@ mod passed;
 mod scan;
 mod text;
 mod upstream;
+mod wishes;
 
 use std::{ops::Range, time::Duration};
 
@@ -20,13 +22,14 @@ use event::Json;
 use http::HeaderMap;
 
 pub(crate) use self::{
+    apart::Apart,
     arrived::{Arrived, Place},
     form::Form,
     passed::Passed,
 };
 pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
-    upstream::UsageOption,
+    upstream::UsageOption, wishes::Wishes,
 };
 use self::{names::OURS, parameters::Parameters};
 use crate::{config::Lists, operation::Operation};
@@ -69,8 +72,8 @@ pub struct ClientRequest {
     pub user: Option<String>,
     /// The tier that was asked for.
     pub service_tier: Option<String>,
-    /// The answer to give instead of asking a provider.
-    pub mock_response: Option<String>,
+    /// What it wants of the gateway alone.
+    pub wishes: Wishes,
     /// Attempts after the first (`num_retries`), at most ten.
     pub retries_max: Option<u32>,
     /// How long an attempt may take (`timeout`, in seconds).
@@ -139,11 +142,6 @@ impl ClientRequest {
             ),
             ("metadata.tags", longest_tag + tags_max, NAME_BYTES_MAX),
             ("metadata", whole, EXTRA_BYTES_MAX),
-            (
-                "mock_response",
-                length(&self.mock_response),
-                EXTRA_BYTES_MAX,
-            ),
         ] {
             if bytes > max {
                 return Err(RequestError::TooLarge { name, max });

@@ -36,6 +36,14 @@ pub enum RequestError {
     /// A form that is none.
     #[error("the body is not the form that its `content-type` says: {0}")]
     Form(&'static str),
+    /// More models and conversations than one request may have.
+    #[error(
+        "models and conversations make more than {max} calls, the most that one request may make"
+    )]
+    TooMany {
+        /// The most calls.
+        max: usize,
+    },
     /// A field that stands in every event, and is too large for that.
     #[error("`{name}` is larger than {max} bytes")]
     TooLarge {
@@ -55,7 +63,11 @@ impl RequestError {
                 Some(name)
             }
             Self::Forbidden(name) | Self::Twice(name) => Some(name),
-            Self::NotJson(_) | Self::TooManyFields { .. } | Self::Path | Self::Form(_) => None,
+            Self::NotJson(_)
+            | Self::TooManyFields { .. }
+            | Self::TooMany { .. }
+            | Self::Path
+            | Self::Form(_) => None,
         }
     }
 }
