@@ -59,11 +59,17 @@ static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
 
 fn reader(model: u8, stream: bool) -> Box<dyn Reader> {
     let deployment = &DEPLOYMENTS[usize::from(model) % DEPLOYMENTS.len()];
-    let body = json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "x" }] });
+    let body =
+        json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "x" }] });
     let request = ClientRequest::parse(Operation::Chat, body.to_string().into(), 1 << 16);
     let request = request.expect("a sound request");
-    let ask = Ask::new(deployment, &request, Timestamp::default(), false).expect("known parameters");
-    deployment.provider.prepare(&ask).expect("a request that can be said").reader
+    let ask =
+        Ask::new(deployment, &request, Timestamp::default(), false).expect("known parameters");
+    deployment
+        .provider
+        .prepare(&ask)
+        .expect("a request that can be said")
+        .reader
 }
 
 fn stream(model: u8, strip_usage: bool, pieces: &[&[u8]]) -> (Option<Usage>, Option<Fault>, bool) {
@@ -91,5 +97,8 @@ fuzz_target!(|input: (u8, u8, usize, &[u8])| {
     }
     let (head, tail) = body.split_at(cut % (body.len() + 1));
     let strip_usage = way % 2 == 0;
-    assert_eq!(stream(model, strip_usage, &[head, tail]), stream(model, strip_usage, &[body]));
+    assert_eq!(
+        stream(model, strip_usage, &[head, tail]),
+        stream(model, strip_usage, &[body])
+    );
 });
