@@ -45,12 +45,21 @@ const MODELS: &[&str] = &[
 
 static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
     let entry = |model: &&str| {
-        json!({ "model_name": model, "litellm_params": {
-            "model": model, "api_key": "key", "api_base": "http://provider.test",
-            "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret",
-            "aws_region_name": "eu-west-1", "vertex_project": "p", "project_id": "p", "token": "t",
-            "api_version": "2024-10-21",
-        } })
+        let mut params = json!({ "model": model, "api_base": "http://provider.test" });
+        let settings = match model.split('/').next() {
+            Some("bedrock" | "sagemaker" | "sagemaker_chat") => json!({
+                "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret",
+                "aws_region_name": "eu-west-1",
+            }),
+            Some("vertex_ai") => json!({ "api_key": "token", "vertex_project": "p" }),
+            Some("watsonx" | "watsonx_text") => json!({ "token": "token", "project_id": "p" }),
+            Some("azure") => json!({ "api_key": "key", "api_version": "2024-10-21" }),
+            _ => json!({ "api_key": "key" }),
+        };
+        for (name, value) in settings.as_object().expect("an object") {
+            params[name] = value.clone();
+        }
+        json!({ "model_name": model, "litellm_params": params })
     };
     let tree = json!({ "model_list": MODELS.iter().map(entry).collect::<Vec<Value>>() });
     let read = Config::from_tree(tree.as_object().expect("an object"));
@@ -59,11 +68,17 @@ static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
 
 fn reader(model: u8, stream: bool) -> Box<dyn Reader> {
     let deployment = &DEPLOYMENTS[usize::from(model) % DEPLOYMENTS.len()];
-    let body = json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "x" }] });
+    let body =
+        json!({ "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "x" }] });
     let request = ClientRequest::parse(Operation::Chat, body.to_string().into(), 1 << 16);
     let request = request.expect("a sound request");
-    let ask = Ask::new(deployment, &request, Timestamp::default(), false).expect("known parameters");
-    deployment.provider.prepare(&ask).expect("a request that can be said").reader
+    let ask =
+        Ask::new(deployment, &request, Timestamp::default(), false).expect("known parameters");
+    deployment
+        .provider
+        .prepare(&ask)
+        .expect("a request that can be said")
+        .reader
 }
 
 fn stream(model: u8, strip_usage: bool, pieces: &[&[u8]]) -> (Option<Usage>, Option<Fault>, bool) {
@@ -91,5 +106,8 @@ fuzz_target!(|input: (u8, u8, usize, &[u8])| {
     }
     let (head, tail) = body.split_at(cut % (body.len() + 1));
     let strip_usage = way % 2 == 0;
-    assert_eq!(stream(model, strip_usage, &[head, tail]), stream(model, strip_usage, &[body]));
+    assert_eq!(
+        stream(model, strip_usage, &[head, tail]),
+        stream(model, strip_usage, &[body])
+    );
 });
