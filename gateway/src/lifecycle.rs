@@ -21,6 +21,7 @@ use crate::{
     gateway::Shared,
     operation::{Dialect, Operation},
     provider::{Observed, Whole, chunks, openai, texts},
+    realtime,
     relay::{Relay, Source},
     report,
     request::{Arrived, ClientRequest, Place},
@@ -105,6 +106,7 @@ async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<An
             let kind = head.headers.get(header::CONTENT_TYPE);
             stamp.on(answer::stream(head.status, relay, kind), &head.headers)
         }
+        Answered::Socket(response) => realtime::give(call, response, stamp),
         Answered::Whole {
             whole,
             status,

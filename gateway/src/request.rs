@@ -9,6 +9,7 @@ mod names;
 mod parse;
 mod passed;
 mod scan;
+mod socket;
 mod text;
 mod upstream;
 
@@ -25,6 +26,7 @@ pub(crate) use self::{
     arrived::{Arrived, Place},
     form::Form,
     passed::Passed,
+    socket::{Socket, accept, show_key},
 };
 pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
@@ -102,6 +104,8 @@ pub struct ClientRequest {
     form: Option<Form>,
     /// Where it goes, if it is passed on as it is.
     pub(crate) passed: Option<Passed>,
+    /// The client's end of the WebSocket, if it is one.
+    pub(crate) socket: Option<Socket>,
     /// The client's headers that go on to the provider.
     pub(crate) headers: HeaderMap,
     /// Whose deployments can be asked, if it is for a provider and not for a model.

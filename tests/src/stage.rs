@@ -196,6 +196,7 @@ pub fn configuration(base: &str, more: &str) -> String {
         deployment("picture", "openai/gpt-image-1", base, 0),
         deployment("hear", "openai/whisper-1", base, 0),
         deployment("speak", "openai/tts-1", base, 0),
+        deployment("talk", "openai/gpt-realtime", base, 0),
         // Nobody listens on port 1.
         deployment("gone", "openai/gpt-4o", "http://127.0.0.1:1/v1", 0),
     ];

@@ -7,7 +7,7 @@ use event::Json;
 use http::{HeaderMap, header, request::Parts};
 use serde_json::value::RawValue;
 
-use super::{ClientRequest, Form, Passed, RETRIES_MAX, RequestError};
+use super::{ClientRequest, Form, Passed, RETRIES_MAX, RequestError, Socket};
 use crate::operation::Operation;
 
 /// Headers of a client that are for the provider, in whatever dialect.
@@ -50,6 +50,7 @@ impl ClientRequest {
         } = arrived.place;
         let mut request = match arrived.operation {
             Operation::Stored(_) | Operation::PassThrough => Passed::read(arrived),
+            Operation::Realtime => Socket::read(arrived),
             _ => Self::of_body(arrived),
         }?;
         request.providers = providers;

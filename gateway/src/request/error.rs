@@ -33,6 +33,9 @@ pub enum RequestError {
     /// A path that leads out of the provider's address.
     #[error("the path must stay below the provider's address: no `..` in it")]
     Path,
+    /// Not a request for a WebSocket.
+    #[error("this path takes WebSockets: connect with `upgrade: websocket`, version 13")]
+    Socket,
     /// A form that is none.
     #[error("the body is not the form that its `content-type` says: {0}")]
     Form(&'static str),
@@ -55,7 +58,11 @@ impl RequestError {
                 Some(name)
             }
             Self::Forbidden(name) | Self::Twice(name) => Some(name),
-            Self::NotJson(_) | Self::TooManyFields { .. } | Self::Path | Self::Form(_) => None,
+            Self::NotJson(_)
+            | Self::TooManyFields { .. }
+            | Self::Path
+            | Self::Socket
+            | Self::Form(_) => None,
         }
     }
 }

@@ -57,7 +57,7 @@ const OF_THE_ACCOUNT: &[&str] = &[
 ];
 
 /// Parameters of a query that are for the gateway, or name its key.
-const OURS: &[&str] = &["key", "api_key", "access_token"];
+pub(super) const OURS: &[&str] = &["key", "api_key", "access_token"];
 
 impl Passed {
     /// Understands a request that is passed on as it is.
@@ -142,6 +142,7 @@ impl ClientRequest {
             stream_options: None,
             form: None,
             passed: None,
+            socket: None,
             headers: HeaderMap::new(),
             providers: &[],
             own_model: None,
@@ -175,15 +176,15 @@ fn in_path(path: &str) -> Option<String> {
     (!name.is_empty()).then(|| decoded(name))
 }
 
-fn in_query(query: Option<&str>, wanted: &str) -> Option<String> {
+pub(super) fn in_query(query: Option<&str>, wanted: &str) -> Option<String> {
     let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
     Some(decoded(value))
 }
 
 /// A query without some of its parameters.
-fn without(query: &str, dropped: impl Fn(&str) -> bool) -> String {
-    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+pub(super) fn without(query: &str, dropped: impl Fn(&str) -> bool) -> String {
+    let name = |pair: &str| decoded(pair.split('=').next().unwrap_or_default());
     let kept = query.split('&').filter(|pair| !dropped(&name(pair)));
     kept.collect::<Vec<_>>().join("&")
 }

@@ -13,6 +13,7 @@ mod openai_client;
 mod prices;
 mod proxying;
 mod readme;
+mod realtime;
 mod reprice;
 mod routing;
 mod secrets;
