@@ -12,9 +12,10 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
+    operation::Operation,
     provider::{
         Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along,
-        bridge, passing, realtime,
+        bridge, kept, passing, realtime,
     },
     request::{ClientRequest, accept},
     upstream::{self, Failure, ReadError},
@@ -140,9 +141,14 @@ async fn prepare(
     deadline: Instant,
 ) -> Result<Prepared, Box<Failure>> {
     let refused = |error: ProviderError| refused(deployment, &error);
+    let keeps_apart = call.shared.groups.keeps_apart(deployment);
     let request = call.request().ok_or_else(Failure::ended_already)?;
     if let Some(passed) = &request.passed {
-        return passing::prepare(deployment, request, passed).map_err(refused);
+        let prepared = passing::prepare(deployment, request, passed).map_err(refused)?;
+        return Ok(match keeps_apart {
+            true => kept::marking(prepared, deployment),
+            false => prepared,
+        });
     }
     if let Some(socket) = &request.socket {
         return realtime::prepare(deployment, request, socket).map_err(refused);
@@ -152,6 +158,9 @@ async fn prepare(
     let prepared = fetch_and_say(call, deployment, deadline, chat.as_ref()).await?;
     Ok(match chat {
         Some(_chat) => bridge::bridged(prepared, operation),
+        None if keeps_apart && operation == Operation::Responses => {
+            kept::marking(prepared, deployment)
+        }
         None => prepared,
     })
 }

@@ -30,6 +30,7 @@ pub mod frames;
 pub mod gemini;
 pub mod huggingface;
 pub mod jina_ai;
+pub(crate) mod kept;
 pub mod lists;
 mod need;
 pub mod nlp_cloud;

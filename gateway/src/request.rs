@@ -4,6 +4,7 @@ mod arrived;
 mod cache;
 mod error;
 mod form;
+mod marks;
 mod metadata;
 mod names;
 mod parse;
@@ -32,7 +33,7 @@ pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
     upstream::UsageOption,
 };
-use crate::{config::Lists, operation::Operation};
+use crate::{config::Lists, operation::Operation, provider::kept::Mark};
 
 /// Attempts after the first that a request may ask for.
 const RETRIES_MAX: u32 = 10;
@@ -104,6 +105,8 @@ pub struct ClientRequest {
     form: Option<Form>,
     /// Where it goes, if it is passed on as it is.
     pub(crate) passed: Option<Passed>,
+    /// Whose the things are that it names.
+    pub(crate) mark: Option<Mark>,
     /// The client's end of the WebSocket, if it is one.
     pub(crate) socket: Option<Socket>,
     /// The client's headers that go on to the provider.

@@ -109,6 +109,18 @@ impl Stage {
         fs::write(self.path("config.yaml"), config).unwrap();
     }
 
+    /// Puts `entries` in front of the models of what starts from now on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no disk.
+    pub fn add_models(&self, entries: &str) {
+        let config = fs::read_to_string(self.path("config.yaml")).unwrap();
+        let list = "model_list:\n";
+        let config = config.replacen(list, &format!("{list}{entries}"), 1);
+        fs::write(self.path("config.yaml"), config).unwrap();
+    }
+
     /// A file of this stage.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

@@ -33,6 +33,9 @@ pub enum RequestError {
     /// A path that leads out of the provider's address.
     #[error("the path must stay below the provider's address: no `..` in it")]
     Path,
+    /// Things that two deployments keep, in one request.
+    #[error("the request names things that different deployments keep: nobody has them all")]
+    OfTwo,
     /// Not a request for a WebSocket.
     #[error("this path takes WebSockets: connect with `upgrade: websocket`, version 13")]
     Socket,
@@ -61,6 +64,7 @@ impl RequestError {
             Self::NotJson(_)
             | Self::TooManyFields { .. }
             | Self::Path
+            | Self::OfTwo
             | Self::Socket
             | Self::Form(_) => None,
         }

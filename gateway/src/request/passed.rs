@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, Method, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Arrived, ClientRequest, RequestError, arrived::content_type};
+use super::{Arrived, ClientRequest, RequestError, arrived::content_type, marks::Marks};
 use crate::{auth, operation::Operation, routes::decoded};
 
 /// Where a request goes that is passed on as it is.
@@ -73,13 +73,18 @@ impl Passed {
             None => below_version(head.uri.path()).to_owned(),
         };
         check(&path)?;
+        let mut marks = Marks::default();
+        let path = marks.take_text(&path)?;
+        let query = head.uri.query();
+        let query = query.map(|query| marks.take_text(query)).transpose()?;
+        let body = marks.take(arrived.body.clone())?;
         let is_json = content_type(&head.headers).ends_with("json");
-        let json = is_json.then(|| serde_json::from_slice::<&RawValue>(&arrived.body).ok());
+        let json = is_json.then(|| serde_json::from_slice::<&RawValue>(&body).ok());
         let json = json.flatten();
         let said = json.and_then(|json| serde_json::from_str(json.get()).ok());
         let said: Said = said.unwrap_or_default();
         let in_body = said.model.is_some();
-        let query = head.uri.query();
+        let query = query.as_deref();
         let by_header = head.headers.get("x-litellm-model");
         let by_header = by_header.and_then(|value| value.to_str().ok());
         let model = said
@@ -87,7 +92,7 @@ impl Passed {
             .or_else(|| in_query(query.filter(|_| is_kept), "model"))
             .or_else(|| by_header.map(str::to_owned));
         let in_path = in_path(&path).filter(|_| !is_kept);
-        let mut request = ClientRequest::bare(arrived.operation, arrived.body.clone());
+        let mut request = ClientRequest::bare(arrived.operation, body.clone());
         request.stream = said.stream == Some(true);
         request.user = said.user;
         request.model = model.or(in_path.clone()).unwrap_or_default();
@@ -108,6 +113,7 @@ impl Passed {
             is_kept,
             names_model: in_body,
         });
+        request.mark = marks.found;
         request.check_sizes()?;
         Ok(request)
     }
@@ -142,6 +148,7 @@ impl ClientRequest {
             stream_options: None,
             form: None,
             passed: None,
+            mark: None,
             socket: None,
             headers: HeaderMap::new(),
             providers: &[],

@@ -22,7 +22,7 @@ const fn tell(pattern: &'static str, endpoint: Endpoint) -> Route {
 }
 
 /// Who keeps files, batches and the like in OpenAI's way.
-const KEEPERS: &[&str] = &["openai", "azure"];
+pub(crate) const KEEPERS: &[&str] = &["openai", "azure"];
 
 const fn stored(pattern: &'static str, method: Method, call_type: &'static str) -> Route {
     Route {

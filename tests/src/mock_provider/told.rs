@@ -87,7 +87,8 @@ fn response(answer: &Answer<'_>, status: &str) -> Value {
     });
     let said = json!({"type": "output_text", "text": text(answer), "annotations": []});
     json!({
-        "id": answer.id, "object": "response", "created_at": 1, "status": status, "error": null,
+        "id": answer.id.replace("chatcmpl-", "resp_"), "object": "response", "created_at": 1,
+        "status": status, "error": null,
         "model": answer.request.model, "service_tier": "default", "usage": usage,
         "output": [{"type": "message", "id": "msg_1", "role": "assistant", "content": [said]}],
     })

@@ -9,6 +9,7 @@ mod errors;
 mod first_call;
 mod full_disk;
 mod garbage;
+mod kept;
 mod openai_client;
 mod prices;
 mod proxying;
