@@ -31,6 +31,8 @@ pub(crate) fn find(shared: &Shared, request: &mut ClientRequest) -> Result<Found
         });
         if !group.members().is_empty() {
             let group = Arc::new(group);
+            // Ours: the deployment's own name goes to the provider.
+            request.own_model = None;
             return Ok(Found { group, ..found });
         }
     }

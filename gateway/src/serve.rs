@@ -30,7 +30,6 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
     lifecycle,
-    operation::Operation,
     request::show_key,
     routes::{self, Endpoint, Route, Unmatched},
     tasks,
@@ -180,9 +179,7 @@ async fn route(
     }
     let (operation, place) = matched.place(request.method());
     let (mut head, body) = request.into_parts();
-    if operation == Operation::Realtime {
-        show_key(&mut head.headers);
-    }
+    show_key(&mut head, operation);
     let now = (shared.clock)();
     let draft = Draft::new(
         &head,

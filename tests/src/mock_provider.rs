@@ -5,6 +5,7 @@
 
 mod answer;
 mod body;
+mod foreign;
 mod log;
 mod realtime;
 mod request;
@@ -197,7 +198,7 @@ impl State {
             .ok_or_else(|| Refusal::unknown_route(&route))
             .and_then(|surface| {
                 let key = self.options.key.as_deref();
-                Ok((surface, surface.accept(&head.headers, key, &body)?))
+                Ok((surface, surface.accept(&head.headers, key, (path, &body))?))
             });
         let scripted = accepted.and_then(|(surface, accepted)| {
             let (accepted, script) = self.script(accepted)?;

@@ -1,5 +1,7 @@
 //! A request that is passed on as it is.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use event::Json;
 use http::{HeaderMap, HeaderName, Method, header};
@@ -20,6 +22,8 @@ pub(crate) struct Passed {
     pub(crate) is_kept: bool,
     /// Whether the body names the model.
     pub(crate) names_model: bool,
+    /// Where the path names the model, as it stands there.
+    pub(crate) place: Option<Range<usize>>,
 }
 
 /// What a body says of itself.
@@ -91,9 +95,10 @@ impl Passed {
             .model
             .or_else(|| in_query(query.filter(|_| is_kept), "model"))
             .or_else(|| by_header.map(str::to_owned));
-        let in_path = in_path(&path).filter(|_| !is_kept);
+        let place = in_path(&path).filter(|_| !is_kept);
+        let in_path = place.clone().and_then(|place| path.get(place)).map(decoded);
         let mut request = ClientRequest::bare(arrived.operation, body.clone());
-        request.stream = said.stream == Some(true);
+        request.stream = said.stream == Some(true) || path.contains(":streamGenerateContent");
         request.user = said.user;
         request.model = model.or(in_path.clone()).unwrap_or_default();
         request.own_model = in_path;
@@ -112,6 +117,7 @@ impl Passed {
             query: query.map(|query| without(query, dropped)),
             is_kept,
             names_model: in_body,
+            place,
         });
         request.mark = marks.found;
         request.check_sizes()?;
@@ -175,12 +181,18 @@ fn check(path: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// The model in a path: `models/NAME:generateContent`, `deployments/NAME/chat/completions`.
-fn in_path(path: &str) -> Option<String> {
-    let mut parts = path.split('/');
-    parts.find(|part| ["models", "deployments"].contains(part))?;
-    let name = parts.next()?.split(':').next()?;
-    (!name.is_empty()).then(|| decoded(name))
+/// Where the model stands in a path: `models/NAME:generateContent`,
+/// `deployments/NAME/chat/completions`.
+fn in_path(path: &str) -> Option<Range<usize>> {
+    let mut begin = 0;
+    for part in path.split('/') {
+        begin += part.len() + 1;
+        if ["models", "deployments"].contains(&part) {
+            let name = path.get(begin..)?.split(['/', ':']).next()?;
+            return (!name.is_empty()).then(|| begin..begin + name.len());
+        }
+    }
+    None
 }
 
 pub(super) fn in_query(query: Option<&str>, wanted: &str) -> Option<String> {
@@ -245,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_model_is_found_where_a_path_has_it() {
-        let named = |path: &str| in_path(path);
+        let named = |path: &str| in_path(path).map(|place| path[place].to_owned());
         let gemini = "v1beta/models/gemini-2.0-flash:streamGenerateContent";
         assert_eq!(named(gemini).as_deref(), Some("gemini-2.0-flash"));
         assert_eq!(

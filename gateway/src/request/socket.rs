@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -12,6 +12,7 @@ use super::{
     Arrived, ClientRequest, RequestError,
     passed::{OURS, in_query, without},
 };
+use crate::{auth, operation::Operation};
 
 /// The protocol that browsers ask for, beside the one that carries their key.
 const PROTOCOL: &str = "realtime";
@@ -67,13 +68,27 @@ impl Socket {
     }
 }
 
-/// Lets the key that a browser shows as a protocol stand where keys are looked for.
-pub(crate) fn show_key(headers: &mut HeaderMap) {
-    let key = protocols(headers).find_map(|name| name.strip_prefix(KEY_PREFIX));
+/// Lets a key stand where keys are looked for: that of a browser is a protocol, and Google's clients
+/// have it in a header or a query of their own.
+pub(crate) fn show_key(head: &mut Parts, operation: Operation) {
+    let headers = &head.headers;
+    let key = match operation {
+        Operation::Realtime => {
+            let key = protocols(headers).find_map(|name| name.strip_prefix(KEY_PREFIX));
+            key.map(str::to_owned)
+        }
+        Operation::PassThrough | Operation::Stored("pass_through_endpoint") => {
+            let own = headers.get("x-goog-api-key");
+            let own = own.and_then(|value| value.to_str().ok());
+            own.map(str::to_owned)
+                .or_else(|| in_query(head.uri.query(), "key"))
+        }
+        _ => None,
+    };
     let value = key.and_then(|key| HeaderValue::try_from(format!("Bearer {key}")).ok());
-    if let Some(mut value) = value.filter(|_| !headers.contains_key(header::AUTHORIZATION)) {
+    if let Some(mut value) = value.filter(|_| !auth::has_key(headers)) {
         value.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, value);
+        head.headers.insert(header::AUTHORIZATION, value);
     }
 }
 
@@ -119,11 +134,15 @@ mod tests {
 
     #[test]
     fn a_browser_shows_its_key_as_a_protocol() {
-        let mut headers = HeaderMap::new();
-        let offered = HeaderValue::from_static("realtime, openai-insecure-api-key.sk-1, x");
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, offered);
-        show_key(&mut headers);
-        assert_eq!(headers[header::AUTHORIZATION], "Bearer sk-1");
-        assert!(headers[header::AUTHORIZATION].is_sensitive());
+        let offered = "realtime, openai-insecure-api-key.sk-1, x";
+        let request = http::Request::get("/v1/realtime?key=sk-2")
+            .header(header::SEC_WEBSOCKET_PROTOCOL, offered);
+        let mut head = request.body(()).unwrap().into_parts().0;
+        show_key(&mut head, Operation::Chat);
+        assert!(head.headers.get(header::AUTHORIZATION).is_none());
+        show_key(&mut head, Operation::Realtime);
+        let shown = &head.headers[header::AUTHORIZATION];
+        assert_eq!(shown, "Bearer sk-1");
+        assert!(shown.is_sensitive());
     }
 }

@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod errors;
 mod first_call;
+mod foreign;
 mod full_disk;
 mod garbage;
 mod kept;
