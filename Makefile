@@ -1,6 +1,6 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-prices bench fuzz lint fmt lint-deny venv venv-prices
+.PHONY: help setup run test test-crash test-prices record bench fuzz lint fmt lint-deny venv venv-prices
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
@@ -40,13 +40,16 @@ test-prices: setup venv-prices ## Prices of random calls beside litellm's; CASES
 	$(VENV_PRICES)/bin/python tests/prices/differential.py --calculator $(TARGET)/release/examples/calculate \
 		--cases $(CASES) --seed $(SEED)
 
+record: setup venv-prices ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
+	$(VENV_PRICES)/bin/python gateway/tests/recorded/record.py $(CASE)
+
 bench: setup ## Measure, and print tables; PART=gateway, journal, collector, cost or memory for one
 	cargo build --release --locked --package cli --package tests
 	$(TARGET)/release/bench $(PART)
 
 fuzz: setup ## Fuzz what parses outside bytes, a minute each; needs a nightly toolchain
 	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	cd tests/fuzz && for target in chat_request event_codec journal_recovery openai_stream price_map question; do \
+	cd tests/fuzz && for target in aws_frames chat_request dialect event_codec frames journal_recovery openai_stream price_map question; do \
 		cargo +nightly fuzz run --fuzz-dir . $$target -- -max_total_time=60 || exit 1; done
 
 lint: setup ## Format, clippy, and cargo-deny where it is installed

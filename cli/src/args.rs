@@ -245,6 +245,9 @@ pub(crate) struct PricesDiff {
     /// The old price map is the one that the collector prices by
     #[arg(long)]
     pub(crate) running: bool,
+    /// Compare the new price map as it is, not laid over the one that is compiled in
+    #[arg(long)]
+    pub(crate) alone: bool,
     /// Show everything, not only the beginning of each group
     #[arg(long)]
     pub(crate) all: bool,
@@ -255,7 +258,8 @@ pub(crate) struct PricesDiff {
 /// How to update.
 #[derive(Debug, Args)]
 pub(crate) struct PricesUpdate {
-    /// Take a map that can be read, whatever speaks against it
+    /// Take the maps that were refused, as `GET /prices` names them, whatever speaks against them;
+    /// not those that have taken their place since
     #[arg(long)]
     pub(crate) confirm: bool,
     #[command(flatten)]

@@ -58,12 +58,35 @@ struct Source {
     verdict: String,
     #[serde(default)]
     reasons: Vec<String>,
+    #[serde(default)]
+    reasons_left_out: usize,
+    #[serde(default)]
+    confirmable: bool,
+}
+
+/// What `GET /prices` says of maps that were refused.
+#[derive(Deserialize)]
+struct Status {
+    refused: Vec<Refused>,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    sha256: Option<String>,
+    confirmable: bool,
 }
 
 /// Has the collector look for new prices now.
 async fn update(options: &PricesUpdate) -> anyhow::Result<()> {
-    let body = serde_json::json!({ "confirm": options.confirm });
     let remote = &options.remote;
+    let mut confirm = Vec::new();
+    if options.confirm {
+        let answer = remote.get("/prices").await?.bytes().await?;
+        let status: Status = serde_json::from_slice(&answer)?;
+        let confirmable = status.refused.into_iter().filter(|map| map.confirmable);
+        confirm.extend(confirmable.filter_map(|map| map.sha256));
+    }
+    let body = serde_json::json!({ "confirm": confirm });
     let answer = remote
         .send(Method::POST, "/prices/update", Some(&body))
         .await?;
@@ -78,14 +101,20 @@ async fn update(options: &PricesUpdate) -> anyhow::Result<()> {
         for reason in &source.reasons {
             say(&format!("  {}", plain(reason)));
         }
+        if source.reasons_left_out > 0 {
+            say(&format!("  … and {} more", source.reasons_left_out));
+        }
     }
     say(&format!("in force: {}", plain(&updated.version)));
-    if updated
+    let mut refused = updated
         .sources
         .iter()
-        .any(|source| source.verdict == "refused")
-    {
-        bail!("a price map was refused; --confirm takes one that is only doubtful");
+        .filter(|map| map.verdict == "refused");
+    let Some(first) = refused.next() else {
+        return Ok(());
+    };
+    if first.confirmable || refused.any(|map| map.confirmable) {
+        bail!("a price map was refused; if it is right, `prices update --confirm` takes it");
     }
-    Ok(())
+    bail!("a price map was refused")
 }

@@ -5,6 +5,7 @@ mod keeper;
 mod layer;
 mod maps;
 mod open;
+mod outcome;
 mod place;
 mod source;
 mod status;
@@ -19,10 +20,10 @@ use rust_decimal::Decimal;
 
 pub use self::open::PriceMapError;
 pub(crate) use self::{
-    accept::Outcome,
     layer::Kind,
-    maps::PriceMaps,
+    maps::{PriceMaps, Unknown},
     open::Tools,
+    outcome::Outcome,
     status::Refused,
     used::{usage, usage_source},
 };
@@ -49,7 +50,10 @@ impl Pricer {
     }
 
     /// The map that was in force when a call started.
-    pub(crate) async fn map_at(&self, started: Timestamp) -> Arc<PriceMap> {
+    ///
+    /// # Errors
+    /// If it cannot be read; then the call has no price.
+    pub(crate) async fn map_at(&self, started: Timestamp) -> Result<Arc<PriceMap>, Unknown> {
         self.maps.at(started).await
     }
 
@@ -74,11 +78,9 @@ impl Pricer {
             Ok(overrides) => overrides,
             Err(reason) => return Cost::unpriced(map.version(), Unpriced::Other, reason),
         };
-        let tier = ours.and_then(|ours| {
-            ours.served_service_tier
-                .as_deref()
-                .or(ours.requested_service_tier.as_deref())
-        });
+        let served = ours.and_then(|ours| ours.served_service_tier.as_deref());
+        let asked = ours.and_then(|ours| ours.requested_service_tier.as_deref());
+        let tier = served.or(usage.service_tier.as_deref()).or(asked);
         let took = payload.end_time.since(payload.start_time).micros();
         let units = Units::asked(&payload.call_type, payload.model_parameters.text());
         let call = Call {
@@ -90,8 +92,9 @@ impl Pricer {
             overrides,
             adjustments: Some(self.maps.adjustments()),
             place: place::of(payload),
-            service_tier: tier.or(usage.service_tier.as_deref()),
-            response_seconds: Some(Decimal::new(took, 6)),
+            service_tier: tier,
+            // A clock that was set back in between says nothing.
+            response_seconds: (took > 0).then(|| Decimal::new(took, 6)),
             ..Call::new(&payload.model, usage, payload.start_time)
         };
         let cost = cost_map::price(map, &call);

@@ -6,7 +6,7 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use bus::{Journal, JournalOptions, Log as _};
 use collector::{Collector, Config, Deps, Sinks};
-use event::{CallId, StandardLoggingPayload, Status, Timestamp, codec};
+use event::{CallId, Extension, StandardLoggingPayload, Status, Timestamp, codec};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -61,7 +61,14 @@ impl Rig {
 
     /// A call of one token that started then, and what it cost, with the version of the map.
     async fn cost(&self, name: &str, started: Timestamp) -> (String, String) {
-        self.calls.append(&[&call(name, started)]).unwrap();
+        self.cost_of(call(name, started)).await
+    }
+
+    async fn cost_of(&self, call: StandardLoggingPayload) -> (String, String) {
+        let name = call.litellm_call_id.to_string();
+        self.calls
+            .append(&[&codec::encode_finished(&call)])
+            .unwrap();
         let row = async {
             loop {
                 let rows = self.get(&format!("/spend/logs?request_id={name}")).await;
@@ -83,7 +90,7 @@ impl Rig {
         let mut stream = TcpStream::connect(self.collector.address()).await.unwrap();
         let length = body.len();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
@@ -91,7 +98,11 @@ impl Rig {
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
+    /// With everything confirmed that has been refused.
     async fn update(&self, confirm: bool) -> Value {
+        let status = self.get("/prices").await;
+        let digest = &status["refused"][0]["sha256"];
+        let confirm = if confirm { json!([digest]) } else { json!([]) };
         let body = json!({ "confirm": confirm }).to_string();
         serde_json::from_str(&self.ask("POST", "/prices/update", &body).await).unwrap()
     }
@@ -119,8 +130,8 @@ fn now() -> Timestamp {
     Timestamp::from(chrono::Utc::now())
 }
 
-fn call(name: &str, started: Timestamp) -> Vec<u8> {
-    codec::encode_finished(&StandardLoggingPayload {
+fn call(name: &str, started: Timestamp) -> StandardLoggingPayload {
+    StandardLoggingPayload {
         id: format!("chatcmpl-{name}"),
         litellm_call_id: CallId::parse(name).unwrap(),
         call_type: "acompletion".to_owned(),
@@ -132,7 +143,29 @@ fn call(name: &str, started: Timestamp) -> Vec<u8> {
         total_tokens: 1,
         prompt_tokens: 1,
         ..StandardLoggingPayload::default()
-    })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entry_that_prices_deployments_by_another_name_is_in_use() {
+    let rig = Rig::new().await;
+    let ours = Extension {
+        base_model: Some("acme/one".to_owned()),
+        ..Extension::default()
+    };
+    let deployed = StandardLoggingPayload {
+        model: "our-own".to_owned(),
+        tollkeeper: Some(Box::new(ours)),
+        ..call("deployed", now())
+    };
+    assert_eq!(rig.cost_of(deployed).await.0, "0.01");
+    rig.replace(r#"{"acme/two": {"input_cost_per_token": 1}}"#);
+    let updated = rig.update(false).await;
+    assert_eq!(
+        updated["sources"][0]["reasons"],
+        json!(["`acme/one` (no provider) is in use and would have no price"])
+    );
+    rig.collector.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,9 +10,6 @@ use crate::{
     parse::{Pairs, figure},
 };
 
-/// The longest parameters that are looked into.
-const PARAMETERS_BYTES_MAX: usize = 64 * 1024;
-
 impl Units {
     /// Reads the parameters of a request, a JSON object as LiteLLM logs it: how many images, of
     /// which size and quality; how long a video; how many results of a search; how much of a web
@@ -22,9 +19,7 @@ impl Units {
         let kind = Kind::of_call_type(call_type);
         let is_of_tokens = matches!(kind, Kind::Tokens | Kind::Embedding | Kind::Moderation);
         // Most calls are chats without searches, and not worth a second look.
-        if parameters.len() > PARAMETERS_BYTES_MAX
-            || is_of_tokens && !parameters.contains("web_search_options")
-        {
+        if is_of_tokens && !parameters.contains("web_search_options") {
             return None;
         }
         let Pairs(fields) = serde_json::from_str(parameters).ok()?;
@@ -46,8 +41,9 @@ impl Units {
     }
 }
 
+/// A count; 0 says nothing.
 fn count(value: &RawValue) -> Option<Decimal> {
-    figure(value.get()).ok()
+    figure(value.get()).ok().filter(|count| !count.is_zero())
 }
 
 fn word(value: &RawValue) -> Option<String> {
@@ -90,6 +86,7 @@ mod tests {
             ("image_generation", "{}"),
             ("image_generation", "not JSON"),
             ("image_generation", r#"{"n": -1}"#),
+            ("image_generation", r#"{"n": 0}"#),
         ] {
             assert_eq!(Units::asked(call_type, parameters), None, "{parameters}");
         }

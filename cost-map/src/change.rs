@@ -98,17 +98,4 @@ impl Moved<'_> {
         let percent = (ratio.checked_sub(Decimal::ONE)?).checked_mul(Decimal::ONE_HUNDRED)?;
         Some(percent.round_dp(1).normalize())
     }
-
-    /// Whether the figure rose and fell by less than `factor`. From or to 0 is further than any
-    /// factor; a figure that is new or gone has not moved.
-    #[must_use]
-    pub fn is_within(&self, factor: Decimal) -> bool {
-        let (Some(before), Some(after)) = (self.before, self.after) else {
-            return true;
-        };
-        let (low, high) = (before.min(after), before.max(after));
-        // A product beyond every decimal is beyond every price.
-        high.is_zero()
-            || (!low.is_zero() && low.checked_mul(factor).is_none_or(|most| high <= most))
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use event::Timestamp;
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use crate::{
     keys::{Base, Rate},
@@ -58,10 +58,59 @@ impl Entry {
         }
     }
 
+    /// The standard price of the base that a key of tokens is a variant of: what holds where there
+    /// is no such key. Of an entry with brackets and nothing else, the first bracket's.
+    pub(crate) fn in_place_of(&self, key: &str) -> Option<Decimal> {
+        let inner = innermost(key);
+        let in_list = |prices: &Prices, name: &str| prices.get(name).map(|price| price.amount);
+        let find = |name: &str| {
+            let mut brackets = self.brackets.iter();
+            in_list(&self.prices, name)
+                .or_else(|| brackets.find_map(|bracket| in_list(&bracket.prices, name)))
+        };
+        find(inner).or_else(|| find(Rate::of(inner)?.base.key()))
+    }
+
+    /// Lengths of prompts beyond which some price changes.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = u64> {
+        let thresholds = self.prices.rates.iter().map(|(rate, _)| rate.above);
+        let brackets = self.brackets.iter();
+        let brackets = brackets.filter_map(|bracket| bracket.up_to.trunc().to_u64());
+        thresholds.chain(brackets)
+    }
+
+    /// Instants from which other prices hold.
+    pub(crate) fn dates(&self) -> impl Iterator<Item = Timestamp> {
+        self.effective.iter().map(|(from, _)| *from)
+    }
+
     /// The length of the prompt that each bracket of `tiered_pricing` is for, at most; the last
     /// one's is for whatever is longer, too.
     pub fn brackets_up_to(&self) -> impl Iterator<Item = Decimal> {
         self.brackets.iter().map(|bracket| bracket.up_to)
+    }
+
+    /// When the prices hold that hold at certain times only: the start of their keys, and the time.
+    pub fn times(&self) -> impl Iterator<Item = (String, String)> {
+        let mut times = Vec::new();
+        self.collect_times("", &mut times);
+        times.into_iter()
+    }
+
+    fn collect_times(&self, within: &str, times: &mut Vec<(String, String)>) {
+        if let Some(off_peak) = &self.off_peak {
+            let windows: Vec<_> = off_peak.windows.iter().map(ToString::to_string).collect();
+            times.push((format!("{within}off_peak_pricing"), windows.join(", ")));
+        }
+        for (index, (from, later)) in self.effective.iter().enumerate() {
+            let name = format!("{within}effective[{index}]");
+            let from = from
+                .to_utc()
+                .format("from %Y-%m-%d %H:%M UTC on")
+                .to_string();
+            later.collect_times(&format!("{name}."), times);
+            times.push((name, from));
+        }
     }
 
     /// The provider, by LiteLLM's name.
@@ -147,24 +196,31 @@ impl Bracket {
 }
 
 impl Prices {
-    /// Sorts them; of several with one key the last is kept, as JSON readers do. `prefix` is the
-    /// length of what stands before every key.
-    pub(crate) fn new(mut prices: Vec<Price>, prefix: usize) -> Self {
-        prices.reverse();
+    /// Sorts them. `prefix` is the length of what stands before every key. A key with two amounts
+    /// is an error: `{"a.b": 1}` and `{"a": {"b": 2}}` are the same key.
+    pub(crate) fn new(mut prices: Vec<Price>, prefix: usize) -> Result<Self, Arc<str>> {
         prices.sort_by(|a, b| a.key.cmp(&b.key));
-        prices.dedup_by(|later, kept| later.key == kept.key);
+        let mut pairs = prices.windows(2);
+        let twice = pairs.find_map(|pair| match pair {
+            [a, b] if a.key == b.key && a.amount != b.amount => Some(Arc::clone(&a.key)),
+            _ => None,
+        });
+        if let Some(key) = twice {
+            return Err(key);
+        }
+        prices.dedup();
         let name = |price: &Price| Rate::of(price.key.get(prefix..)?);
         let rates = prices.iter().enumerate();
         let rates = rates.filter_map(|(at, price)| Some((name(price)?, at)));
         let mut rates: Vec<_> = rates.collect();
         rates.sort_unstable();
         let is_fee = |price: &Price| price.key.get(prefix..) == Some("input_cost_per_request");
-        Self {
+        Ok(Self {
             fee: prices.iter().position(is_fee),
             rates: rates.into(),
             all: prices.into(),
             prefix,
-        }
+        })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Price> {
@@ -207,4 +263,10 @@ impl Prices {
     fn tokens(&self) -> impl Iterator<Item = &Price> {
         self.rates.iter().filter_map(|(_, at)| self.all.get(*at))
     }
+}
+
+/// The key without the blocks that it stands in.
+pub(crate) fn innermost(key: &str) -> &str {
+    let inner = key.rsplit_once("].").map_or(key, |(_, inner)| inner);
+    inner.strip_prefix("off_peak_pricing.").unwrap_or(inner)
 }

@@ -12,7 +12,7 @@ use crate::{
     entry::Entry,
     nearest,
     parse::{self, MapError, Parsed},
-    resolve::{self, Index, Picture, Resolved},
+    resolve::{self, Picture, Resolved},
 };
 
 static BUNDLED: &[u8] = include_bytes!("../prices.json");
@@ -27,9 +27,11 @@ pub struct PriceMap {
     version: String,
     /// Sorted by name.
     models: Vec<Model>,
-    index: Index<Arc<str>>,
+    /// Where each name stands. The hash has a secret seed, because a map from a URL may be made of
+    /// names that collide.
+    index: HashMap<Arc<str>, usize>,
     /// Names that have capitals, without them.
-    folded: Index<Box<str>>,
+    folded: HashMap<Box<str>, usize>,
     providers: HashSet<Arc<str>>,
     keys: HashSet<Arc<str>>,
 }
@@ -93,8 +95,8 @@ impl PriceMap {
         Self {
             version,
             models: Vec::with_capacity(count),
-            index: Index::default(),
-            folded: Index::default(),
+            index: HashMap::new(),
+            folded: HashMap::new(),
             providers: HashSet::new(),
             keys,
         }
@@ -237,10 +239,8 @@ impl PriceMap {
         self.keys.contains(key)
     }
 
-    /// The pricing key that resembles `key` most.
-    pub(crate) fn nearest_key(&self, key: &str) -> &str {
-        let distance =
-            |known: &&Arc<str>| (nearest::distance(known, key, usize::MAX), Arc::clone(known));
-        self.keys.iter().min_by_key(distance).map_or("", |key| key)
+    /// The pricing key that resembles `key` most, if one does.
+    pub(crate) fn nearest_key(&self, key: &str) -> Option<&str> {
+        nearest::key(self.keys.iter().map(|known| &**known), key)
     }
 }

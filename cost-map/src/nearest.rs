@@ -46,6 +46,18 @@ pub(crate) fn nearest<'a>(
         .collect()
 }
 
+/// The longest key that another is suggested for, and how many letters may differ.
+const KEY_BYTES_MAX: usize = 100;
+const KEY_EDITS_MAX: usize = 4;
+
+/// The key that is fewest edits from `key`, if it is few enough.
+pub(crate) fn key<'a>(keys: impl Iterator<Item = &'a str>, key: &str) -> Option<&'a str> {
+    let is_near = |known: &&str| known.len().abs_diff(key.len()) <= KEY_EDITS_MAX;
+    let edits = |known: &'a str| Some((distance(known, key, KEY_EDITS_MAX)?, known));
+    let near = keys.filter(|_| key.len() <= KEY_BYTES_MAX).filter(is_near);
+    Some(near.filter_map(edits).min()?.1)
+}
+
 /// How many letters have to be changed, added or taken away, capitals aside; nothing if more than
 /// `max`.
 pub(crate) fn distance(a: &str, b: &str, max: usize) -> Option<usize> {

@@ -1,5 +1,7 @@
 //! Hours in which a model costs less.
 
+use std::fmt;
+
 use chrono::{Datelike, Timelike};
 use chrono_tz::Tz;
 use event::Timestamp;
@@ -39,6 +41,28 @@ impl OffPeak {
     /// Whether the prices hold at an instant.
     pub(crate) fn is_open(&self, instant: Timestamp) -> bool {
         self.windows.iter().any(|window| window.holds(instant))
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (from, until)) in self.hours.iter().enumerate() {
+            let and = if index == 0 { "" } else { " and " };
+            let [from, until] = [from, until].map(|at| (at / 60, at % 60));
+            write!(
+                f,
+                "{and}{:02}:{:02}-{:02}:{:02}",
+                from.0, from.1, until.0, until.1
+            )?;
+        }
+        f.write_str(" UTC")?;
+        if self.days != EVERY_DAY {
+            let on = DAYS.iter().enumerate();
+            let on = on.filter(|(day, _)| self.days >> day & 1 == 1);
+            let on: Vec<_> = on.map(|(_, name)| *name).collect();
+            write!(f, " on {} in {}", on.join(", "), self.zone)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A deployment's own prices.
 
 use crate::{
-    entry::Entry,
+    entry::{Entry, innermost},
     keys::{is_read, looks_like_price},
     map::PriceMap,
     parse::{self, MapError},
@@ -26,10 +26,9 @@ impl Overrides {
         for (key, _) in entry.prices() {
             let inner = innermost(key);
             if !is_read(inner) && looks_like_price(inner) && !map.knows_key(inner) {
-                let nearest = map.nearest_key(inner).to_owned();
                 return Err(MapError::UnknownKey {
-                    key: key.to_owned(),
-                    nearest,
+                    key: parse::excerpt(key),
+                    nearest: map.nearest_key(inner).map(str::to_owned),
                 });
             }
         }
@@ -40,10 +39,4 @@ impl Overrides {
     pub(crate) fn prices(&self) -> Option<&Entry> {
         self.0.has_prices().then_some(&self.0)
     }
-}
-
-/// The key without the blocks that it stands in.
-fn innermost(key: &str) -> &str {
-    let inner = key.rsplit_once("].").map_or(key, |(_, inner)| inner);
-    inner.strip_prefix("off_peak_pricing.").unwrap_or(inner)
 }

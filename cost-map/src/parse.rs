@@ -22,11 +22,11 @@ use crate::entry::Entry;
 const BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of one entry's JSON, whatever is nested in it.
 const ENTRY_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of an entry's name.
-const NAME_BYTES_MAX: usize = 512;
+/// Bytes of an entry's name, and of a name that is looked for.
+pub(crate) const NAME_BYTES_MAX: usize = 512;
 /// Different pricing keys of a map, and different providers and modes.
 const KEYS_MAX: usize = 10_000;
-/// Dated blocks of a map.
+/// Dated blocks and brackets of a map.
 const BLOCKS_MAX: usize = 100_000;
 /// Characters of a name that an error repeats.
 const EXCERPT_CHARS_MAX: usize = 80;
@@ -97,6 +97,6 @@ fn in_bounds(name: &str, value: &RawValue) -> Result<(), MapError> {
 }
 
 /// How a name begins.
-fn excerpt(name: &str) -> String {
+pub(crate) fn excerpt(name: &str) -> String {
     name.chars().take(EXCERPT_CHARS_MAX).collect()
 }

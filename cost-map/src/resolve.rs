@@ -5,7 +5,6 @@
 //! then in any case. An entry of another provider is never taken. Looking a model up allocates
 //! nothing.
 
-mod hash;
 mod picture;
 mod size;
 mod spelling;
@@ -14,14 +13,12 @@ mod tests;
 
 use std::fmt;
 
-pub(crate) use crate::resolve::hash::Index;
 pub use crate::resolve::picture::Picture;
-use crate::{entry::Entry, map::PriceMap, resolve::spelling::Bedrock};
+pub(crate) use crate::resolve::picture::sides;
+use crate::{entry::Entry, map::PriceMap, parse::NAME_BYTES_MAX, resolve::spelling::Bedrock};
 
 /// Providers that pass calls on to any other.
 const ANY: [&str; 3] = ["github", "litellm_proxy", "nadir"];
-/// The longest name that is looked for. None in a map is half as long.
-const NAME_BYTES_MAX: usize = 256;
 
 /// The entry that prices a model.
 #[derive(Clone, Copy, Debug)]

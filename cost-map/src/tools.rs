@@ -3,7 +3,12 @@
 use event::Class;
 use rust_decimal::Decimal;
 
-use crate::{bill::Bill, calculate::Case, entry::Price};
+use crate::{
+    bill::Bill,
+    calculate::Case,
+    entry::Price,
+    units::{line, some},
+};
 
 /// USD for one, and the key that a bill names.
 type Default = (Decimal, &'static str);
@@ -197,14 +202,6 @@ fn is_gemini(case: &Case<'_>) -> bool {
             .is_some_and(|name| name.starts_with("vertex_ai"))
     };
     case.provider == Some("gemini") || (is_vertex() && case.name.contains("gemini"))
-}
-
-fn some(count: Option<Decimal>) -> Option<Decimal> {
-    count.filter(|count| !count.is_zero())
-}
-
-fn line(bill: &mut Bill, class: Class, quantity: Decimal, price: &Price) {
-    bill.line(class, quantity.normalize(), price.amount, &*price.key);
 }
 
 fn line_per_thousand(bill: &mut Bill, class: Class, quantity: Decimal, price: &Price) {

@@ -70,11 +70,12 @@ fn flat(case: &Case<'_>, bill: &mut Bill) {
 }
 
 /// A count of something.
-fn some(count: Option<Decimal>) -> Option<Decimal> {
+pub(crate) fn some(count: Option<Decimal>) -> Option<Decimal> {
     count.filter(|count| !count.is_zero())
 }
 
-fn line(bill: &mut Bill, class: Class, quantity: Decimal, price: &Price) {
+/// Adds quantity × price.
+pub(crate) fn line(bill: &mut Bill, class: Class, quantity: Decimal, price: &Price) {
     bill.line(class, quantity.normalize(), price.amount, &*price.key);
 }
 

@@ -8,6 +8,7 @@ use cost_map::{
     change::Change,
     check::{self, InUse},
 };
+use event::Timestamp;
 use rust_decimal::Decimal;
 
 fn parse(json: &str) -> PriceMap {
@@ -31,8 +32,9 @@ fn in_use(model: &str) -> InUse {
 
 fn doubts(before: &PriceMap, after: &PriceMap, used: &[&str]) -> Vec<String> {
     let used: Vec<_> = used.iter().map(|model| in_use(model)).collect();
-    let doubts = check::doubts(before, after, &used, Decimal::TEN);
-    doubts.iter().map(ToString::to_string).collect()
+    let now = Timestamp::from_micros(1_800_000_000_000_000);
+    let doubts = check::doubts(before, after, &used, (Decimal::TEN, now));
+    doubts.first.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -146,6 +148,110 @@ fn a_price_may_move_up_to_the_factor() {
     );
 }
 
+/// An entry for `openai/one` with these figures beside its usual ones.
+fn one(more: &str) -> PriceMap {
+    parse(&format!(
+        r#"{{"openai/one": {{"litellm_provider": "openai", "mode": "chat",
+            "input_cost_per_token": 1e-6, "output_cost_per_token": 4e-6{more}}}}}"#
+    ))
+}
+
+#[test]
+fn a_new_figure_is_doubted_where_calls_cost_far_more_or_less() {
+    let before = one("");
+    for (more, words) in [
+        (
+            r#", "input_cost_per_request": 100000"#,
+            "a call of `openai/one` with 1000 tokens of input goes from 0.001 to 100000.001 USD",
+        ),
+        (
+            r#", "effective": [{"from": "2020-01-01", "input_cost_per_token": 0, "output_cost_per_token": 0}]"#,
+            "`effective[0].input_cost_per_token` of `openai/one` goes from 0.000001 to 0 USD",
+        ),
+        (
+            r#", "effective": [{"from": "2030-01-01", "input_cost_per_token": 1e-6}]"#,
+            "would have no price",
+        ),
+        (
+            r#", "input_cost_per_token_above_1_tokens": 1"#,
+            "`input_cost_per_token_above_1_tokens` of `openai/one` goes from 0.000001 to 1 USD",
+        ),
+        (
+            r#", "output_cost_per_token_priority": 1"#,
+            "`output_cost_per_token_priority` of `openai/one` goes from 0.000004 to 1 USD",
+        ),
+        (
+            r#", "output_cost_per_reasoning_token": 1"#,
+            "of reasoning goes from",
+        ),
+        (
+            r#", "tiered_pricing": [{"range": [0, 1e6], "input_cost_per_token": 1e-9}]"#,
+            "`tiered_pricing[0].input_cost_per_token` of `openai/one` goes from 0.000001 to",
+        ),
+        (
+            r#", "off_peak_pricing": {"hours_utc": "00:00-00:01", "input_cost_per_token": 0}"#,
+            "`off_peak_pricing.input_cost_per_token` of `openai/one` goes from 0.000001 to 0",
+        ),
+    ] {
+        let found = doubts(&before, &one(more), &["openai/one"]);
+        assert!(
+            found.first().is_some_and(|said| said.contains(words)),
+            "{more}\n{found:?}"
+        );
+    }
+}
+
+#[test]
+fn a_figure_that_is_gone_leaves_calls_without_a_price() {
+    let before = one("");
+    let no_output = parse(
+        r#"{"openai/one": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-6}}"#,
+    );
+    assert_eq!(
+        doubts(&before, &no_output, &["openai/one"]),
+        [
+            "a call of `openai/one` with 1000 tokens of input and 1000000 of output costs 4.001 USD and would have no price"
+        ]
+    );
+}
+
+#[test]
+fn a_usual_new_figure_is_not_doubted_nor_is_its_end() {
+    let before = one("");
+    for usual in [
+        r#", "cache_read_input_token_cost": 1e-7, "cache_creation_input_token_cost": 1.25e-6"#,
+        r#", "input_cost_per_token_priority": 2e-6, "input_cost_per_token_flex": 5e-7"#,
+        r#", "input_cost_per_token_above_200k_tokens": 2e-6, "input_cost_per_token_batches": 5e-7"#,
+        r#", "effective": [{"from": "2030-01-01", "input_cost_per_token": 5e-7, "output_cost_per_token": 4e-6}]"#,
+    ] {
+        assert_eq!(
+            doubts(&before, &one(usual), &["openai/one"]),
+            Vec::<String>::new(),
+            "{usual}"
+        );
+        assert_eq!(
+            doubts(&one(usual), &before, &["openai/one"]),
+            Vec::<String>::new(),
+            "{usual}"
+        );
+    }
+}
+
+#[test]
+fn of_many_doubts_the_first_are_kept_and_the_rest_counted() {
+    let names: Vec<String> = (0..1000).map(|n| format!("m{n}")).collect();
+    let of = |price| {
+        map(&names
+            .iter()
+            .map(|name| (&**name, price))
+            .collect::<Vec<_>>())
+    };
+    let now = Timestamp::default();
+    let found = check::doubts(&of("1"), &of("100"), &[in_use("m999")], (Decimal::TEN, now));
+    assert_eq!((found.first.len(), found.left_out), (20, 980));
+    assert!(found.first[0].to_string().contains("m999"));
+}
+
 #[test]
 fn models_in_use_are_named_first_and_once() {
     let before = map(&[("a", "1"), ("z", "1")]);
@@ -236,6 +342,7 @@ fn figures_that_are_none_are_refused_by_model_and_key() {
         (price("1e999999999999"), not_a_number),
         (price("\"cheap\""), not_a_number),
         (price("\"NaN\""), not_a_number),
+        (price("\"1_000\""), not_a_number),
         (price(&deep(1000)), not_a_number),
         (
             price("-1e-9"),
@@ -282,6 +389,14 @@ fn what_is_there_twice_with_two_values_is_refused() {
             r#"{"bad":{"search_context_cost_per_query":{"low":1,"low":2}}}"#.to_owned(),
             "`search_context_cost_per_query.low` of `bad` is there twice",
         ),
+        (
+            r#"{"bad":{"search_context_cost_per_query":{"low":1},"search_context_cost_per_query.low":2}}"#.to_owned(),
+            "`search_context_cost_per_query.low` of `bad` is there twice",
+        ),
+        (
+            r#"{"bad":{"search_context_cost_per_query.low":5,"search_context_cost_per_query":{"low":1}}}"#.to_owned(),
+            "`search_context_cost_per_query.low` of `bad` is there twice",
+        ),
     ]);
 }
 
@@ -316,7 +431,19 @@ fn a_million_dated_blocks_are_refused() {
     let entries: Vec<_> = (0..1000).map(entry).collect();
     let said = refused(format!("{{{}}}", entries.join(",")));
     assert!(
-        said.ends_with("100,000 blocks of `effective`, up to `m100`"),
+        said.ends_with("100,000 blocks of `effective` and brackets, up to `m100`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_million_brackets_are_refused() {
+    let brackets = vec![r#"{"range":[0,1]}"#; 1000].join(",");
+    let entry = |n: u32| format!(r#""m{n}":{{"tiered_pricing":[{brackets}]}}"#);
+    let entries: Vec<_> = (0..1000).map(entry).collect();
+    let said = refused(format!("{{{}}}", entries.join(",")));
+    assert!(
+        said.contains("100,000 blocks of `effective` and brackets"),
         "{said}"
     );
 }

@@ -329,3 +329,16 @@ fn a_cost_that_cannot_be_exact_is_not_rounded_in_secret() {
         "0.123456789012",
     );
 }
+
+#[test]
+fn a_key_like_no_other_is_refused_in_few_words() {
+    let parse = |key: &str| Overrides::parse(&format!(r#"{{"{key}": 1}}"#)).unwrap_err();
+    let long = format!("input_cost_per_{}", "k".repeat(60_000));
+    let said = parse(&long).to_string();
+    assert!(said.len() < 200 && !said.contains("mean"), "{said}");
+    let near = parse("input_cost_per_tokn").to_string();
+    assert!(
+        near.ends_with("did you mean `input_cost_per_token`?"),
+        "{near}"
+    );
+}

@@ -197,6 +197,7 @@ const CONTEXT_PHRASES: &[&str] = &[
     "prompt is too long",
     "string too long",
     "too many tokens",
+    "exceeds the maximum number of tokens",
 ];
 
 const POLICY_PHRASES: &[&str] = &[
@@ -206,6 +207,7 @@ const POLICY_PHRASES: &[&str] = &[
     "safety system",
     "content policy",
     "usage guidelines",
+    "violating our usage policy",
 ];
 
 /// An error on its way to a client.

@@ -100,10 +100,12 @@ async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<An
         Answered::Stream { response, reader } => {
             let (head, body) = response.into_parts();
             let (idle_max, _retries_max) = attempts::patience(&mut call, &stamp.deployment);
+            let operation = call.request().map(|request| request.operation);
             let reader = reader.stream(!call.wants_usage());
             let source = Source::Provider(body);
             let relay = Relay::new(call, source, reader, head.headers.clone(), idle_max);
             let kind = head.headers.get(header::CONTENT_TYPE);
+            let kind = kind.filter(|_| operation.is_some_and(Operation::answers_anything));
             stamp.on(answer::stream(head.status, relay, kind), &head.headers)
         }
         Answered::Socket(response) => realtime::give(call, response, stamp),

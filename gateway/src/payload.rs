@@ -5,7 +5,7 @@ use event::{
     Outcome, StandardLoggingPayload, Status, StatusFields, Timestamp, Usage, UsageSource,
 };
 use http::{HeaderMap, HeaderName};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
     cache::Key,
@@ -102,6 +102,37 @@ pub(crate) fn of_rejected(
     payload
 }
 
+/// The output of a stream that broke off, if it is more than the provider had said on the way: some
+/// say at the start, or with every piece, what was consumed until then.
+fn beyond(draft: &Draft, deployment: &Deployment, ending: &Ending, said: &Usage) -> Option<u64> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Answer {
+        choices: Vec<Choice>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Choice {
+        finish_reason: Option<String>,
+    }
+    if ending.outcome == Outcome::Success {
+        return None;
+    }
+    let response = ending.observed.response.as_ref();
+    let answer: Answer = response.and_then(Json::read)?;
+    if answer
+        .choices
+        .iter()
+        .all(|choice| choice.finish_reason.is_some())
+    {
+        return None;
+    }
+    let model = (deployment.provider_name.as_str(), deployment.model.as_str());
+    let text_bytes = ending.observed.text_bytes;
+    let counted = tokens::counted(model, draft.request.as_ref(), response, text_bytes);
+    (counted.completion_tokens > said.completion_tokens).then_some(counted.completion_tokens)
+}
+
 /// What was consumed, and who says so.
 pub(crate) fn usage(
     shared: &Shared,
@@ -116,6 +147,12 @@ pub(crate) fn usage(
     if let Some(mut usage) = ending.observed.usage.clone() {
         if usage.total_tokens == 0 {
             usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+        }
+        if let Some(streamed) = beyond(draft, deployment, ending, &usage) {
+            usage.completion_tokens = streamed;
+            usage.completion_tokens_details = None;
+            usage.total_tokens = usage.prompt_tokens.saturating_add(streamed);
+            return (usage, UsageSource::Counted);
         }
         // Without an attempt there was no provider: a mock says what it has counted.
         let source = if asked || ending.cache_hit {

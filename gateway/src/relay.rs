@@ -26,7 +26,7 @@ use crate::{
     config::OnDisconnect,
     error::{ApiError, ErrorClass},
     gateway::Shared,
-    operation::Dialect,
+    operation::{Dialect, Operation},
     provider::StreamedAnswer,
     report::Written,
 };
@@ -64,6 +64,8 @@ struct Live {
     dialect: Option<Dialect>,
     headers: HeaderMap,
     first_token: Option<Timestamp>,
+    /// Whether the client has got the beginning of a line without its end.
+    in_line: bool,
     /// The event, if it has been written since the client last got something.
     written: Written,
     idle_max: Duration,
@@ -88,15 +90,20 @@ impl Relay {
         idle_max: Duration,
     ) -> Self {
         let now = Instant::now();
-        let dialect = call.open().map(|open| open.draft.operation.dialect());
+        let operation = call.open().map(|open| open.draft.operation);
+        // What is translated is a stream of events, whatever the provider's own is.
+        let holds = |operation: &Operation| {
+            !operation.answers_anything() || answer::may_hold_errors(&headers)
+        };
         let live = Live {
-            dialect: dialect.filter(|_| answer::may_hold_errors(&headers)),
+            dialect: operation.filter(holds).map(Operation::dialect),
             shared: Arc::clone(&call.shared),
             call: Some(call),
             source,
             answer,
             headers,
             first_token: None,
+            in_line: false,
             written: Written::default(),
             idle_max,
             last_chunk: now,
@@ -192,6 +199,7 @@ impl Live {
     /// Takes a chunk; returns what the client gets.
     fn forward(&mut self, chunk: Bytes) -> Bytes {
         let bytes = self.take(chunk);
+        self.in_line = bytes.last().map_or(self.in_line, |last| *last != b'\n');
         if self.call.is_some() && self.answer.is_complete() {
             self.finish(Outcome::Success, None);
         }
@@ -214,10 +222,9 @@ impl Live {
         } else {
             self.fail(Outcome::Interrupted, "ended without an end")
         };
+        self.in_line = rest.last().map_or(self.in_line, |last| *last != b'\n');
         match told {
-            Some(error) => [&rest[..], &in_stream(self.dialect, &error)[..]]
-                .concat()
-                .into(),
+            Some(error) => [&rest[..], &self.last(&error)[..]].concat().into(),
             None => rest,
         }
     }
@@ -236,7 +243,13 @@ impl Live {
     /// Ends a stream that failed; returns what the client is told.
     fn tell(&mut self, outcome: Outcome, how: &str) -> Bytes {
         self.fail(outcome, how)
-            .map_or_else(Bytes::new, |error| in_stream(self.dialect, &error))
+            .map_or_else(Bytes::new, |error| self.last(&error))
+    }
+
+    /// An error as the last element of the stream, which must not go on with a line that broke off.
+    fn last(&self, error: &ApiError) -> Bytes {
+        let end: &[u8] = if self.in_line { b"\n\n" } else { b"" };
+        [end, &in_stream(self.dialect, error)[..]].concat().into()
     }
 
     /// Writes the event of a stream that failed; returns what the client is to be told, unless it

@@ -7,6 +7,7 @@ mod form;
 mod marks;
 mod metadata;
 mod names;
+mod parameters;
 mod parse;
 mod passed;
 mod scan;
@@ -19,10 +20,7 @@ use std::{ops::Range, time::Duration};
 use bytes::Bytes;
 use event::Json;
 use http::HeaderMap;
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
-use serde_json::value::RawValue;
 
-use self::names::OURS;
 pub(crate) use self::{
     arrived::{Arrived, Place},
     form::Form,
@@ -33,6 +31,7 @@ pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
     upstream::UsageOption,
 };
+use self::{names::OURS, parameters::Parameters};
 use crate::{config::Lists, operation::Operation, provider::kept::Mark};
 
 /// Attempts after the first that a request may ask for.
@@ -228,13 +227,13 @@ impl ClientRequest {
         !sent && OURS.contains(&name)
     }
 
-    /// The parameters without the content, as one object.
+    /// The parameters without the content, as one object; of too many, those that decide the price.
     #[must_use]
     pub fn parameters(&self) -> Json {
-        let parameters = Json::of(&Parameters(self));
+        let parameters = Json::of(&Parameters(self, None));
         let bytes = parameters.text().len();
         if bytes > EXTRA_BYTES_MAX {
-            left_out(bytes)
+            Json::of(&Parameters(self, Some(bytes)))
         } else {
             parameters
         }
@@ -246,28 +245,6 @@ pub(crate) fn left_out(bytes: usize) -> Json {
     Json::of(&format!(
         "left out: {bytes} bytes are more than `content_bytes_max`"
     ))
-}
-
-/// The parameters of a request, written as an object.
-struct Parameters<'a>(&'a ClientRequest);
-
-impl Serialize for Parameters<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(request) = self;
-        let mut object = serializer.serialize_map(None)?;
-        for Field { name, value } in &request.fields {
-            let is_content = &**name == request.operation.content().name;
-            // What speaks is content too, wherever it stands.
-            let speaks = ["system", "instructions"].contains(&&**name);
-            if is_content || speaks || &**name == "model" || OURS.contains(&&**name) {
-                continue;
-            }
-            let value: &RawValue = serde_json::from_slice(&request.body[value.clone()])
-                .map_err(serde::ser::Error::custom)?;
-            object.serialize_entry(name, value)?;
-        }
-        object.end()
-    }
 }
 
 #[cfg(test)]

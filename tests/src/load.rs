@@ -98,6 +98,8 @@ pub struct Call {
     pub id: Option<String>,
     /// Whether the answer is a stream.
     pub stream: bool,
+    /// Whether it is in Anthropic's dialect, not in OpenAI's.
+    pub messages: bool,
 }
 
 impl Call {
@@ -115,6 +117,24 @@ impl Call {
             body: Bytes::from(body.to_string()),
             id: None,
             stream,
+            messages: false,
+        }
+    }
+
+    /// The same in Anthropic's dialect; a plan for it has the path `/v1/messages`.
+    #[must_use]
+    pub fn message(model: &str, prompt: &str, stream: bool) -> Self {
+        let body = serde_json::json!({
+            "model": model,
+            "max_tokens": 4096,
+            "messages": [{"role": "user", "content": prompt}],
+            "stream": stream,
+        });
+        Self {
+            body: Bytes::from(body.to_string()),
+            id: None,
+            stream,
+            messages: true,
         }
     }
 

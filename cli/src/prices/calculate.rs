@@ -9,8 +9,8 @@ use cost_map::{Adjustments, Question};
 use super::maps::Maps;
 use crate::{args::PricesCalculate, config::Config, environment};
 
-/// The longest line that is kept: longer than any question, so that the answer says so.
-const LINE_BYTES_MAX: u64 = (1 << 20) + 1;
+/// The longest line that is kept, with its end: longer than any question, so that the answer says so.
+const LINE_BYTES_MAX: u64 = (1 << 20) + 2;
 /// Bytes that are read or written at once.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -73,7 +73,9 @@ async fn answer_all<R: io::Read>(
         {
             return Ok(counted);
         }
-        if !line.ends_with(b"\n") {
+        if line.ends_with(b"\n") {
+            line.pop();
+        } else {
             input.skip_until(b'\n')?;
         }
         if !line.trim_ascii().is_empty() {

@@ -1,11 +1,12 @@
 //! What would change from one map to another, for a person.
 
+use anyhow::Context as _;
 use cost_map::{
     PriceMap,
     change::{Change, Changed, Moved},
 };
 use rust_decimal::Decimal;
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use super::{maps, plain};
 use crate::{args::PricesDiff, environment, print};
@@ -27,7 +28,8 @@ pub(super) enum Found {
 /// Prints what leads from one map to the other.
 pub(super) async fn diff(options: &PricesDiff) -> anyhow::Result<Found> {
     let old = match &options.against {
-        Some(place) => Arc::new(maps::read(place).await?),
+        Some(place) if options.alone => Arc::new(maps::read(place).await?),
+        Some(place) => Arc::new(maps::read(place).await?.over(PriceMap::bundled())),
         None if options.running => maps::running(&options.remote).await?,
         None => Arc::clone(PriceMap::bundled()),
     };
@@ -36,7 +38,12 @@ pub(super) async fn diff(options: &PricesDiff) -> anyhow::Result<Found> {
         configured.unwrap_or_else(|| PUBLISHED.to_owned())
     };
     let place = options.new.clone().unwrap_or_else(published);
-    let new = maps::read(&place).await?;
+    let read = maps::read(&place).await?;
+    let new = if options.alone {
+        read
+    } else {
+        read.over(PriceMap::bundled())
+    };
     let change = Change::between(&old, &new);
     let most = if options.all { usize::MAX } else { MODELS_MAX };
     let mut lines = vec![
@@ -60,8 +67,11 @@ pub(super) async fn diff(options: &PricesDiff) -> anyhow::Result<Found> {
     if change.is_empty() {
         lines.push("no entry differs".to_owned());
     }
-    // As when `head` has seen enough.
-    drop(print(&lines.join("\n")));
+    match print(&lines.join("\n")) {
+        // As when `head` has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        printed => printed.context("cannot be printed")?,
+    }
     Ok(if change.is_empty() {
         Found::Same
     } else {
@@ -91,7 +101,7 @@ fn entry(changed: &Changed<'_>, most: usize) -> Vec<String> {
     let shown = changed.figures.iter().take(most);
     let width = shown
         .clone()
-        .map(|figure| figure.key.len())
+        .map(|figure| figure.key.chars().count())
         .max()
         .unwrap_or(0);
     lines

@@ -60,6 +60,7 @@ fn lines(model: &str, map: &PriceMap, found: &Resolved<'_>) -> Vec<String> {
     );
     lines.extend(table(entry));
     lines.extend(ranges(entry));
+    lines.extend(times(entry));
     lines
 }
 
@@ -118,6 +119,16 @@ fn ranges(entry: &Entry) -> Vec<String> {
             "  tiered_pricing[{index}] is for prompts of up to {up_to} tokens"
         ));
     }
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+/// When the prices hold that hold at certain times.
+fn times(entry: &Entry) -> Vec<String> {
+    let line = |(name, when): (String, String)| format!("  {name} holds {}", plain(&when));
+    let mut lines: Vec<_> = entry.times().map(line).collect();
     if !lines.is_empty() {
         lines.insert(0, String::new());
     }
@@ -188,7 +199,9 @@ struct Row {
 
 fn row(key: &str, amount: Decimal) -> Row {
     let base = key.split("_above_").next().unwrap_or(key);
-    let million = if base.contains("token") {
+    let million = if base.contains("_1k_tokens") {
+        amount.checked_mul(Decimal::ONE_THOUSAND)
+    } else if base.contains("token") {
         amount.checked_mul(MILLION)
     } else {
         None

@@ -56,6 +56,7 @@ pub(super) async fn calculate(State(api): Shared, body: Bytes) -> Result<Respons
     let asked = Question::parse(question);
     let at = asked.as_ref().ok().and_then(Question::at);
     let map = api.prices.at(at.unwrap_or(now)).await;
+    let map = map.map_err(|unknown| Refusal::unavailable(&unknown.reason))?;
     let cost = asked.and_then(|asked| asked.price(&map, Some(api.prices.adjustments()), now));
     let mut line = Vec::new();
     let was_read = cost_map::write_answer(&cost, &mut line);

@@ -1,11 +1,10 @@
 //! The price map: what is in force, and a word to look for a new one now.
 
-use std::error::Error as StdError;
+use std::{collections::BTreeSet, error::Error as StdError};
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{Path, State},
+    extract::{Path, State, rejection::JsonRejection},
     http::header,
     response::{IntoResponse, Response},
 };
@@ -42,12 +41,16 @@ pub(super) async fn layer(
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
 }
 
-/// The body of `POST /prices/update`; may be left out.
+/// Maps that may be confirmed at once: there are two sources.
+const CONFIRM_MAX: usize = 10;
+
+/// The body of `POST /prices/update`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Update {
-    /// Take what can be read, whatever speaks against it.
-    confirm: bool,
+pub(super) struct Update {
+    /// The SHA-256 of maps to take, whatever speaks against them: `GET /prices` names those that
+    /// were refused.
+    confirm: BTreeSet<String>,
 }
 
 #[derive(Serialize)]
@@ -59,13 +62,14 @@ struct Updated {
 }
 
 /// `POST /prices/update`: reads every source now.
-pub(super) async fn update(State(api): Shared, body: Bytes) -> Result<Response, Refusal> {
-    let update = if body.is_empty() {
-        Update::default()
-    } else {
-        serde_json::from_slice(&body)
-            .map_err(|error| Refusal::bad_request("confirm", &format!("body: {error}")))?
-    };
+pub(super) async fn update(
+    State(api): Shared,
+    update: Result<Json<Update>, JsonRejection>,
+) -> Result<Response, Refusal> {
+    let Json(update) = update.map_err(|error| Refusal::bad_request("body", &error.body_text()))?;
+    if update.confirm.len() > CONFIRM_MAX {
+        return Err(Refusal::bad_request("confirm", "at most 10 maps"));
+    }
     let sources = api.prices.update(update.confirm).await;
     let sources = sources.ok_or_else(|| Refusal::unavailable("the collector is stopping"))?;
     let version = api.prices.current().version().to_owned();

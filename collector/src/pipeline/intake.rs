@@ -1,7 +1,7 @@
 //! Step 1: decode, price and encode in one pass.
 
 use bus::{Gap, Record};
-use event::{CallRecord, Origin, PricedEvent, codec};
+use event::{CallRecord, Cost, Origin, PricedEvent, Unpriced, codec};
 
 use super::{Pipeline, PipelineError, Place};
 use crate::{
@@ -58,8 +58,12 @@ impl Pipeline {
                     sequence,
                 };
                 let usage = price::usage(&payload);
-                let map = self.pricer.map_at(payload.start_time).await;
-                let cost = self.pricer.cost(&map, &payload, &usage);
+                let cost = match self.pricer.map_at(payload.start_time).await {
+                    Ok(map) => self.pricer.cost(&map, &payload, &usage),
+                    Err(unknown) => {
+                        Cost::unpriced(&unknown.version, Unpriced::Other, unknown.reason)
+                    }
+                };
                 let event = PricedEvent::new(*payload, origin, cost);
                 if let Err(error) = books::fits(&event) {
                     bad.push((record, "beyond the books", chain(&error)));

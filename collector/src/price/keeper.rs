@@ -1,15 +1,19 @@
 //! Looks at the sources of the price map: the file when it changes, the URL every so often, both
 //! when somebody asks for it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use sink::http::HttpClient;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    accept::{Candidate, Doubts, Outcome},
-    layer::Kind,
+    accept::{Candidate, Doubts},
+    layer::{Kind, sha256},
     maps::{PriceMaps, Update},
+    outcome::{Objection, Outcome},
     source::{self, Fetched, Unreadable},
     store::Store,
 };
@@ -46,29 +50,37 @@ impl Keeper {
         let mut still = seen;
         let mut failures = 0_u32;
         let mut due = Instant::now();
+        // A file that is not to blame for its refusal is looked at again.
+        let mut again: Option<Instant> = None;
+        let count = Doubts::Count(Arc::default());
         loop {
             tokio::select! {
                 Some(update) = updates.recv() => {
                     seen = self.stamp().await;
-                    let doubts = if update.confirmed { Doubts::Overruled } else { Doubts::Count };
-                    let outcomes = self.look_at_all(doubts).await;
+                    let outcomes = self.look_at_all(&Doubts::Count(Arc::new(update.confirmed))).await;
+                    again = next_look(outcomes.iter().find(|outcome| outcome.layer == Kind::File));
                     // Whoever asked may have gone.
                     drop(update.answer.send(outcomes));
                 }
                 () = tokio::time::sleep(LOOK_EVERY) => {
                     let found = self.stamp().await;
                     // A file that is still being written is left alone.
-                    if found != seen && found == still {
+                    let is_due = again.is_some_and(|at| at <= Instant::now());
+                    if (found != seen || is_due) && found == still {
                         seen = found;
-                        self.look_at_file(Doubts::Count).await;
+                        again = next_look(self.look_at_file(&count).await.as_ref());
                     }
                     still = found;
                 }
                 () = tokio::time::sleep_until(due), if self.config.url.is_some() => {
-                    let wish = match self.fetch(Doubts::Count).await {
+                    let wish = match self.fetch(&count).await {
                         Some(Err(failed)) => {
                             failures = failures.saturating_add(1);
                             failed.retry_after
+                        }
+                        Some(Ok(outcome)) if outcome.is_postponed => {
+                            failures = failures.saturating_add(1);
+                            None
                         }
                         _ => {
                             failures = 0;
@@ -81,21 +93,22 @@ impl Keeper {
         }
     }
 
-    async fn look_at_all(&self, doubts: Doubts) -> Vec<Outcome> {
+    async fn look_at_all(&self, doubts: &Doubts) -> Vec<Outcome> {
         let file = self.look_at_file(doubts).await;
         let url = self.fetch(doubts).await.map(|fetched| {
-            fetched.unwrap_or_else(|failed| Outcome::refused(Kind::Url, vec![failed.message]))
+            fetched.unwrap_or_else(|failed| Outcome::unread(Kind::Url, failed.message))
         });
         file.into_iter().chain(url).collect()
     }
 
     /// Reads the file, if there is one, and takes what is in it if that can be believed.
-    async fn look_at_file(&self, doubts: Doubts) -> Option<Outcome> {
+    async fn look_at_file(&self, doubts: &Doubts) -> Option<Outcome> {
         let path = self.config.file.as_ref()?;
         let max = self.config.max_bytes.0.get();
         let candidate = source::read(path, max).await.map(|bytes| Candidate {
             kind: Kind::File,
             source: path.display().to_string(),
+            url_sha256: None,
             etag: None,
             bytes,
         });
@@ -103,17 +116,20 @@ impl Keeper {
             Ok(candidate) => self.propose(candidate, doubts).await,
             Err(failed) => {
                 let source = path.display().to_string();
-                self.refuse_unread(Kind::File, source, failed.message).await
+                let objection = Objection::Unread(failed.message);
+                self.refuse(Kind::File, source, None, &objection).await
             }
         })
     }
 
     /// Asks the URL, if there is one, and takes what it gives if that can be believed.
-    async fn fetch(&self, doubts: Doubts) -> Option<Result<Outcome, Unreadable>> {
+    async fn fetch(&self, doubts: &Doubts) -> Option<Result<Outcome, Unreadable>> {
         let url = self.config.url.as_ref()?;
         let source = url.to_string();
         let layers = self.maps.layers();
-        let known = layers.get(Kind::Url).map(|layer| &layer.origin);
+        let alike = self.maps.alike(Kind::Url);
+        let in_force = || Some(&layers.get(Kind::Url)?.origin);
+        let known = alike.as_ref().or_else(in_force);
         let etag = known.and_then(|origin| origin.etag.as_deref());
         let fetched = source::fetch(&self.http, url, etag, &self.config).await;
         let error = fetched.as_ref().err().map(|failed| failed.message.clone());
@@ -139,6 +155,7 @@ impl Keeper {
                 let candidate = Candidate {
                     kind,
                     source,
+                    url_sha256: Some(sha256(url.expose().as_bytes())),
                     etag,
                     bytes,
                 };
@@ -152,6 +169,11 @@ impl Keeper {
         let found = tokio::fs::metadata(self.config.file.as_ref()?).await.ok()?;
         Some((found.modified().ok()?, found.len()))
     }
+}
+
+/// When a file is looked at again although it has not changed, if it is.
+fn next_look(outcome: Option<&Outcome>) -> Option<Instant> {
+    outcome?.is_postponed.then(|| Instant::now() + PAUSE_FIRST)
 }
 
 /// How long until the URL is asked again, after so many failures in a row.

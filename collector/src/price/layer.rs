@@ -38,6 +38,9 @@ pub(crate) struct Origin {
     pub(crate) layer: Kind,
     /// The file's path, or the URL's host.
     pub(crate) source: String,
+    /// SHA-256 of the whole URL, whose path and query may be secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) url_sha256: Option<String>,
     /// SHA-256 of the bytes, in hex.
     pub(crate) sha256: String,
     /// What the server calls these bytes.
@@ -64,6 +67,7 @@ impl Layer {
             origin: Origin {
                 layer: Kind::Bundled,
                 source: label.to_owned(),
+                url_sha256: None,
                 sha256: sha256(PriceMap::bundled_json()),
                 etag: None,
                 loaded_at: now,

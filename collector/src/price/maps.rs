@@ -1,24 +1,30 @@
 //! The map in force, those that were in force before it, and what is known about them.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     error::Error as StdError,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::Duration,
 };
 
 use cost_map::{Adjustments, PriceMap};
 use event::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
-    layer::{Kind, Layers},
+    layer::{Kind, Layers, Origin},
     status::{Checked, Refused, Status},
     store::{Epoch, Store},
 };
 
 /// Earlier maps that are kept in memory.
 const READY_MAX: usize = 4;
+/// How often a map is tried that cannot be read.
+const TRY_EVERY: Duration = Duration::from_secs(10);
 /// Updates that may wait for their turn.
 const UPDATES_MAX: usize = 8;
 
@@ -48,9 +54,31 @@ struct Current {
 struct Past {
     epochs: Vec<Epoch>,
     ready: VecDeque<(String, Arc<PriceMap>)>,
+    /// The last that could not be read, and when that was tried.
+    failed: Option<(Instant, Unknown)>,
+}
+
+/// A map that was in force and cannot be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unknown {
+    pub(crate) version: String,
+    /// Why, for the event of the call.
+    pub(crate) reason: String,
 }
 
 impl Past {
+    /// A map that is ready, or that could not be read just now.
+    fn known(&self, version: &str) -> Option<Result<Arc<PriceMap>, Unknown>> {
+        let mut ready = self.ready.iter();
+        if let Some((_, map)) = ready.find(|(known, _)| known == version) {
+            return Some(Ok(Arc::clone(map)));
+        }
+        let failed = self.failed.as_ref();
+        let (_, unknown) = failed
+            .filter(|(at, unknown)| unknown.version == version && at.elapsed() < TRY_EVERY)?;
+        Some(Err(unknown.clone()))
+    }
+
     fn add(&mut self, version: String, map: Arc<PriceMap>) {
         self.ready.truncate(READY_MAX - 1);
         self.ready.push_front((version, map));
@@ -60,8 +88,8 @@ impl Past {
 /// Somebody wants the sources to be looked at now.
 #[derive(Debug)]
 pub(crate) struct Update {
-    /// Whether a map that can be read is taken in spite of all doubts.
-    pub(crate) confirmed: bool,
+    /// The SHA-256 of maps that are taken, if they can be read, in spite of all doubts.
+    pub(crate) confirmed: BTreeSet<String>,
     /// Gets the outcome for each source.
     pub(crate) answer: oneshot::Sender<Vec<super::Outcome>>,
 }
@@ -69,14 +97,14 @@ pub(crate) struct Update {
 impl PriceMaps {
     /// The layers in force from the last of `epochs` on, and where updates arrive.
     pub(super) fn new(
-        layers: Layers,
+        (layers, map): (Layers, Arc<PriceMap>),
         epochs: Vec<Epoch>,
         adjustments: Adjustments,
         store: Option<Store>,
     ) -> (Self, mpsc::Receiver<Update>) {
         let (updates, waiting) = mpsc::channel(UPDATES_MAX);
         let current = Current {
-            map: layers.merged(),
+            map,
             layers,
             from: epochs.last().map(|epoch| epoch.from).unwrap_or_default(),
         };
@@ -99,13 +127,9 @@ impl PriceMaps {
     #[cfg(test)]
     pub(crate) fn bundled() -> Self {
         let lowest = super::layer::Layer::bundled(Timestamp::default());
-        Self::new(
-            Layers::new(lowest),
-            Vec::new(),
-            Adjustments::default(),
-            None,
-        )
-        .0
+        let map = Arc::clone(&lowest.map);
+        let layers = Layers::new(lowest);
+        Self::new((layers, map), Vec::new(), Adjustments::default(), None).0
     }
 
     /// A file over the map that is compiled in, for ever.
@@ -118,7 +142,8 @@ impl PriceMaps {
         };
         let map = Arc::new(PriceMap::parse(json, "file").unwrap());
         let layers = Layers::new(lowest).with(super::layer::Layer { origin, map });
-        Self::new(layers, Vec::new(), adjustments, None).0
+        let map = layers.merged();
+        Self::new((layers, map), Vec::new(), adjustments, None).0
     }
 
     /// Discounts and margins, as they are configured now.
@@ -132,40 +157,48 @@ impl PriceMaps {
     }
 
     /// The map that was in force at `time`; the oldest that is kept for what was before it.
-    pub(crate) async fn at(&self, time: Timestamp) -> Arc<PriceMap> {
-        {
+    ///
+    /// # Errors
+    /// If it cannot be read: a call of its time has no price then, because another map's would be
+    /// wrong. It is tried again for calls that come later.
+    pub(crate) async fn at(&self, time: Timestamp) -> Result<Arc<PriceMap>, Unknown> {
+        let current = {
             let now = self.now();
             if time >= now.from {
-                return Arc::clone(&now.map);
+                return Ok(Arc::clone(&now.map));
             }
-        }
+            Arc::clone(&now.map)
+        };
         let Some((epoch, store)) = self.epoch(time) else {
-            return self.current();
+            return Ok(current);
         };
-        let ready = |past: &Past| {
-            let found = past
-                .ready
-                .iter()
-                .find(|(version, _)| *version == epoch.version);
-            found.map(|(_, map)| Arc::clone(map))
-        };
-        if let Some(map) = ready(&self.past()) {
-            return map;
+        if epoch.version == current.version() {
+            return Ok(current);
+        }
+        if let Some(known) = self.past().known(&epoch.version) {
+            return known;
         }
         let wanted = epoch.clone();
         let loaded = tokio::task::spawn_blocking(move || store.load(&wanted)).await;
         let loaded = loaded.unwrap_or_else(|error| Err(io::Error::other(error)));
-        let map = loaded.unwrap_or_else(|error| {
-            tracing::error!(
-                error = &error as &dyn StdError,
-                version = epoch.version,
-                "price map of an earlier time cannot be read, its calls get the one in force"
-            );
-            self.current()
-        });
-        // What cannot be read either: it is said once.
-        self.past().add(epoch.version, Arc::clone(&map));
-        map
+        let version = epoch.version;
+        match loaded {
+            Ok(map) => {
+                self.past().add(version, Arc::clone(&map));
+                Ok(map)
+            }
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn StdError,
+                    version,
+                    "price map of an earlier time cannot be read, its calls have no price"
+                );
+                let reason = format!("the price map of the call's time cannot be read: {error}");
+                let unknown = Unknown { version, reason };
+                self.past().failed = Some((Instant::now(), unknown.clone()));
+                Err(unknown)
+            }
+        }
     }
 
     /// The epoch of `time`, if it is not the current one.
@@ -220,8 +253,20 @@ impl PriceMaps {
         checked.refused.get(&kind).cloned()
     }
 
+    /// Bytes of a source that have the prices in force, if they were seen.
+    pub(super) fn alike(&self, kind: Kind) -> Option<Origin> {
+        let checked = self.0.checked.lock();
+        let checked = checked.unwrap_or_else(PoisonError::into_inner);
+        checked.alike.get(&kind).cloned()
+    }
+
+    /// Since when, or from when on, the current map is in force.
+    pub(super) fn since(&self) -> Timestamp {
+        self.now().from
+    }
+
     /// Looks at the sources now; `None` if nobody does because the collector stops.
-    pub(crate) async fn update(&self, confirmed: bool) -> Option<Vec<super::Outcome>> {
+    pub(crate) async fn update(&self, confirmed: BTreeSet<String>) -> Option<Vec<super::Outcome>> {
         let (answer, outcome) = oneshot::channel();
         let update = Update { confirmed, answer };
         self.0.updates.send(update).await.ok()?;

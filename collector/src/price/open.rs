@@ -3,16 +3,18 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use cost_map::PriceMap;
 use sink::{SinkError, http::HttpClient};
 
 use super::{
-    accept::{Candidate, Doubts, Objection},
+    accept::{Candidate, Doubts, Examined},
     keeper::Keeper,
-    layer::{Kind, Layer, Layers},
+    layer::{Kind, Layer, Layers, Origin, sha256},
     maps::PriceMaps,
+    outcome::{Objection, Outcome},
     source,
     store::{Epoch, Store},
 };
@@ -33,6 +35,18 @@ pub enum PriceMapError {
         /// What is wrong with it.
         #[source]
         source: cost_map::MapError,
+    },
+    /// The file cannot be put into force.
+    #[error(
+        "price map `{}` cannot be used: {reason}; what was in force before is lost: move the folder \
+         `prices` of the data directory away to begin with this file",
+        path.display()
+    )]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// What speaks against it.
+        reason: String,
     },
     /// The URL may not be asked.
     #[error("price map cannot be fetched from its URL")]
@@ -97,9 +111,15 @@ impl PriceMaps {
         let kept = kept
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)));
-        let (store, epochs, layers) = kept.map_err(failed)?;
+        let Kept {
+            store,
+            epochs,
+            layers,
+            map,
+            lost,
+        } = kept.map_err(failed)?;
         let adjustments = config.adjustments();
-        let (maps, updates) = Self::new(layers, epochs, adjustments, Some(store.clone()));
+        let (maps, updates) = Self::new((layers, map), epochs, adjustments, Some(store.clone()));
         let keeper = Keeper {
             config,
             http: tools.http,
@@ -108,99 +128,171 @@ impl PriceMaps {
             store,
             maps: maps.clone(),
         };
+        for (origin, error) in &lost {
+            let reason = format!("what was kept of it cannot be read ({error})");
+            let (kind, source) = (origin.layer, origin.source.clone());
+            let digest = Some(origin.sha256.clone());
+            let objection = Objection::Unread(reason);
+            keeper.refuse(kind, source, digest, &objection).await;
+        }
         let seen = keeper.stamp().await;
-        let layers = keeper.first().await?;
-        keeper.install(layers).await.map_err(failed)?;
+        let was_kept = lost.iter().any(|(origin, _)| origin.layer == Kind::File);
+        let first = keeper.first(was_kept).await?;
+        let seen = if first.is_postponed { None } else { seen };
+        let (layers, map) = match first.found {
+            Some(found) => found,
+            None => (maps.layers(), maps.current()),
+        };
+        keeper.install(layers, map).await.map_err(failed)?;
         tasks.spawn(keeper.run(seen, updates, tasks.clone()));
         Ok(maps)
     }
 }
 
+/// What the file gave when the collector started.
+#[derive(Default)]
+struct First {
+    /// Other layers than those that are kept, and the map that they make.
+    found: Option<(Layers, Arc<PriceMap>)>,
+    /// Whether the file is to be looked at again.
+    is_postponed: bool,
+}
+
 impl Keeper {
-    /// The layers to begin with: those that are kept, and the file as it is now.
-    async fn first(&self) -> Result<Layers, PriceMapError> {
+    /// The file as it is now, over what is kept. `was_kept` says that it was in force, and that
+    /// what was kept of it is lost.
+    async fn first(&self, was_kept: bool) -> Result<First, PriceMapError> {
         let layers = self.maps.layers();
         let Some(path) = &self.config.file else {
-            return Ok(layers);
+            return Ok(First::default());
         };
         let has_kept = layers.get(Kind::File).is_some();
         let shown = path.display().to_string();
         let bytes = match source::read(path, self.config.max_bytes.0.get()).await {
             Ok(bytes) => bytes,
             Err(failed) if has_kept => {
-                self.refuse_unread(Kind::File, shown, failed.message).await;
-                return Ok(layers);
+                let objection = Objection::Unread(failed.message);
+                self.refuse(Kind::File, shown, None, &objection).await;
+                return Ok(First::default());
             }
             Err(failed) => return Err(PriceMapError::Unreadable(failed.message)),
         };
-        let digest = super::layer::sha256(&bytes);
-        if layers
-            .get(Kind::File)
-            .is_some_and(|kept| kept.origin.sha256 == digest)
-        {
-            return Ok(layers);
+        let digest = sha256(&bytes);
+        let kept = layers.get(Kind::File);
+        if kept.is_some_and(|kept| kept.origin.sha256 == digest) {
+            return Ok(First::default());
         }
         let candidate = Candidate {
             kind: Kind::File,
             source: shown.clone(),
+            url_sha256: None,
             etag: None,
             bytes,
         };
         // Whoever names a file that was not there before means what is in it.
-        let doubts = if has_kept {
-            Doubts::Count
+        let doubts = if has_kept || was_kept {
+            Doubts::Count(Arc::default())
         } else {
             Doubts::Overruled
         };
-        match self.examine(&layers, candidate, doubts).await {
-            Ok(layer) => Ok(layers.with(layer)),
+        match self.examine(&layers, candidate, &doubts).await {
+            Ok(Examined::New(layers, map)) => Ok(First {
+                found: Some((layers, map)),
+                is_postponed: false,
+            }),
+            Ok(Examined::Alike(_)) => Ok(First::default()),
             Err(Objection::Broken(source)) if !has_kept => {
                 let path = path.clone();
                 Err(PriceMapError::Broken { path, source })
             }
+            Err(objection) if !has_kept => {
+                let (path, (reasons, _)) = (path.clone(), objection.reasons());
+                let reason = reasons.join("; ");
+                Err(PriceMapError::Refused { path, reason })
+            }
             Err(objection) => {
-                self.refuse(Kind::File, shown, Some(digest), &objection)
-                    .await;
-                Ok(layers)
+                let refused = self.refuse(Kind::File, shown, Some(digest), &objection);
+                let Outcome { is_postponed, .. } = refused.await;
+                Ok(First {
+                    found: None,
+                    is_postponed,
+                })
             }
         }
     }
 }
 
 /// Where the configuration says that layers come from.
-struct Sources([Option<(Kind, String)>; 2]);
+struct Sources([Option<(Kind, String, Option<String>)>; 2]);
 
 impl Sources {
     fn of(config: &PricesConfig) -> Self {
         let file = config.file.as_ref().map(|path| path.display().to_string());
-        let url = config.url.as_ref().map(ToString::to_string);
+        let url = config.url.as_ref();
         Self([
-            file.map(|file| (Kind::File, file)),
-            url.map(|url| (Kind::Url, url)),
+            file.map(|file| (Kind::File, file, None)),
+            url.map(|url| {
+                let whole = sha256(url.expose().as_bytes());
+                (Kind::Url, url.to_string(), Some(whole))
+            }),
         ])
+    }
+
+    fn have(&self, origin: &Origin) -> bool {
+        let mut all = self.0.iter().flatten();
+        all.any(|(kind, source, whole)| {
+            (kind, source, whole) == (&origin.layer, &origin.source, &origin.url_sha256)
+        })
     }
 }
 
-/// The history, and the layers of its end as far as they are still configured.
-fn kept(folder: PathBuf, sources: &Sources) -> io::Result<(Store, Vec<Epoch>, Layers)> {
-    let (store, epochs) = Store::open(folder)?;
+/// What is kept from before.
+struct Kept {
+    store: Store,
+    epochs: Vec<Epoch>,
+    /// The layers of the last epoch, as far as they are still configured.
+    layers: Layers,
+    /// The map that they make.
+    map: Arc<PriceMap>,
+    /// Layers that should be among them and cannot be read.
+    lost: Vec<(Origin, io::Error)>,
+}
+
+fn kept(folder: PathBuf, sources: &Sources) -> io::Result<Kept> {
+    let (store, mut epochs) = Store::open(folder)?;
+    if arrive(&mut epochs) {
+        store.write(&epochs)?;
+    }
     let lowest = Layer::bundled(clock::now());
     store.keep(&lowest.origin.sha256, PriceMap::bundled_json())?;
     let mut layers = Layers::new(lowest);
+    let mut lost = Vec::new();
     let last = epochs.last().map_or(&[][..], |epoch| &epoch.layers);
-    for origin in last {
-        let is_wanted =
-            |(kind, source): &(Kind, String)| (*kind, source) == (origin.layer, &origin.source);
-        if sources.0.iter().flatten().any(is_wanted) {
-            match store.layer(origin) {
-                Ok(layer) => layers = layers.with(layer),
-                Err(error) => tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    sha256 = origin.sha256,
-                    "price map that was kept cannot be read"
-                ),
-            }
+    for origin in last.iter().filter(|origin| sources.have(origin)) {
+        match store.layer(origin) {
+            Ok(layer) => layers = layers.with(layer),
+            Err(error) => lost.push((origin.clone(), error)),
         }
     }
-    Ok((store, epochs, layers))
+    let map = layers.merged();
+    Ok(Kept {
+        store,
+        epochs,
+        layers,
+        map,
+        lost,
+    })
+}
+
+/// Lets the last of the epochs that are still to come, from a clock that was wrong, begin now; says
+/// whether there was any.
+fn arrive(epochs: &mut Vec<Epoch>) -> bool {
+    let now = clock::now();
+    let mut last = epochs.last().filter(|last| last.from > now).cloned();
+    epochs.retain(|epoch| epoch.from <= now);
+    if let Some(last) = &mut last {
+        last.from = now;
+        epochs.extend(Some(last.clone()));
+    }
+    last.is_some()
 }

@@ -69,7 +69,9 @@ pub(super) async fn fetch(
             // A redirect is never followed: it would go where nobody has allowed it.
             status => meaning(status).and(Err(SinkErrorKind::Misconfigured)),
         });
-    if let Some(known) = etag.and_then(|etag| HeaderValue::from_str(etag).ok()) {
+    let known = etag.and_then(|etag| HeaderValue::from_str(etag).ok());
+    let is_conditional = known.is_some();
+    if let Some(known) = known {
         request = request.header(header::IF_NONE_MATCH, known);
     }
     let answer = http.send(request).await.map_err(|error| Unreadable {
@@ -77,7 +79,13 @@ pub(super) async fn fetch(
         retry_after: error.retry_after(),
     })?;
     if answer.status == StatusCode::NOT_MODIFIED {
-        return Ok(Fetched::Same);
+        return if is_conditional {
+            Ok(Fetched::Same)
+        } else {
+            Err(Unreadable::from(format!(
+                "price map of {url} cannot be fetched: it answered 304 although nothing was known"
+            )))
+        };
     }
     let etag = answer.headers.get(header::ETAG);
     let etag = etag.and_then(|etag| etag.to_str().ok()).map(str::to_owned);

@@ -17,6 +17,8 @@ use crate::rfc3339;
 pub(crate) struct Checked {
     /// The newest candidate of each source, if it was refused.
     pub(crate) refused: BTreeMap<Kind, Refused>,
+    /// Bytes of each source that differ from those in force and have the same prices.
+    pub(crate) alike: BTreeMap<Kind, Origin>,
     /// How many candidates were refused.
     pub(crate) refused_count: BTreeMap<Kind, u64>,
     /// Where the URL stands.

@@ -61,7 +61,7 @@ impl Store {
     /// Keeps the bytes of a layer.
     pub(crate) fn keep(&self, digest: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.map(digest);
-        if fs::metadata(&path).is_ok_and(|found| u64::try_from(bytes.len()) == Ok(found.len())) {
+        if self.bytes(digest).is_ok() {
             return Ok(());
         }
         replace(&path, bytes)

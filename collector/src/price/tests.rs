@@ -1,6 +1,7 @@
 //! Maps that come and go at a file and a URL, with books beside them.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -138,10 +139,16 @@ fn cents(price: u32) -> Option<Decimal> {
     Some(Decimal::new(price.into(), 2))
 }
 
+/// The digests of the maps that were refused.
+fn confirmed(maps: &PriceMaps) -> BTreeSet<String> {
+    let refused = maps.status().refused.into_iter();
+    refused.filter_map(|refused| refused.sha256).collect()
+}
+
 /// Waits until the map in force has this price.
 async fn until(maps: &PriceMaps, price: u32) {
     let reached = async {
-        while acme(&maps.current()) != cents(price) {
+        while acme(&maps.current()) != cents(price) || maps.since() > clock::now() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -159,21 +166,22 @@ async fn a_call_gets_the_map_of_its_time_across_restarts() {
         maps.current().entry("gpt-4o").is_some(),
         "the compiled-in map is below"
     );
-    assert_eq!(acme(&*maps.at(long_ago).await), cents(1));
+    assert_eq!(acme(&maps.at(long_ago).await.unwrap()), cents(1));
     let first = clock::now();
 
     rig.price("0.02");
     until(&maps, 2).await;
     let second = clock::now();
-    assert_eq!(acme(&*maps.at(first).await), cents(1));
-    assert_eq!(acme(&*maps.at(second).await), cents(2));
+    assert_eq!(acme(&maps.at(first).await.unwrap()), cents(1));
+    assert_eq!(acme(&maps.at(second).await.unwrap()), cents(2));
 
     rig.restarted().await;
     rig.price("0.03");
     let maps = rig.with_file().await;
+    until(&maps, 3).await;
     let third = clock::now();
     for (at, price) in [(long_ago, 1), (first, 1), (second, 2), (third, 3)] {
-        let map = maps.at(at).await;
+        let map = maps.at(at).await.unwrap();
         assert_eq!(acme(&map), cents(price));
         let named = maps
             .status()
@@ -211,7 +219,7 @@ async fn a_file_that_is_broken_or_doubtful_changes_nothing_until_it_is_right() {
         ),
     ] {
         rig.write(bytes);
-        let outcomes = maps.update(false).await.unwrap();
+        let outcomes = maps.update(BTreeSet::new()).await.unwrap();
         assert!(outcomes[0].reasons[0].contains(reason), "{outcomes:?}");
         assert_eq!(maps.current().version(), before.version());
         let status = maps.status();
@@ -222,7 +230,7 @@ async fn a_file_that_is_broken_or_doubtful_changes_nothing_until_it_is_right() {
         );
         assert!(rig.alerts().await.iter().any(|said| said.contains(reason)));
     }
-    maps.update(false).await.unwrap();
+    maps.update(BTreeSet::new()).await.unwrap();
     assert_eq!(maps.status().refused_count.values().sum::<u64>(), 4);
 
     // After a restart, too, and although somebody starts it.
@@ -247,13 +255,33 @@ async fn what_a_person_confirms_is_taken_if_it_can_be_read() {
     rig.price("0.01");
     let maps = rig.with_file().await;
     rig.price("5");
-    assert_eq!(maps.update(false).await.unwrap()[0].reasons.len(), 1);
+    assert_eq!(
+        maps.update(BTreeSet::new()).await.unwrap()[0].reasons.len(),
+        1
+    );
     assert!(maps.status().refused[0].confirmable);
-    assert_eq!(maps.update(true).await.unwrap()[0].reasons.len(), 0);
+    let other = BTreeSet::from(["0".repeat(64)]);
+    assert_eq!(maps.update(other).await.unwrap()[0].reasons.len(), 1);
+    let refused = confirmed(&maps);
+    rig.price("6");
+    assert_eq!(maps.update(refused).await.unwrap()[0].reasons.len(), 1);
+    assert_eq!(
+        acme(&maps.current()),
+        cents(1),
+        "that map was not confirmed"
+    );
+    rig.price("5");
+    assert_eq!(
+        maps.update(BTreeSet::new()).await.unwrap()[0].reasons.len(),
+        1
+    );
+    let refused = confirmed(&maps);
+    assert_eq!(maps.update(refused).await.unwrap()[0].reasons.len(), 0);
     assert_eq!(acme(&maps.current()), cents(500));
     assert!(maps.status().refused.is_empty());
     rig.write("no map");
-    assert_eq!(maps.update(true).await.unwrap()[0].reasons.len(), 1);
+    let no_map = BTreeSet::from([super::layer::sha256(b"no map")]);
+    assert_eq!(maps.update(no_map).await.unwrap()[0].reasons.len(), 1);
     assert_eq!(acme(&maps.current()), cents(500));
     assert!(!maps.status().refused[0].confirmable);
     rig.restarted().await;
@@ -281,12 +309,89 @@ async fn only_so_many_maps_are_kept() {
     let maps = rig.open(config).await.unwrap();
     for price in 2..6 {
         rig.price(&format!("0.0{price}"));
-        maps.update(false).await.unwrap();
+        maps.update(BTreeSet::new()).await.unwrap();
     }
     assert_eq!(maps.status().history.len(), 3);
     let kept = std::fs::read_dir(rig.folder.path().join("prices/maps")).unwrap();
     assert_eq!(kept.count(), 4, "three files and the compiled-in map");
-    assert_eq!(acme(&*maps.at(Timestamp::from_micros(0)).await), cents(3));
+    assert_eq!(
+        acme(&maps.at(Timestamp::from_micros(0)).await.unwrap()),
+        cents(3)
+    );
+    rig.restarted().await;
+}
+
+#[tokio::test]
+async fn an_epoch_from_a_clock_that_was_ahead_does_not_last() {
+    let mut rig = Rig::new().await;
+    rig.price("0.01");
+    drop(rig.with_file().await);
+    rig.restarted().await;
+    let history = rig.folder.path().join("prices/history.json");
+    let text = std::fs::read_to_string(&history).unwrap();
+    let mut epochs: Value = serde_json::from_str(&text).unwrap();
+    epochs[0]["from"] = json!("2099-01-01T00:00:00Z");
+    std::fs::write(&history, epochs.to_string()).unwrap();
+    let maps = rig.with_file().await;
+    assert!(maps.since() <= clock::now());
+    rig.price("0.02");
+    maps.update(BTreeSet::new()).await.unwrap();
+    let now = clock::now();
+    assert_eq!(acme(&maps.at(now).await.unwrap()), cents(2));
+    rig.restarted().await;
+}
+
+#[tokio::test]
+async fn what_starts_while_a_map_is_replaced_has_the_price_that_the_history_says() {
+    let mut rig = Rig::new().await;
+    rig.price("0.01");
+    let maps = rig.with_file().await;
+    rig.price("0.02");
+    let update = maps.update(BTreeSet::new());
+    let calls = async {
+        let mut calls = Vec::new();
+        for _ in 0..150 {
+            let at = clock::now();
+            calls.push((at, acme(&maps.at(at).await.unwrap())));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        calls
+    };
+    let (_, calls) = tokio::join!(update, calls);
+    assert_eq!(calls.last().unwrap().1, cents(2));
+    rig.restarted().await;
+    let maps = rig.with_file().await;
+    for (at, price) in calls {
+        assert_eq!(acme(&maps.at(at).await.unwrap()), price);
+    }
+    rig.restarted().await;
+}
+
+#[tokio::test]
+async fn a_call_of_a_map_that_is_damaged_has_no_price() {
+    let mut rig = Rig::new().await;
+    rig.price("0.01");
+    let maps = rig.with_file().await;
+    let first = clock::now();
+    rig.price("0.02");
+    until(&maps, 2).await;
+    rig.restarted().await;
+    let maps = rig.with_file().await;
+    let digest = super::layer::sha256(br#"{"acme/one": {"input_cost_per_token": 0.01}}"#);
+    let kept = rig.folder.path().join(format!("prices/maps/{digest}.json"));
+    let bytes = std::fs::read(&kept).unwrap();
+    std::fs::write(&kept, "damaged").unwrap();
+    let unknown = maps.at(first).await.unwrap_err();
+    assert!(
+        unknown.reason.contains("is not what was written"),
+        "{}",
+        unknown.reason
+    );
+    assert_eq!(acme(&maps.at(clock::now()).await.unwrap()), cents(2));
+    std::fs::write(&kept, bytes).unwrap();
+    rig.restarted().await;
+    let maps = rig.with_file().await;
+    assert_eq!(acme(&maps.at(first).await.unwrap()), cents(1));
     rig.restarted().await;
 }
 
@@ -341,11 +446,15 @@ async fn a_url_is_asked_for_what_is_new_and_outlives_its_server() {
     let maps = rig.open(config.clone()).await.unwrap();
     until(&maps, 1).await;
     for _ in 0..3 {
-        assert!(maps.update(false).await.unwrap()[0].reasons.is_empty());
+        assert!(
+            maps.update(BTreeSet::new()).await.unwrap()[0]
+                .reasons
+                .is_empty()
+        );
     }
     assert_eq!(server.full.load(Ordering::Relaxed), 1);
     server.price("0.02");
-    maps.update(false).await.unwrap();
+    maps.update(BTreeSet::new()).await.unwrap();
     assert_eq!(acme(&maps.current()), cents(2));
     let shown = serde_json::to_string(&maps.status()).unwrap();
     assert!(!shown.contains("secret"), "{shown}");
@@ -354,7 +463,7 @@ async fn a_url_is_asked_for_what_is_new_and_outlives_its_server() {
     rig.restarted().await;
     let maps = rig.open(config).await.unwrap();
     assert_eq!(acme(&maps.current()), cents(2), "kept from before");
-    let outcomes = maps.update(false).await.unwrap();
+    let outcomes = maps.update(BTreeSet::new()).await.unwrap();
     assert!(
         outcomes[0].reasons[0].contains("answered 502"),
         "{outcomes:?}"
@@ -393,7 +502,7 @@ async fn what_a_url_may_not_give_is_refused() {
         (StatusCode::OK, "<html>", "at line 1 column 1"),
     ] {
         server.say(status, body);
-        let outcomes = maps.update(false).await.unwrap();
+        let outcomes = maps.update(BTreeSet::new()).await.unwrap();
         assert!(outcomes[0].reasons[0].contains(reason), "{outcomes:?}");
         assert_eq!(maps.current().version(), bundled.version());
     }

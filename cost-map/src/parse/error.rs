@@ -15,8 +15,8 @@ pub enum MapError {
     NotJson(#[source] serde_json::Error),
     /// More than any price map has.
     #[error(
-        "price map has more than 10,000 different keys, or 100,000 blocks of `effective`, up to \
-         `{entry}`"
+        "price map has more than 10,000 different keys, or 100,000 blocks of `effective` and \
+         brackets, up to `{entry}`"
     )]
     TooMany {
         /// The entry at which they became too many.
@@ -61,12 +61,12 @@ pub enum MapError {
         problem: Problem,
     },
     /// A key that can only be meant as a price, and is none.
-    #[error("`{key}` is not a key of the price map; did you mean `{nearest}`?")]
+    #[error("`{key}` is not a key of the price map{}", suggestion(nearest.as_deref()))]
     UnknownKey {
         /// The key.
         key: String,
-        /// The key that it resembles most.
-        nearest: String,
+        /// The key that it resembles most, if one does.
+        nearest: Option<String>,
     },
 }
 
@@ -91,4 +91,10 @@ pub enum Problem {
     /// `effective` is not a list of objects with a date.
     #[error("is not a list of objects with a `from` in RFC 3339")]
     NotEffective,
+}
+
+fn suggestion(nearest: Option<&str>) -> String {
+    nearest.map_or_else(String::new, |nearest| {
+        format!("; did you mean `{nearest}`?")
+    })
 }

@@ -22,6 +22,10 @@ pub(crate) fn figure(text: &str) -> Result<Decimal, Problem> {
 /// The number that the digits say, without zeros at its end; nothing if it has too many to keep.
 fn decimal(digits: &str) -> Option<Decimal> {
     let (mantissa, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    // The parser of decimals passes over them; no JSON number has one.
+    if digits.contains('_') {
+        return None;
+    }
     let mantissa = Decimal::from_str_exact(mantissa).ok()?.normalize();
     let exponent: i32 = exponent.parse().ok()?;
     if mantissa.is_zero() {

@@ -22,7 +22,7 @@ use crate::{
 pub(super) struct Reader {
     pub(super) keys: HashSet<Arc<str>>,
     words: HashSet<Arc<str>>,
-    /// Blocks of `effective`: each is as large as an entry, however few bytes it is written in.
+    /// Blocks of `effective`, and brackets: each takes more room than the few bytes it is written in.
     pub(super) blocks: usize,
 }
 
@@ -65,7 +65,7 @@ impl Reader {
                 _ => self.field(path, key, value, &mut prices)?,
             }
         }
-        entry.prices = Prices::new(prices, path.len());
+        entry.prices = sorted(prices, path)?;
         for (_, later) in &mut entry.effective {
             later.provider.clone_from(&entry.provider);
             later.mode.clone_from(&entry.mode);
@@ -131,7 +131,8 @@ impl Reader {
             return Ok(Box::default());
         }
         let items: Vec<Pairs<'_>> = serde_json::from_str(value.get()).map_err(|_error| refuse())?;
-        let mut brackets = Vec::with_capacity(items.len());
+        self.blocks += items.len();
+        let mut brackets = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let Pairs(fields) = item;
             let ranges = fields.iter();
@@ -154,7 +155,7 @@ impl Reader {
             }
             brackets.push(Bracket {
                 up_to,
-                prices: Prices::new(prices, path.len()),
+                prices: sorted(prices, &path)?,
             });
         }
         brackets.sort_by_key(|bracket| bracket.up_to);
@@ -176,7 +177,7 @@ impl Reader {
             self.field(&inside, key, value, &mut prices)?;
         }
         Ok(Some(Box::new(OffPeak {
-            prices: Prices::new(prices, inside.len()),
+            prices: sorted(prices, &inside)?,
             windows: hours.windows().ok_or_else(refuse)?,
         })))
     }
@@ -232,9 +233,14 @@ impl Refused {
 
 fn refused(key: &str, problem: Problem) -> Refused {
     Refused {
-        key: key.to_owned(),
+        key: super::excerpt(key),
         problem,
     }
+}
+
+/// The prices of the block at `path`, of which none has two values.
+fn sorted(prices: Vec<Price>, path: &str) -> Result<Prices, Refused> {
+    Prices::new(prices, path.len()).map_err(|key| refused(&key, Problem::Twice))
 }
 
 /// That no key of the block at `path` has two different values.

@@ -94,8 +94,8 @@ impl Picture<'_> {
     }
 }
 
-/// Width and height of `1024x1024` or `1024-x-1024`.
-fn sides(size: &str) -> Option<(&str, &str)> {
+/// Width and height of `1024x1024`, `1024-x-1024` or `1024*1024`.
+pub(crate) fn sides(size: &str) -> Option<(&str, &str)> {
     let (width, height) = Some(size)
         .filter(|size| size.len() <= SIZE_BYTES_MAX)?
         .split_once(['x', 'X', '*'])?;

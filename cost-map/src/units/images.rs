@@ -9,6 +9,7 @@ use crate::{
     calculate::Case,
     entry::{Entry, Price},
     keys::Base,
+    resolve::sides,
     tiers::Sheet,
 };
 
@@ -78,10 +79,8 @@ pub(super) fn of_resolution<'a>(
     entries.find_map(|entry| entry.prices.iter().find(|price| is(&price.key)))
 }
 
-/// `1024x1024` or `1024-x-1024`, in pixels.
 fn pixels(size: &str) -> Option<[Decimal; 2]> {
-    let (width, height) = size.split_once(['x', 'X'])?;
-    let width: u32 = width.trim_end_matches('-').parse().ok()?;
-    let height: u32 = height.trim_start_matches('-').parse().ok()?;
+    let (width, height) = sides(size)?;
+    let (width, height): (u32, u32) = (width.parse().ok()?, height.parse().ok()?);
     Some([width.into(), height.into()])
 }

@@ -55,8 +55,11 @@ pub(super) fn are_priced(case: &Case<'_>) -> bool {
 
 /// Adds a line, and one for each factor on it.
 fn add(bill: &mut Bill, class: Class, quantity: Decimal, found: &Found<'_>) {
+    let first = bill.len();
     line(bill, class, quantity, found.price);
-    for (count, (less_one, key)) in (1..).zip(found.factors.iter().flatten()) {
+    for (less_one, key) in found.factors.iter().flatten() {
+        // A factor on nothing has made no line.
+        let count = bill.len().saturating_sub(first);
         bill.factor(Class::Adjustment, count, *less_one, key);
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn charge(case: &Case<'_>, bill: &mut Bill) -> bool {
     let Some(price) = price else {
         return without_seconds(case, bill);
     };
-    let videos = units.videos.unwrap_or(Decimal::ONE);
+    let videos = some(units.videos).unwrap_or(Decimal::ONE);
     match some(units.duration_seconds) {
         Some(seconds) => product_line(bill, Class::VideoSeconds, &[seconds, videos], price),
         None => bill.duration_missing(),

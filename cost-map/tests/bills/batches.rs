@@ -124,3 +124,21 @@ fn r5_4_other_units_cost_in_a_batch_what_they_always_cost() {
         ],
     );
 }
+
+/// A factor on nothing makes no line, and so the next one must not reach further back.
+#[test]
+fn r1_2_a_factor_on_nothing_does_not_halve_the_line_before() {
+    let map = map(
+        r#""fireworks_ai/free": {"litellm_provider": "fireworks_ai", "mode": "chat",
+            "input_cost_per_token": 0, "output_cost_per_token": 0, "input_cost_per_image": 0.01}"#,
+    );
+    check_totals(
+        &map,
+        &[(
+            r#""model": "fireworks_ai/free", "call_type": "retrieve_batch", "images_in": 3,
+               "usage": {"prompt_tokens": 100, "total_tokens": 100,
+                         "prompt_tokens_details": {"cached_tokens": 100}}"#,
+            "0.03",
+        )],
+    );
+}

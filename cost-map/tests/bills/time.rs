@@ -40,6 +40,31 @@ fn r3_9_off_peak_hours_have_prices_of_their_own() {
 }
 
 #[test]
+fn an_entry_says_when_its_prices_hold() {
+    let map = map(&format!(
+        r#"{OFF_PEAK}, "dated": {{"input_cost_per_token": 4, "effective": [
+            {{"from": "2027-01-01", "input_cost_per_token": 3}}]}}"#
+    ));
+    let times = |model| {
+        let found = map.resolve(None, model).unwrap();
+        found.entry.times().collect::<Vec<_>>()
+    };
+    let owned = |name: &str, when: &str| (name.to_owned(), when.to_owned());
+    assert_eq!(
+        times("m"),
+        [owned(
+            "off_peak_pricing",
+            "22:00-02:00 and 04:00-05:30 UTC on monday, tuesday in Asia/Shanghai, \
+             00:00-00:00 UTC on sunday in UTC"
+        )]
+    );
+    assert_eq!(
+        times("dated"),
+        [owned("effective[0]", "from 2027-01-01 00:00 UTC on")]
+    );
+}
+
+#[test]
 fn r3_9_off_peak_comes_before_tiers_thresholds_and_not_in_a_batch() {
     let map = map(OFF_PEAK);
     let sunday = r#""model": "m", "at": "2026-11-22T12:00:00Z""#;

@@ -373,3 +373,18 @@ fn r6_9_and_r6_10_fees_messages_and_guardrails() {
         ],
     );
 }
+
+#[test]
+fn r1_4_a_count_of_no_videos_is_none_and_a_size_may_have_a_star() {
+    let map = map(
+        r#""v": {"mode": "video_generation", "output_cost_per_second": 0.5},
+           "p": {"mode": "image_generation", "output_cost_per_pixel": 0.001}"#,
+    );
+    check_totals(
+        &map,
+        &[
+            (r#""model": "v", "videos": 0, "duration_seconds": 8"#, "4"),
+            (r#""model": "p", "images": 1, "size": "10*10""#, "0.1"),
+        ],
+    );
+}

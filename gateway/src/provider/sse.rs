@@ -217,6 +217,11 @@ impl OpenAiStream {
 
     /// Gives back the lines that are kept; holds back the line that is not whole.
     fn filter(&mut self, chunk: Bytes) -> Bytes {
+        let length = self.line.len() + chunk.len();
+        if length <= LINE_BYTES_MAX && memchr::memchr(b'\n', &chunk).is_none() {
+            self.line.extend_from_slice(&chunk);
+            return Bytes::new();
+        }
         let mut held = std::mem::take(&mut self.line);
         let mut rest = if held.is_empty() {
             chunk
@@ -287,10 +292,7 @@ impl OpenAiStream {
     /// Reads a chunk, and says whether it has the usage.
     fn read_chunk(&mut self, chunk: Chunk<'_>) -> bool {
         if let Some(error) = chunk.error {
-            self.error = Some(Fault {
-                class: ErrorClass::InternalServer,
-                message: openai::error_message(error),
-            });
+            self.error = Some(fault(error));
         }
         let usage = chunk.usage.and_then(|usage| self.understood(usage));
         let has_usage = usage.is_some();
@@ -306,6 +308,24 @@ impl OpenAiStream {
         };
         let told = cost_map::reported::usage(Some(provider), Some("acompletion"), usage);
         told.ok().or_else(own)
+    }
+}
+
+/// What an error in a stream says; its code may be the status that the answer has not.
+fn fault(error: &RawValue) -> Fault {
+    #[derive(Deserialize)]
+    struct Status {
+        code: u16,
+    }
+    let message = openai::error_message(error);
+    match serde_json::from_str(error.get()) {
+        Ok(Status {
+            code: code @ 400..=599,
+        }) => Fault::of(code, message),
+        _ => Fault {
+            class: ErrorClass::InternalServer,
+            message,
+        },
     }
 }
 

@@ -63,6 +63,10 @@ impl<F: Frames, D: Dialect> Translated<F, D> {
 
 impl<F: Frames, D: Dialect> StreamedAnswer for Translated<F, D> {
     fn chunk(&mut self, chunk: Bytes) -> Bytes {
+        if self.chunks.is_done() {
+            // Nothing is kept of what follows the end.
+            return Bytes::new();
+        }
         self.frames.push(&chunk);
         while !self.chunks.is_done() {
             match self.frames.next() {

@@ -111,6 +111,15 @@ fn what_stands_in_every_event_has_a_bound() {
     }
     let large = json!({"model": "m", "messages": [], "tools": [long.repeat(40)]}).to_string();
     assert!(parse(&large).unwrap().parameters().text().len() < 100);
+    let priced =
+        json!({"model": "m", "messages": [], "n": 10, "size": "1x1", "x": [long.repeat(40)]});
+    let kept = parse(&priced.to_string()).unwrap().parameters();
+    assert!(
+        kept.text()
+            .starts_with(r#"{"n":10,"size":"1x1","left_out":"left out: "#),
+        "{}",
+        kept.text()
+    );
 }
 
 #[test]

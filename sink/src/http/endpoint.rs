@@ -79,6 +79,12 @@ impl Endpoint {
         self.0.scheme() == "https"
     }
 
+    /// The whole URL, which may hold a secret: not to be shown.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.as_str()
+    }
+
     pub(crate) const fn url(&self) -> &Url {
         &self.0
     }

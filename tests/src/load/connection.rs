@@ -15,7 +15,9 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 use super::{Call, End, Plan};
 
+/// How a stream ends, in OpenAI's dialect and in Anthropic's.
 const DONE: &[u8] = b"data: [DONE]\n\n";
+const MESSAGE_STOP: &[u8] = b"data: {\"type\":\"message_stop\"}\n\n";
 
 /// A connection that is closed when it is dropped.
 pub(super) struct Connection {
@@ -58,7 +60,7 @@ impl Connection {
         };
         let id = response.headers().get("x-litellm-call-id");
         let id = id.and_then(|id| id.to_str().ok()).map(str::to_owned);
-        (read(response, call.stream).await, id)
+        (read(response, call).await, id)
     }
 }
 
@@ -70,6 +72,9 @@ fn request(plan: &Plan, call: &Call) -> Result<Request<Full<Bytes>>, http::Error
         .header(header::AUTHORIZATION, format!("Bearer {}", plan.key))
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::USER_AGENT, "tollkeeper-load");
+    if call.messages {
+        request = request.header("anthropic-version", "2023-06-01");
+    }
     if let Some(id) = &call.id {
         request = request.header("x-litellm-call-id", id);
     }
@@ -77,7 +82,8 @@ fn request(plan: &Plan, call: &Call) -> Result<Request<Full<Bytes>>, http::Error
 }
 
 /// Reads an answer to its end and says whether all of it was there.
-async fn read(response: Response<Incoming>, stream: bool) -> End {
+async fn read(response: Response<Incoming>, call: &Call) -> End {
+    let end = if call.messages { MESSAGE_STOP } else { DONE };
     let status = response.status().as_u16();
     let mut body = response.into_body();
     let mut kept = Vec::new();
@@ -86,14 +92,14 @@ async fn read(response: Response<Incoming>, stream: bool) -> End {
         let Some(data) = frame.data_ref() else {
             continue;
         };
-        if stream && status == 200 {
-            keep_tail(&mut kept, data);
+        if call.stream && status == 200 {
+            keep_tail(&mut kept, data, end.len());
         } else {
             kept.extend_from_slice(data);
         }
     }
-    match (status, stream) {
-        (200, true) if kept.ends_with(DONE) => End::Complete,
+    match (status, call.stream) {
+        (200, true) if kept.ends_with(end) => End::Complete,
         (200, false) if serde_json::from_slice::<IgnoredAny>(&kept).is_ok() => End::Complete,
         (200, _) => End::Short,
         (status, _) => End::Status(status),
@@ -101,9 +107,9 @@ async fn read(response: Response<Incoming>, stream: bool) -> End {
 }
 
 /// Keeps as much of the end of a stream as is needed to see how it ended.
-fn keep_tail(kept: &mut Vec<u8>, data: &[u8]) {
-    let from = data.len().saturating_sub(DONE.len());
+fn keep_tail(kept: &mut Vec<u8>, data: &[u8], length: usize) {
+    let from = data.len().saturating_sub(length);
     kept.extend_from_slice(&data[from..]);
-    let extra = kept.len().saturating_sub(DONE.len());
+    let extra = kept.len().saturating_sub(length);
     kept.drain(..extra);
 }

@@ -1,6 +1,5 @@
 //! Gemini's and Cohere's own dialects are passed on with the deployment's key, and accounted
 //! however the call ends.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ mod first_call;
 mod foreign;
 mod full_disk;
 mod garbage;
+mod hostile;
 mod kept;
 mod openai_client;
 mod prices;

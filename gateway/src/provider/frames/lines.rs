@@ -4,6 +4,9 @@ use bytes::{Buf as _, BytesMut};
 
 use super::{FRAME_BYTES_MAX, Frame, FrameError, Frames};
 
+/// Beyond this a line is a long one, an image.
+const LONG: usize = 1 << 20;
+
 /// Lines that are not empty, without spaces around them.
 #[derive(Debug, Default)]
 pub struct LineFrames {
@@ -12,6 +15,8 @@ pub struct LineFrames {
     searched: usize,
     /// Whether spaces and empty lines count.
     verbatim: bool,
+    /// Whether a line has outgrown the bound; nothing is kept of it.
+    overlong: bool,
 }
 
 impl LineFrames {
@@ -26,6 +31,9 @@ impl LineFrames {
 
     /// The next line, without its end.
     pub(super) fn line(&mut self) -> Option<Result<BytesMut, FrameError>> {
+        if std::mem::take(&mut self.overlong) {
+            return Some(Err(FrameError::TooLarge));
+        }
         let fresh = self.buffer.get(self.searched..).unwrap_or_default();
         if let Some(end) = memchr::memchr(b'\n', fresh) {
             let mut line = self.buffer.split_to(self.searched + end);
@@ -45,6 +53,25 @@ impl LineFrames {
         None
     }
 
+    /// Takes more bytes, unless the line that has not ended outgrows the bound with them: a buffer
+    /// for it would be twice as large.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        if self.searched == self.buffer.len() {
+            let more = memchr::memchr(b'\n', bytes).unwrap_or(bytes.len());
+            if self.searched + more > FRAME_BYTES_MAX {
+                self.overlong = true;
+                self.buffer = BytesMut::new();
+                self.searched = 0;
+                return;
+            }
+            if self.searched + more > LONG {
+                // At once: doubling it would hold every size on the way.
+                self.buffer.reserve(FRAME_BYTES_MAX - self.searched);
+            }
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
     pub(super) fn rest(&mut self) -> BytesMut {
         self.searched = 0;
         std::mem::take(&mut self.buffer)
@@ -53,7 +80,7 @@ impl LineFrames {
 
 impl Frames for LineFrames {
     fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.take(bytes);
     }
 
     fn next(&mut self) -> Option<Result<Frame, FrameError>> {

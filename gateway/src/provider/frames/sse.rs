@@ -49,7 +49,7 @@ impl SseFrames {
 
 impl Frames for SseFrames {
     fn push(&mut self, bytes: &[u8]) {
-        self.lines.push(bytes);
+        self.lines.take(bytes);
     }
 
     fn next(&mut self) -> Option<Result<Frame, FrameError>> {

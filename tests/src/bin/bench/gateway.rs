@@ -18,32 +18,52 @@ struct Way {
     script: &'static str,
     /// Calls per second; as many as 32 connections can make without.
     rate: Option<u64>,
+    /// Whether the gateway translates, while the floor passes on what the provider speaks.
+    translated: bool,
 }
 
-const WAYS: [Way; 4] = [
+const WAYS: [Way; 6] = [
     Way {
         name: "whole answers, 500/s",
         stream: false,
         script: "chunks=3",
         rate: Some(500),
+        translated: false,
     },
     Way {
         name: "whole answers, saturated",
         stream: false,
         script: "chunks=3",
         rate: None,
+        translated: false,
     },
     Way {
         name: "streams of 50 chunks, 2 ms apart, 100/s",
         stream: true,
         script: "chunks=50 chunk_delay_ms=2",
         rate: Some(100),
+        translated: false,
     },
     Way {
         name: "streams of 50 chunks, saturated",
         stream: true,
         script: "chunks=50",
         rate: None,
+        translated: false,
+    },
+    Way {
+        name: "whole answers translated from Anthropic's dialect, saturated",
+        stream: false,
+        script: "chunks=3",
+        rate: None,
+        translated: true,
+    },
+    Way {
+        name: "the same, streams of 50 chunks",
+        stream: true,
+        script: "chunks=50",
+        rate: None,
+        translated: true,
     },
 ];
 
@@ -71,8 +91,9 @@ pub(crate) async fn measure() -> io::Result<()> {
         let mut samples = (Vec::new(), Vec::new());
         // One round to warm up, which does not count.
         for round in 0..=rounds {
-            let ours = sample(&gateway, addresses[0], way, time).await?;
-            let theirs = sample(&floor, floor_address, way, time).await?;
+            let plan = plan(way, addresses[0], time);
+            let ours = sample(&gateway, way, (plan, call(way))).await?;
+            let theirs = sample(&floor, way, passed_on(way, floor_address, time)).await?;
             if round > 0 {
                 samples.0.push(theirs);
                 samples.1.push(ours);
@@ -83,15 +104,25 @@ pub(crate) async fn measure() -> io::Result<()> {
     Ok(())
 }
 
-async fn sample(
-    proxy: &Program,
-    target: SocketAddr,
-    way: &Way,
-    time: Duration,
-) -> io::Result<Sample> {
-    let call = call(way);
-    let mut plan = Plan::time(target, 32, time);
-    plan.rate = way.rate;
+fn plan(way: &Way, target: SocketAddr, time: Duration) -> Plan {
+    Plan {
+        rate: way.rate,
+        ..Plan::time(target, 32, time)
+    }
+}
+
+/// What the floor is asked, which passes on everything as it is.
+fn passed_on(way: &Way, target: SocketAddr, time: Duration) -> (Plan, Call) {
+    let plan = plan(way, target, time);
+    if !way.translated {
+        return (plan, call(way));
+    }
+    let path = "/v1/messages".to_owned();
+    let call = Call::message("claude-sonnet-4-5", &prompt(way), way.stream);
+    (Plan { path, ..plan }, call)
+}
+
+async fn sample(proxy: &Program, way: &Way, (plan, call): (Plan, Call)) -> io::Result<Sample> {
     let before = proxy.cpu();
     let report = load::run(plan, Stop::default(), move |_| call.clone()).await?;
     // What it still does for these calls counts too.
@@ -111,14 +142,15 @@ async fn sample(
     })
 }
 
-/// A prompt of about a kilobyte.
 fn call(way: &Way) -> Call {
+    let model = if way.translated { "claude" } else { "mock" };
+    Call::chat(model, &prompt(way), way.stream)
+}
+
+/// About a kilobyte.
+fn prompt(way: &Way) -> String {
     let filler = "Tell me about the bridges of the city, one after the other. ".repeat(15);
-    Call::chat(
-        "mock",
-        &format!("{filler}[[mock: {}]]", way.script),
-        way.stream,
-    )
+    format!("{filler}[[mock: {}]]", way.script)
 }
 
 fn row(way: &Way, floor: &[Sample], gateway: &[Sample]) {
