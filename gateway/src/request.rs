@@ -182,7 +182,16 @@ impl ClientRequest {
     /// The text of the content, to count tokens by.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
-        Prompt::read(self.operation, self.content_text())
+        let mut prompt = Prompt::read(self.operation, self.content_text());
+        let beside: &[&str] = match self.operation {
+            Operation::Messages | Operation::CountTokens => &["system", "tools"],
+            Operation::Responses => &["instructions"],
+            _ => &[],
+        };
+        for json in beside.iter().filter_map(|name| self.value(name)) {
+            prompt.add_beside(json);
+        }
+        prompt
     }
 
     /// Bytes of text in the content, to estimate tokens by.
