@@ -54,6 +54,11 @@ pub(crate) fn authenticate(
     })
 }
 
+/// Whether a request brings a key where keys are looked for.
+pub(crate) fn has_key(headers: &HeaderMap) -> bool {
+    KEY_HEADERS.iter().any(|name| headers.contains_key(*name))
+}
+
 fn presented(headers: &HeaderMap) -> Option<&str> {
     let value = KEY_HEADERS
         .iter()

@@ -6,7 +6,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     request::ClientRequest,
-    routing::Found,
+    routing::{Found, Member, account},
 };
 
 /// The deployments that may answer `request`.
@@ -16,6 +16,10 @@ use crate::{
 /// If there is none, with the names there are.
 pub(crate) fn find(shared: &Shared, request: &mut ClientRequest) -> Result<Found, ApiError> {
     let named = shared.groups.find(&request.model);
+    if let Some(mark) = &request.mark {
+        let keeper = shared.groups.marked(mark).ok_or_else(gone)?;
+        return of_account(request, keeper, named);
+    }
     let providers = request.providers;
     if providers.is_empty() {
         return named.ok_or_else(|| unknown_model(shared, &request.model));
@@ -27,6 +31,8 @@ pub(crate) fn find(shared: &Shared, request: &mut ClientRequest) -> Result<Found
         });
         if !group.members().is_empty() {
             let group = Arc::new(group);
+            // Ours: the deployment's own name goes to the provider.
+            request.own_model = None;
             return Ok(Found { group, ..found });
         }
     }
@@ -41,6 +47,40 @@ pub(crate) fn find(shared: &Shared, request: &mut ClientRequest) -> Result<Found
         );
         ApiError::new(ErrorClass::BadRequest, message)
     })
+}
+
+/// The deployments of the account that keeps what the request names: those of the model, or the one
+/// that keeps it where no model is asked.
+fn of_account(
+    request: &ClientRequest,
+    keeper: Found,
+    named: Option<Found>,
+) -> Result<Found, ApiError> {
+    let Some(named) = named.filter(|_| request.passed.is_none()) else {
+        return Ok(keeper);
+    };
+    let is_of = |member: &Arc<Member>| {
+        let own = account(&member.deployment);
+        let mut keepers = keeper.group.members().iter();
+        keepers.any(|keeper| account(&keeper.deployment) == own)
+    };
+    let group = named.group.only(is_of);
+    if group.members().is_empty() {
+        let message = format!(
+            "no deployment of `{}` has the account that keeps what this request names",
+            request.model
+        );
+        return Err(ApiError::new(ErrorClass::BadRequest, message));
+    }
+    let group = Arc::new(group);
+    Ok(Found { group, ..named })
+}
+
+/// What a client is told that names something of a deployment that is here no more.
+fn gone() -> ApiError {
+    let message = "no deployment here keeps what this id names: the one that did has been taken \
+                   out of `model_list`, or has other settings now";
+    ApiError::new(ErrorClass::NotFound, message)
 }
 
 /// What a client is told that names a model which nobody serves.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
@@ -13,11 +13,12 @@ use crate::{
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
     mock::Mock,
+    operation::Operation,
     provider::{
         Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along,
-        bridge, passing,
+        bridge, kept, passing, realtime,
     },
-    request::ClientRequest,
+    request::{ClientRequest, accept},
     upstream::{self, Failure, ReadError},
 };
 
@@ -37,6 +38,8 @@ pub(crate) enum Answered {
     },
     /// What nobody was asked for.
     Mock(Box<Mock>),
+    /// A WebSocket.
+    Socket(Response<Incoming>),
     /// All of it.
     Whole {
         whole: Box<Whole>,
@@ -71,10 +74,14 @@ pub(crate) async fn ask(
                 .headers
                 .extend(value.map(|value| (TRACEPARENT, value)));
         }
+        let opens = accept(&outgoing.headers);
         let response = shared
             .upstream
             .send(call, deployment, outgoing, deadline)
             .await?;
+        if let Some(accept) = opens.filter(|_| may_open(&response)) {
+            return socket(response, &accept, deployment);
+        }
         if !response.status().is_success() {
             return Err(refusal(response, &*reader, deployment, deadline).await);
         }
@@ -110,6 +117,26 @@ pub(crate) async fn ask(
     }
 }
 
+/// Whether the answer is no error to a request for a WebSocket.
+fn may_open(response: &Response<Incoming>) -> bool {
+    let status = response.status();
+    status == StatusCode::SWITCHING_PROTOCOLS || status.is_success()
+}
+
+/// A WebSocket, if the provider has opened it.
+fn socket(
+    response: Response<Incoming>,
+    accept: &HeaderValue,
+    deployment: &Deployment,
+) -> Result<Answered, Box<Failure>> {
+    let proof = response.headers().get(header::SEC_WEBSOCKET_ACCEPT);
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS && proof == Some(accept) {
+        return Ok(Answered::Socket(response));
+    }
+    let message = format!("{} did not open a WebSocket", deployment.provider_name);
+    Err(Failure::here(deployment, ErrorClass::BadGateway, message))
+}
+
 /// Says the request in the provider's dialect: as it is, as a chat, or as it is passed on.
 async fn prepare(
     call: &mut Call,
@@ -117,15 +144,26 @@ async fn prepare(
     deadline: Instant,
 ) -> Result<Prepared, Box<Failure>> {
     let refused = |error: ProviderError| refused(deployment, &error);
+    let keeps_apart = call.shared.groups.keeps_apart(deployment);
     let request = call.request().ok_or_else(Failure::ended_already)?;
     if let Some(passed) = &request.passed {
-        return passing::prepare(deployment, request, passed).map_err(refused);
+        let prepared = passing::prepare(deployment, request, passed).map_err(refused)?;
+        return Ok(match keeps_apart {
+            true => kept::marking(prepared, deployment),
+            false => prepared,
+        });
+    }
+    if let Some(socket) = &request.socket {
+        return realtime::prepare(deployment, request, socket).map_err(refused);
     }
     let operation = request.operation;
     let chat = bridge::chat(deployment, request).map_err(refused)?;
     let prepared = fetch_and_say(call, deployment, deadline, chat.as_ref()).await?;
     Ok(match chat {
         Some(_chat) => bridge::bridged(prepared, operation),
+        None if keeps_apart && operation == Operation::Responses => {
+            kept::marking(prepared, deployment)
+        }
         None => prepared,
     })
 }

@@ -21,6 +21,7 @@ use crate::{
     mock,
     operation::{Dialect, Operation},
     provider::{Observed, Whole, chunks, texts},
+    realtime,
     relay::{Relay, Source},
     report,
     request::{Arrived, ClientRequest, Place, RequestError},
@@ -130,6 +131,7 @@ async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<An
             let kind = kind.filter(|_| operation.is_some_and(Operation::answers_anything));
             stamp.on(answer::stream(head.status, relay, kind), &head.headers)
         }
+        Answered::Socket(response) => realtime::give(call, response, stamp),
         Answered::Whole {
             whole,
             status,

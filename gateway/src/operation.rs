@@ -28,6 +28,8 @@ pub enum Operation {
     Messages,
     /// How many tokens a request of Anthropic's Messages API has.
     CountTokens,
+    /// A conversation over a WebSocket, in the dialect of OpenAI's Realtime API.
+    Realtime,
     /// Something that a provider keeps: a file, a batch. By LiteLLM's name of the call.
     Stored(&'static str),
     /// A request in the provider's own dialect.
@@ -63,6 +65,7 @@ impl Operation {
             Self::Responses => "aresponses",
             Self::Messages => "anthropic_messages",
             Self::CountTokens => "acount_tokens",
+            Self::Realtime => "_arealtime",
             Self::Stored(name) => name,
             Self::PassThrough => "pass_through_endpoint",
         }
@@ -85,6 +88,7 @@ impl Operation {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::CountTokens => "messages/count_tokens",
+            Self::Realtime => "realtime",
             Self::Stored(_) | Self::PassThrough => "",
         }
     }
@@ -121,7 +125,7 @@ impl Operation {
             Self::Rerank => ("documents", "a list"),
             Self::Transcription => ("file", "a file"),
             Self::Speech => ("input", "text"),
-            Self::Stored(_) | Self::PassThrough => ("", ""),
+            Self::Realtime | Self::Stored(_) | Self::PassThrough => ("", ""),
         };
         Content { name, wanted }
     }
@@ -161,7 +165,7 @@ impl Operation {
     pub const fn generates(self) -> bool {
         matches!(
             self,
-            Self::Chat | Self::Completion | Self::Responses | Self::Messages
+            Self::Chat | Self::Completion | Self::Responses | Self::Messages | Self::Realtime
         )
     }
 

@@ -30,6 +30,7 @@ pub mod frames;
 pub mod gemini;
 pub mod huggingface;
 pub mod jina_ai;
+pub(crate) mod kept;
 pub mod lists;
 mod need;
 pub mod nlp_cloud;
@@ -39,6 +40,7 @@ pub mod openai;
 pub mod parameters;
 pub(crate) mod passing;
 pub mod petals;
+pub(crate) mod realtime;
 pub mod replicate;
 pub mod request;
 pub mod sagemaker;
@@ -157,6 +159,12 @@ pub trait Provider: Sync {
     /// Below which address it keeps files, batches and the like, and what their query has to say.
     fn keeps_at(&self, deployment: &Deployment) -> (String, Option<String>) {
         (deployment.api_base.clone(), None)
+    }
+
+    /// Where it opens realtime sessions, with a query; `None` if it has none.
+    fn realtime(&self, deployment: &Deployment) -> Option<String> {
+        let _nothing = deployment;
+        None
     }
 
     /// Whether `model` takes `value`, JSON, for a parameter that it knows.

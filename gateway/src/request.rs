@@ -5,12 +5,14 @@ mod arrived;
 mod cache;
 mod error;
 mod form;
+mod marks;
 mod metadata;
 mod names;
 mod parameters;
 mod parse;
 mod passed;
 mod scan;
+mod socket;
 mod text;
 mod upstream;
 mod wishes;
@@ -26,13 +28,14 @@ pub(crate) use self::{
     arrived::{Arrived, Place},
     form::Form,
     passed::Passed,
+    socket::{Socket, accept, show_key},
 };
 pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
     upstream::UsageOption, wishes::Wishes,
 };
 use self::{names::OURS, parameters::Parameters};
-use crate::{config::Lists, operation::Operation};
+use crate::{config::Lists, operation::Operation, provider::kept::Mark};
 
 /// Attempts after the first that a request may ask for.
 const RETRIES_MAX: u32 = 10;
@@ -104,6 +107,10 @@ pub struct ClientRequest {
     form: Option<Form>,
     /// Where it goes, if it is passed on as it is.
     pub(crate) passed: Option<Passed>,
+    /// Whose the things are that it names.
+    pub(crate) mark: Option<Mark>,
+    /// The client's end of the WebSocket, if it is one.
+    pub(crate) socket: Option<Socket>,
     /// The client's headers that go on to the provider.
     pub(crate) headers: HeaderMap,
     /// Whose deployments can be asked, if it is for a provider and not for a model.
@@ -173,7 +180,16 @@ impl ClientRequest {
     /// The text of the content, to count tokens by.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
-        Prompt::read(self.operation, self.content_text())
+        let mut prompt = Prompt::read(self.operation, self.content_text());
+        let beside: &[&str] = match self.operation {
+            Operation::Messages | Operation::CountTokens => &["system", "tools"],
+            Operation::Responses => &["instructions"],
+            _ => &[],
+        };
+        for json in beside.iter().filter_map(|name| self.value(name)) {
+            prompt.add_beside(json);
+        }
+        prompt
     }
 
     /// Bytes of text in the content, to estimate tokens by.

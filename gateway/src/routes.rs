@@ -4,6 +4,7 @@ mod rows;
 
 use http::Method;
 
+pub(crate) use self::rows::KEEPERS;
 use self::rows::{CALLS, OTHERS, PASSED, STORED, UNDERSTOOD};
 use crate::{operation::Operation, request::Place};
 

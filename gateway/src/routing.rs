@@ -6,9 +6,18 @@ mod group;
 mod health;
 mod strategy;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
-use crate::config::{Config, Deployment};
+use event::Secret;
+
+use crate::{
+    config::{Config, Deployment},
+    provider::kept::Mark,
+    routes::KEEPERS,
+};
 
 pub use self::strategy::Strategy;
 pub(crate) use self::{
@@ -29,6 +38,8 @@ pub(crate) struct Groups {
     names: Vec<String>,
     /// The first deployment of each provider, alone.
     by_provider: HashMap<String, Arc<Group>>,
+    /// Whether several accounts keep files, responses and the like.
+    keeps_apart: bool,
 }
 
 /// A group, and what the `*` of its name stands for.
@@ -70,6 +81,7 @@ impl Groups {
         );
         let by_provider = firsts(config, &by_name);
         Self {
+            keeps_apart: accounts(config) > 1,
             by_name,
             patterns,
             aliases,
@@ -82,6 +94,20 @@ impl Groups {
     pub(crate) fn members(&self) -> impl Iterator<Item = &Arc<Member>> {
         let groups = self.names.iter().filter_map(|name| self.by_name.get(name));
         groups.flat_map(|group| group.members())
+    }
+
+    /// The deployment that `mark` is of, alone.
+    pub(crate) fn marked(&self, mark: &Mark) -> Option<Found> {
+        let is_it = |member: &Arc<Member>| Mark::of(&member.deployment) == *mark;
+        let member = self.members().find(|member| is_it(member))?;
+        let group = self.by_name.get(&member.deployment.model_name)?;
+        let group = Arc::new(group.only(is_it));
+        Some(Found { group, star: None })
+    }
+
+    /// Whether what `deployment` keeps has to be told from what others keep.
+    pub(crate) fn keeps_apart(&self, deployment: &Deployment) -> bool {
+        self.keeps_apart && KEEPERS.contains(&&*deployment.provider_name)
     }
 
     /// The first deployment of the first of `providers` that has one.
@@ -112,6 +138,26 @@ impl Groups {
             Some(Found { group, star })
         })
     }
+}
+
+/// Whom a provider knows a deployment as: what one keeps, the others of the account find.
+type Account<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>);
+
+/// The account that a deployment uses.
+pub(crate) fn account(deployment: &Deployment) -> Account<'_> {
+    (
+        &deployment.provider_name,
+        &deployment.api_base,
+        deployment.api_key.as_ref().map(Secret::expose),
+        deployment.organization.as_deref(),
+    )
+}
+
+/// How many accounts keep things at providers.
+fn accounts(config: &Config) -> usize {
+    let keep = |deployment: &&Deployment| KEEPERS.contains(&&*deployment.provider_name);
+    let keepers = config.deployments.iter().filter(keep);
+    keepers.map(account).collect::<HashSet<_>>().len()
 }
 
 /// The first deployment of each provider, as a group of its own.

@@ -3,23 +3,21 @@
 use std::{
     convert::Infallible,
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{
         OwnedSemaphorePermit, Semaphore,
         mpsc::{UnboundedReceiver, UnboundedSender},
     },
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -32,6 +30,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
     lifecycle,
+    request::show_key,
     routes::{self, Endpoint, Route, Unmatched},
     tasks,
     unstalled::Unstalled,
@@ -94,12 +93,11 @@ async fn next(listener: &TcpListener, room: &Arc<Semaphore>) -> std::io::Result<
 /// Serves what is accepted until there is no more, then lets open connections end within
 /// `drain_timeout`.
 pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Accepted>) {
-    let connections = GracefulShutdown::new();
     let by_writer = Arc::clone(&shared);
     let writer = async move { by_writer.turn.run(&by_writer).await };
     tasks::spawn_on(&TaskTracker::new(), writer);
     while let Some(accepted) = accepted.recv().await {
-        if let Err(error) = connection(&shared, accepted, &connections) {
+        if let Err(error) = connection(&shared, accepted) {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "cannot serve a connection"
@@ -107,20 +105,13 @@ pub(crate) async fn work(shared: Arc<Shared>, mut accepted: UnboundedReceiver<Ac
         }
     }
     let deadline = Instant::now() + shared.config.settings.drain_timeout;
-    if timeout_at(deadline, connections.shutdown()).await.is_err() {
-        tracing::warn!("connections did not end in time");
-    }
     shared.tasks.stop(deadline).await;
     // What is dropped from here on ends because the gateway does.
     shared.stopping.store(true, Ordering::Relaxed);
     shared.turn.end(&shared);
 }
 
-fn connection(
-    shared: &Arc<Shared>,
-    accepted: Accepted,
-    connections: &GracefulShutdown,
-) -> std::io::Result<()> {
+fn connection(shared: &Arc<Shared>, accepted: Accepted) -> std::io::Result<()> {
     let Accepted {
         stream,
         peer,
@@ -130,10 +121,15 @@ fn connection(
     let stall_max = shared.config.settings.write_timeout;
     // Without it small answers wait for the client's acknowledgement; it is no reason to refuse.
     let _set = stream.set_nodelay(true);
+    let permit = Arc::new(permit);
     let service = {
-        let shared = Arc::clone(shared);
-        service_fn(move |request| {
+        let (shared, place) = (Arc::clone(shared), Arc::clone(&permit));
+        service_fn(move |mut request: Request<Incoming>| {
             let shared = Arc::clone(&shared);
+            // A WebSocket outlives the connection it came by.
+            if request.headers().contains_key(header::UPGRADE) {
+                request.extensions_mut().insert(Arc::clone(&place));
+            }
             async move { Ok::<_, Infallible>(route(shared, request, peer).await) }
         })
     };
@@ -142,13 +138,21 @@ fn connection(
         .header_read_timeout(shared.config.settings.head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(Unstalled::new(stream, stall_max)), service);
-    let watched = connections.watch(connection);
+        .serve_connection(TokioIo::new(Unstalled::new(stream, stall_max)), service)
+        .with_upgrades();
     let shared_by_task = Arc::clone(shared);
     shared.metrics.connections.inc();
     shared.tasks.spawn(async move {
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = shared_by_task.tasks.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
         // A client that breaks off or speaks no HTTP is no event of ours.
-        if let Err(error) = watched.await {
+        if let Err(error) = ended {
             tracing::debug!(error = &error as &dyn std::error::Error, "connection ended");
         }
         shared_by_task.metrics.connections.dec();
@@ -174,7 +178,8 @@ async fn route(
         told => return describe::answer(&shared, told, matched, request).await,
     }
     let (operation, place) = matched.place(request.method());
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
+    show_key(&mut head, operation);
     let now = (shared.clock)();
     let draft = Draft::new(
         &head,

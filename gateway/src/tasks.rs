@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tokio::time::{Instant, timeout_at};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The work of one worker: its connections, and answers that are drained after their client has
 /// gone. What has not ended when the worker's runtime goes is dropped with it, and a call that is
@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 #[derive(Debug, Default)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
+    stopping: CancellationToken,
 }
 
 impl Tasks {
@@ -22,8 +23,14 @@ impl Tasks {
         }
     }
 
+    /// Waits until work that has no end of its own is asked to end.
+    pub(crate) async fn stopping(&self) {
+        self.stopping.cancelled().await;
+    }
+
     /// Waits for all work, at most until `deadline`.
     pub(crate) async fn stop(&self, deadline: Instant) {
+        self.stopping.cancel();
         self.tracker.close();
         if timeout_at(deadline, self.tracker.wait()).await.is_err() {
             tracing::warn!(

@@ -90,9 +90,21 @@ fn count(tokenizer: &Tokenizer, text: &str) -> u64 {
     tokens.saturating_mul(all) / part.max(1)
 }
 
-/// The texts of an answer in OpenAI's shape.
+/// The texts of an answer: a chat's or a completion's, a response's, or a message's.
 fn said(answer: &Value) -> Vec<String> {
     let mut texts = Vec::new();
+    let items = answer["output"].as_array().into_iter().flatten();
+    let parts = items
+        .clone()
+        .flat_map(|item| item["content"].as_array())
+        .flatten();
+    let blocks = answer["content"].as_array().into_iter().flatten();
+    for part in items.chain(parts).chain(blocks) {
+        for name in ["text", "thinking", "refusal", "name", "arguments"] {
+            texts.extend(part[name].as_str().map(str::to_owned));
+        }
+        texts.extend(part.get("input").map(Value::to_string));
+    }
     let mut add = |value: &Value| texts.extend(value.as_str().map(str::to_owned));
     let choices = answer["choices"].as_array().into_iter().flatten();
     for choice in choices {
@@ -131,6 +143,35 @@ mod tests {
             let usage = counted(("openai", model), Some(&request), Some(&answer), 0);
             let counts = (usage.prompt_tokens, usage.completion_tokens);
             assert_eq!(counts, (9, 2), "{model}");
+        }
+    }
+
+    #[test]
+    fn other_dialects_are_counted_by_what_they_say() {
+        let message = json!({"model": "m", "max_tokens": 9, "system": "hello world", "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "hello world"},
+                {"type": "tool_result", "content": "hello"},
+            ]},
+        ]});
+        let said = json!({"content": [{"type": "text", "text": "hello world"}]});
+        let response = json!({"model": "m", "instructions": "hello world", "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "hello world"}]},
+            {"type": "function_call_output", "call_id": "c", "output": "hello"},
+        ]});
+        let answered = json!({"output": [
+            {"type": "message", "content": [{"type": "output_text", "text": "hello world"}]},
+        ]});
+        for (operation, body, said, messages) in [
+            (Operation::Messages, message, said, 1),
+            (Operation::Responses, response, answered, 2),
+        ] {
+            let body = body.to_string().into();
+            let request = ClientRequest::parse(operation, body, 1000).unwrap();
+            let usage = counted(("x", "m"), Some(&request), Some(&Json::of(&said)), 0);
+            let frame = PER_MESSAGE * (messages + 1);
+            assert_eq!(usage.prompt_tokens, frame + 1 + 2 + 1 + 2, "{operation:?}");
+            assert_eq!(usage.completion_tokens, 2, "{operation:?}");
         }
     }
 

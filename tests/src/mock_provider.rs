@@ -5,7 +5,9 @@
 
 mod answer;
 mod body;
+mod foreign;
 mod log;
+mod realtime;
 mod request;
 mod script;
 mod surface;
@@ -28,7 +30,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::{task::JoinSet, time::sleep};
 use uuid::Uuid;
 
 use self::{
@@ -74,6 +76,8 @@ struct State {
     /// How often each script with `fail_first` was seen.
     failed: Mutex<HashMap<String, u64>>,
     log: Arc<Log>,
+    /// Realtime sessions, which end when this is dropped.
+    sessions: Mutex<JoinSet<()>>,
 }
 
 impl MockProvider {
@@ -108,9 +112,10 @@ impl MockProvider {
             requests,
             failed,
             log,
+            sessions: Mutex::default(),
         });
         let serving = Arc::clone(&state);
-        let answer = move |request| Arc::clone(&serving).answer(request);
+        let answer = move |request| Arc::clone(&serving).serve(request);
         Ok(Self {
             server: Server::start(port, answer).await?,
             state,
@@ -153,6 +158,15 @@ impl MockProvider {
 }
 
 impl State {
+    async fn serve(self: Arc<Self>, request: Request<Incoming>) -> Response<Paced> {
+        if request.uri().path() != "/v1/realtime" {
+            return self.answer(request).await;
+        }
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        realtime::open(request, self.options.key.as_deref(), &mut sessions)
+    }
+
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Paced> {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
@@ -184,7 +198,7 @@ impl State {
             .ok_or_else(|| Refusal::unknown_route(&route))
             .and_then(|surface| {
                 let key = self.options.key.as_deref();
-                Ok((surface, surface.accept(&head.headers, key, &body)?))
+                Ok((surface, surface.accept(&head.headers, key, (path, &body))?))
             });
         let scripted = accepted.and_then(|(surface, accepted)| {
             let (accepted, script) = self.script(accepted)?;

@@ -72,7 +72,8 @@ where
             let mut http = http1::Builder::new();
             let connection = http
                 .timer(TokioTimer::new())
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades();
             // A client that goes away, or a scripted cut, ends a connection; the test looks at the
             // other end of it.
             drop(connection.await);

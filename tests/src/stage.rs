@@ -109,6 +109,18 @@ impl Stage {
         fs::write(self.path("config.yaml"), config).unwrap();
     }
 
+    /// Puts `entries` in front of the models of what starts from now on.
+    ///
+    /// # Panics
+    ///
+    /// If there is no disk.
+    pub fn add_models(&self, entries: &str) {
+        let config = fs::read_to_string(self.path("config.yaml")).unwrap();
+        let list = "model_list:\n";
+        let config = config.replacen(list, &format!("{list}{entries}"), 1);
+        fs::write(self.path("config.yaml"), config).unwrap();
+    }
+
     /// A file of this stage.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
@@ -196,6 +208,7 @@ pub fn configuration(base: &str, more: &str) -> String {
         deployment("picture", "openai/gpt-image-1", base, 0),
         deployment("hear", "openai/whisper-1", base, 0),
         deployment("speak", "openai/tts-1", base, 0),
+        deployment("talk", "openai/gpt-realtime", base, 0),
         // Nobody listens on port 1.
         deployment("gone", "openai/gpt-4o", "http://127.0.0.1:1/v1", 0),
     ];

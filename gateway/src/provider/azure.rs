@@ -11,6 +11,7 @@ use super::{
         fixed::Fixed,
         fixes, models,
     },
+    realtime::parameter,
 };
 use crate::{config::Deployment, operation::Operation, request::UsageOption};
 
@@ -59,6 +60,14 @@ impl Provider for Azure {
     fn keeps_at(&self, deployment: &Deployment) -> (String, Option<String>) {
         let base = format!("{}/openai", deployment.api_base);
         (base, Some(format!("api-version={}", version(deployment))))
+    }
+
+    fn realtime(&self, deployment: &Deployment) -> Option<String> {
+        let (base, version) = (&deployment.api_base, version(deployment));
+        let model = parameter(&deployment.model);
+        Some(format!(
+            "{base}/openai/realtime?api-version={version}&deployment={model}"
+        ))
     }
 
     fn parameters(&self, operation: Operation, model: &str) -> Parameters {

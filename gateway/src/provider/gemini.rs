@@ -25,7 +25,7 @@ use super::{
     Answer, Ask, Fault, Need, Parameters, Prepared, Provider, ProviderError, Reader, Step,
     StreamedAnswer, content, frames::SseFrames, openai, translated::Translated,
 };
-use crate::operation::Operation;
+use crate::{config::Deployment, operation::Operation};
 
 /// The row of this file.
 pub const GEMINI: &[&dyn Provider] = &[&Gemini];
@@ -248,6 +248,15 @@ impl Provider for Gemini {
         matches!(operation, Operation::Chat | Operation::Embedding)
     }
 
+    fn credentials(&self, deployment: &Deployment) -> Result<HeaderMap, ProviderError> {
+        let mut headers = HeaderMap::with_capacity(4);
+        if let Some(key) = &deployment.api_key {
+            let name = HeaderName::from_static("x-goog-api-key");
+            headers.insert(name, openai::sensitive(key.expose())?);
+        }
+        Ok(headers)
+    }
+
     fn parameters(&self, operation: Operation, model: &str) -> Parameters {
         match operation {
             Operation::Chat => parameters(Platform::Studio, model),
@@ -283,11 +292,7 @@ impl Provider for Gemini {
             }
         };
         let uri = format!("{base}/models/{}:{verb}", ask.model());
-        let mut headers = HeaderMap::with_capacity(4);
-        if let Some(key) = &deployment.api_key {
-            let name = HeaderName::from_static("x-goog-api-key");
-            headers.insert(name, openai::sensitive(key.expose())?);
-        }
+        let headers = self.credentials(deployment)?;
         Ok(Prepared {
             outgoing: openai::outgoing(deployment, uri, headers, body)?,
             reader,

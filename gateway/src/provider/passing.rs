@@ -3,7 +3,7 @@
 
 use http::{HeaderName, Uri, header};
 
-use super::{Outgoing, Prepared, ProviderError, along::Along, openai};
+use super::{Outgoing, Prepared, ProviderError, along::Along, openai, realtime::parameter};
 use crate::{
     config::Deployment,
     request::{ClientRequest, Passed},
@@ -38,7 +38,7 @@ pub(crate) fn prepare(
     };
     let outgoing = Outgoing {
         method: passed.method.clone(),
-        uri: address(deployment, passed)?,
+        uri: address(deployment, passed, request.own_model.is_none())?,
         headers,
         body: body.unwrap_or_else(|| request.body()),
     };
@@ -65,14 +65,26 @@ fn renamed(request: &ClientRequest, deployment: &Deployment) -> Option<bytes::By
 }
 
 /// Where it goes: below the deployment's own address, whatever the path says.
-fn address(deployment: &Deployment, passed: &Passed) -> Result<Uri, ProviderError> {
+fn address(
+    deployment: &Deployment,
+    passed: &Passed,
+    is_renamed: bool,
+) -> Result<Uri, ProviderError> {
     let bad = |text: &str| ProviderError::BadAddress(text.to_owned());
     let (base, fixed) = if passed.is_kept {
         deployment.provider.keeps_at(deployment)
     } else {
         (deployment.api_base.clone(), None)
     };
-    let joined = join(&base, &passed.path);
+    let path = match &passed.place {
+        Some(place) if is_renamed => {
+            let mut path = passed.path.clone();
+            path.replace_range(place.clone(), &parameter(&deployment.model));
+            path
+        }
+        _ => passed.path.clone(),
+    };
+    let joined = join(&base, &path);
     let own = passed.query.as_deref().filter(|query| !query.is_empty());
     let query = match (own, fixed.as_deref()) {
         (Some(own), Some(fixed)) if !own.contains("api-version=") => Some(format!("{own}&{fixed}")),

@@ -7,7 +7,7 @@ use event::Json;
 use http::{HeaderMap, header, request::Parts};
 use serde_json::value::RawValue;
 
-use super::{ClientRequest, Form, Passed, RETRIES_MAX, RequestError};
+use super::{ClientRequest, Form, Passed, RETRIES_MAX, RequestError, Socket, marks::Marks};
 use crate::operation::Operation;
 
 /// Headers of a client that are for the provider, in whatever dialect.
@@ -50,6 +50,7 @@ impl ClientRequest {
         } = arrived.place;
         let mut request = match arrived.operation {
             Operation::Stored(_) | Operation::PassThrough => Passed::read(arrived),
+            Operation::Realtime => Socket::read(arrived),
             _ => Self::of_body(arrived),
         }?;
         request.providers = providers;
@@ -72,6 +73,14 @@ impl ClientRequest {
         } = *arrived;
         let placed = arrived.place.model.clone();
         let understand = |body| Self::understand(operation, body, content_bytes_max, placed);
+        if operation == Operation::Responses {
+            // The one before, and files and containers, are known to one account.
+            let mut marks = Marks::default();
+            let mut request = understand(marks.take(body.clone())?)?;
+            request.disable_fallbacks |= marks.found.is_some();
+            request.mark = marks.found;
+            return Ok(request);
+        }
         match Form::parse(&arrived.head.headers, body)? {
             Some(form) => Ok(Self {
                 form: Some(form.clone()),

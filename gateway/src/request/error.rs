@@ -33,6 +33,12 @@ pub enum RequestError {
     /// A path that leads out of the provider's address.
     #[error("the path must stay below the provider's address: no `..` in it")]
     Path,
+    /// Things that two deployments keep, in one request.
+    #[error("the request names things that different deployments keep: nobody has them all")]
+    OfTwo,
+    /// Not a request for a WebSocket.
+    #[error("this path takes WebSockets: connect with `upgrade: websocket`, version 13")]
+    Socket,
     /// A form that is none.
     #[error("the body is not the form that its `content-type` says: {0}")]
     Form(&'static str),
@@ -67,6 +73,8 @@ impl RequestError {
             | Self::TooManyFields { .. }
             | Self::TooMany { .. }
             | Self::Path
+            | Self::OfTwo
+            | Self::Socket
             | Self::Form(_) => None,
         }
     }

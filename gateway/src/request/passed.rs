@@ -1,12 +1,14 @@
 //! A request that is passed on as it is.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use event::Json;
 use http::{HeaderMap, HeaderName, Method, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Arrived, ClientRequest, RequestError, Wishes, arrived::content_type};
+use super::{Arrived, ClientRequest, RequestError, Wishes, arrived::content_type, marks::Marks};
 use crate::{auth, operation::Operation, routes::decoded};
 
 /// Where a request goes that is passed on as it is.
@@ -20,6 +22,8 @@ pub(crate) struct Passed {
     pub(crate) is_kept: bool,
     /// Whether the body names the model.
     pub(crate) names_model: bool,
+    /// Where the path names the model, as it stands there.
+    pub(crate) place: Option<Range<usize>>,
 }
 
 /// What a body says of itself.
@@ -57,7 +61,7 @@ const OF_THE_ACCOUNT: &[&str] = &[
 ];
 
 /// Parameters of a query that are for the gateway, or name its key.
-const OURS: &[&str] = &["key", "api_key", "access_token"];
+pub(super) const OURS: &[&str] = &["key", "api_key", "access_token"];
 
 impl Passed {
     /// Understands a request that is passed on as it is.
@@ -73,22 +77,28 @@ impl Passed {
             None => below_version(head.uri.path()).to_owned(),
         };
         check(&path)?;
+        let mut marks = Marks::default();
+        let path = marks.take_text(&path)?;
+        let query = head.uri.query();
+        let query = query.map(|query| marks.take_text(query)).transpose()?;
+        let body = marks.take(arrived.body.clone())?;
         let is_json = content_type(&head.headers).ends_with("json");
-        let json = is_json.then(|| serde_json::from_slice::<&RawValue>(&arrived.body).ok());
+        let json = is_json.then(|| serde_json::from_slice::<&RawValue>(&body).ok());
         let json = json.flatten();
         let said = json.and_then(|json| serde_json::from_str(json.get()).ok());
         let said: Said = said.unwrap_or_default();
         let in_body = said.model.is_some();
-        let query = head.uri.query();
+        let query = query.as_deref();
         let by_header = head.headers.get("x-litellm-model");
         let by_header = by_header.and_then(|value| value.to_str().ok());
         let model = said
             .model
             .or_else(|| in_query(query.filter(|_| is_kept), "model"))
             .or_else(|| by_header.map(str::to_owned));
-        let in_path = in_path(&path).filter(|_| !is_kept);
-        let mut request = ClientRequest::bare(arrived.operation, arrived.body.clone());
-        request.stream = said.stream == Some(true);
+        let place = in_path(&path).filter(|_| !is_kept);
+        let in_path = place.clone().and_then(|place| path.get(place)).map(decoded);
+        let mut request = ClientRequest::bare(arrived.operation, body.clone());
+        request.stream = said.stream == Some(true) || path.contains(":streamGenerateContent");
         request.user = said.user;
         request.model = model.or(in_path.clone()).unwrap_or_default();
         request.own_model = in_path;
@@ -107,7 +117,9 @@ impl Passed {
             query: query.map(|query| without(query, dropped)),
             is_kept,
             names_model: in_body,
+            place,
         });
+        request.mark = marks.found;
         request.check_sizes()?;
         Ok(request)
     }
@@ -142,6 +154,8 @@ impl ClientRequest {
             stream_options: None,
             form: None,
             passed: None,
+            mark: None,
+            socket: None,
             headers: HeaderMap::new(),
             providers: &[],
             own_model: None,
@@ -167,23 +181,29 @@ fn check(path: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-/// The model in a path: `models/NAME:generateContent`, `deployments/NAME/chat/completions`.
-fn in_path(path: &str) -> Option<String> {
-    let mut parts = path.split('/');
-    parts.find(|part| ["models", "deployments"].contains(part))?;
-    let name = parts.next()?.split(':').next()?;
-    (!name.is_empty()).then(|| decoded(name))
+/// Where the model stands in a path: `models/NAME:generateContent`,
+/// `deployments/NAME/chat/completions`.
+fn in_path(path: &str) -> Option<Range<usize>> {
+    let mut begin = 0;
+    for part in path.split('/') {
+        begin += part.len() + 1;
+        if ["models", "deployments"].contains(&part) {
+            let name = path.get(begin..)?.split(['/', ':']).next()?;
+            return (!name.is_empty()).then(|| begin..begin + name.len());
+        }
+    }
+    None
 }
 
-fn in_query(query: Option<&str>, wanted: &str) -> Option<String> {
+pub(super) fn in_query(query: Option<&str>, wanted: &str) -> Option<String> {
     let mut pairs = query?.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
     Some(decoded(value))
 }
 
 /// A query without some of its parameters.
-fn without(query: &str, dropped: impl Fn(&str) -> bool) -> String {
-    let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+pub(super) fn without(query: &str, dropped: impl Fn(&str) -> bool) -> String {
+    let name = |pair: &str| decoded(pair.split('=').next().unwrap_or_default());
     let kept = query.split('&').filter(|pair| !dropped(&name(pair)));
     kept.collect::<Vec<_>>().join("&")
 }
@@ -237,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_model_is_found_where_a_path_has_it() {
-        let named = |path: &str| in_path(path);
+        let named = |path: &str| in_path(path).map(|place| path[place].to_owned());
         let gemini = "v1beta/models/gemini-2.0-flash:streamGenerateContent";
         assert_eq!(named(gemini).as_deref(), Some("gemini-2.0-flash"));
         assert_eq!(

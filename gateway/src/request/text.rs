@@ -25,12 +25,13 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Reads the content of a request.
+    /// Reads the content of a request, in the dialect of its operation.
     pub(super) fn read(operation: Operation, content: &[u8]) -> Self {
+        use Operation::{Chat, CountTokens, Messages, Responses};
         let mut prompt = Self::default();
         let content: Value = serde_json::from_slice(content).unwrap_or_default();
         match (operation, content) {
-            (Operation::Chat, Value::Array(messages)) => {
+            (Chat | Messages | CountTokens | Responses, Value::Array(messages)) => {
                 for message in messages {
                     prompt.messages += 1;
                     prompt.message(&message);
@@ -41,11 +42,26 @@ impl Prompt {
         prompt
     }
 
+    /// Adds what is said beside the content: text or parts of it, or else what it is written in.
+    pub(super) fn add_beside(&mut self, json: &[u8]) {
+        match serde_json::from_slice(json) {
+            Ok(text @ Value::String(_)) => self.add(&text),
+            Ok(Value::Array(parts)) if parts.iter().all(|part| part.get("text").is_some()) => {
+                parts.iter().for_each(|part| self.part(part));
+            }
+            Ok(other) => self.texts.push(other.to_string()),
+            Err(_odd) => {}
+        }
+    }
+
     fn message(&mut self, message: &Value) {
         for name in ["role", "name"] {
             self.add(&message[name]);
         }
-        self.part(&message["content"]);
+        // An item of a response may be a call, or what it gave.
+        for name in ["content", "arguments", "output"] {
+            self.part(&message[name]);
+        }
         for call in message["tool_calls"].as_array().into_iter().flatten() {
             self.add(&call["function"]["name"]);
             self.add(&call["function"]["arguments"]);
@@ -58,7 +74,11 @@ impl Prompt {
             Value::Array(parts) => parts.iter().for_each(|part| self.part(part)),
             Value::Object(part) => match part.get("text") {
                 Some(text) => self.add(text),
-                None => self.media_tokens += PART_TOKENS,
+                None => match (part.get("content"), part.get("input")) {
+                    (Some(result), _) => self.part(result),
+                    (None, Some(input)) => self.texts.push(input.to_string()),
+                    (None, None) => self.media_tokens += PART_TOKENS,
+                },
             },
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }

@@ -22,7 +22,7 @@ const fn tell(pattern: &'static str, endpoint: Endpoint) -> Route {
 }
 
 /// Who keeps files, batches and the like in OpenAI's way.
-const KEEPERS: &[&str] = &["openai", "azure"];
+pub(crate) const KEEPERS: &[&str] = &["openai", "azure"];
 
 const fn stored(pattern: &'static str, method: Method, call_type: &'static str) -> Route {
     Route {
@@ -87,6 +87,8 @@ pub(super) const OTHERS: &[Route] = &[
     call("/messages", Operation::Messages),
     call("/v1/messages/count_tokens", Operation::CountTokens),
     call("/messages/count_tokens", Operation::CountTokens),
+    tell("/v1/realtime", Endpoint::Call(Operation::Realtime)),
+    tell("/realtime", Endpoint::Call(Operation::Realtime)),
     tell("/v1/models", Endpoint::Models),
     tell("/models", Endpoint::Models),
     tell("/v1/model/info", Endpoint::ModelInfo),

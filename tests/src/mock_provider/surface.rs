@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::Refusal,
+    foreign,
     request::{self, Accepted},
     text,
 };
@@ -22,6 +23,10 @@ pub(super) enum Surface {
     ImageEdit,
     Transcription,
     Speech,
+    /// Gemini's own dialect.
+    Gemini,
+    /// Cohere's own dialect.
+    Cohere,
     /// A file, a batch, a stored response.
     Object,
 }
@@ -149,6 +154,12 @@ const OBJECTS: &[&str] = &[
 impl Surface {
     /// What is asked for at `path`.
     pub(super) fn of(method: &Method, path: &str) -> Option<Self> {
+        if method == Method::POST && foreign::gemini(path).is_some() {
+            return Some(Self::Gemini);
+        }
+        if method == Method::POST && path == "/v2/chat" {
+            return Some(Self::Cohere);
+        }
         let path = path.strip_prefix("/v1/")?;
         let posted = match path {
             "chat/completions" => Some(Self::Chat),
@@ -175,8 +186,13 @@ impl Surface {
         self,
         headers: &HeaderMap,
         key: Option<&str>,
-        body: &[u8],
+        (path, body): (&str, &[u8]),
     ) -> Result<Accepted, Refusal> {
+        match self {
+            Self::Gemini => return foreign::accept_gemini(headers, key, (path, body)),
+            Self::Cohere => return foreign::accept_cohere(headers, key, body),
+            _ => {}
+        }
         if matches!(self, Self::Messages | Self::CountTokens) {
             anthropic(headers, key)?;
         } else {
@@ -210,7 +226,7 @@ impl Surface {
             }
             Self::ImageEdit => form(headers, body, IMAGE_EDIT, "image"),
             Self::Transcription => form(headers, body, TRANSCRIPTION, "file"),
-            Self::Object => Ok(Accepted::default()),
+            Self::Object | Self::Gemini | Self::Cohere => Ok(Accepted::default()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{answer::Answer, surface::Surface, text};
+use super::{answer::Answer, foreign, surface::Surface, text};
 
 /// Seconds of every recording.
 const SECONDS: u64 = 9;
@@ -20,6 +20,8 @@ pub(super) fn whole(surface: Surface, answer: &Answer<'_>, path: &str) -> (&'sta
         Surface::CountTokens => json!({"input_tokens": answer.usage().prompt}),
         Surface::Image | Surface::ImageEdit => image(answer),
         Surface::Transcription => transcript(answer),
+        Surface::Gemini => foreign::candidate(answer, true),
+        Surface::Cohere => foreign::cohere(answer),
         Surface::Object if path.ends_with("/content") => {
             return (
                 "application/octet-stream",
@@ -39,6 +41,8 @@ pub(super) fn stream(surface: Surface, answer: &Answer<'_>) -> (&'static str, Ve
         Surface::Messages => (events, message_events(answer)),
         Surface::Completion => (events, text::stream(answer)),
         Surface::Speech => ("audio/mpeg", sound(answer)),
+        Surface::Gemini => (events, foreign::candidates(answer)),
+        Surface::Cohere => (events, foreign::cohere_events(answer)),
         _ => (events, answer.stream()),
     }
 }
@@ -87,7 +91,8 @@ fn response(answer: &Answer<'_>, status: &str) -> Value {
     });
     let said = json!({"type": "output_text", "text": text(answer), "annotations": []});
     json!({
-        "id": answer.id, "object": "response", "created_at": 1, "status": status, "error": null,
+        "id": answer.id.replace("chatcmpl-", "resp_"), "object": "response", "created_at": 1,
+        "status": status, "error": null,
         "model": answer.request.model, "service_tier": "default", "usage": usage,
         "output": [{"type": "message", "id": "msg_1", "role": "assistant", "content": [said]}],
     })

@@ -180,6 +180,15 @@ async fn one_row(running: &Running, call_id: &str, surface: Surface) -> tests::b
     row
 }
 
+/// The answer without what the gateway adds to ids: two accounts are configured.
+fn unmarked(body: &[u8]) -> Vec<u8> {
+    let mut body = body.to_vec();
+    while let Some(at) = body.windows(4).position(|letters| letters == b"-tk-") {
+        body.drain(at..at + 16);
+    }
+    body
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_surface_is_passed_on_and_priced() {
     let stage = Stage::with(SETTINGS).await;
@@ -197,7 +206,7 @@ async fn every_surface_is_passed_on_and_priced() {
             assert_eq!(answer.status, 200, "{surface:?}: {}", answer.text());
             let id = answer.header("x-request-id").to_owned();
             let entry = stage.provider.entry(&id).await.unwrap();
-            assert_eq!(answer.body, entry.answered, "{surface:?}");
+            assert_eq!(unmarked(&answer.body), entry.answered, "{surface:?}");
             let asked = String::from_utf8_lossy(&entry.request).into_owned();
             assert!(!asked.contains("team-a"), "{asked}");
             let row = one_row(&running, answer.call_id(), surface).await;

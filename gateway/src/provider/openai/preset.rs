@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::Deployment,
     operation::Operation,
-    provider::{Ask, Parameters, Prepared, Provider, ProviderError, Setting},
+    provider::{Ask, Parameters, Prepared, Provider, ProviderError, Setting, realtime::parameter},
     request::UsageOption,
 };
 
@@ -144,6 +144,11 @@ impl Provider for Preset {
             headers.insert(header::AUTHORIZATION, bearer(&Secret::new(key.to_owned()))?);
         }
         Ok(headers)
+    }
+
+    fn realtime(&self, deployment: &Deployment) -> Option<String> {
+        let model = parameter(&deployment.model);
+        (self.name == "openai").then(|| format!("{}/realtime?model={model}", deployment.api_base))
     }
 
     fn parameters(&self, operation: Operation, model: &str) -> Parameters {
