@@ -76,6 +76,7 @@ pub(crate) fn stream(
         inner,
         frames: SseFrames::default(),
         speaker,
+        is_over: false,
         told: None,
     })
 }
@@ -158,7 +159,9 @@ struct Bridged {
     inner: Box<dyn StreamedAnswer>,
     frames: SseFrames,
     speaker: Box<dyn Speaker>,
-    /// What was learned, once the end has been said.
+    /// Whether the end has been said.
+    is_over: bool,
+    /// What was learned by then, until it is asked for.
     told: Option<Observed>,
 }
 
@@ -192,6 +195,7 @@ impl Bridged {
             observed.response = Some(Json::of(&whole));
         }
         self.told = Some(observed);
+        self.is_over = true;
     }
 }
 
@@ -200,25 +204,25 @@ impl StreamedAnswer for Bridged {
         let mut out = Events::default();
         let chunk = self.inner.chunk(chunk);
         self.hear(&chunk, &mut out);
-        if self.inner.is_complete() && self.told.is_none() {
+        if self.inner.is_complete() && !self.is_over {
             self.end(&mut out);
         }
         out.0.into()
     }
 
     fn is_complete(&self) -> bool {
-        self.told.is_some()
+        self.is_over
     }
 
     fn is_finished(&self) -> bool {
-        self.told.is_some()
+        self.is_over
     }
 
     fn rest(&mut self) -> Bytes {
         let mut out = Events::default();
         let rest = self.inner.rest();
         self.hear(&rest, &mut out);
-        if self.inner.is_finished() && self.told.is_none() {
+        if self.inner.is_finished() && !self.is_over {
             self.end(&mut out);
         }
         out.0.into()
