@@ -125,7 +125,7 @@ def proxied():
     same("".join(piece.choices[0].text or "" for piece in pieces if piece.choices), TEXT)
     # Here litellm passes the model's name on as it is.
     judged = litellm.moderation(model="judge", api_base=V1, api_key=KEY, input=text(""))
-    same((judged.results[0].flagged, judged.results[0].categories.violence), (True, True))
+    same((judged.results[0].flagged, judged.results[0].categories["violence"]), (True, True))
     legacy = litellm.text_completion(**place("litellm_proxy"), prompt=text("usage=4/4"))
     same((legacy.choices[0].text, legacy.usage.total_tokens), (TEXT, 8))
     labels = {"metadata": {"tags": ["team-a"], "job": "j-1"}}
@@ -140,7 +140,7 @@ def main():
         asyncio.run(asynchronous(way))
         others(way)
     proxied()
-    rows = balance(calls=32)
+    rows = balance(calls=54)
     [row] = [row for row in rows if row["end_user"] == "u-77"]
     same(row["prompt_tokens"], 77)
     assert "team-a" in row["request_tags"], row

@@ -183,7 +183,8 @@ def main():
         part(client)
     call_id = labelled(client)
     asyncio.run(asynchronous())
-    rows = balance(calls=32, refused=1)
+    # Unseen is the call for a model that nobody knows.
+    rows = balance(calls=32, unseen=1)
     row = row_of(rows, call_id)
     same((row["end_user"], row["model_group"], row["prompt_tokens"]), ("u-77", "mock", 77))
     assert "team-a" in row["request_tags"], row

@@ -76,6 +76,7 @@ pub(crate) fn stream(
         inner,
         frames: SseFrames::default(),
         speaker,
+        has_failed: false,
         is_over: false,
         told: None,
     })
@@ -159,6 +160,8 @@ struct Bridged {
     inner: Box<dyn StreamedAnswer>,
     frames: SseFrames,
     speaker: Box<dyn Speaker>,
+    /// Whether the provider has told of an error: nothing follows it.
+    has_failed: bool,
     /// Whether the end has been said.
     is_over: bool,
     /// What was learned by then, until it is asked for.
@@ -172,8 +175,10 @@ impl Bridged {
             let chunk: Option<Value> = frame
                 .ok()
                 .and_then(|frame| serde_json::from_slice(&frame.data).ok());
-            if let Some(chunk) = chunk.filter(|chunk| chunk.get("error").is_none()) {
-                self.speaker.hear(&chunk, out);
+            match chunk {
+                Some(chunk) if chunk.get("error").is_some() => self.has_failed = true,
+                Some(chunk) => self.speaker.hear(&chunk, out),
+                None => {}
             }
         }
     }
@@ -204,7 +209,7 @@ impl StreamedAnswer for Bridged {
         let mut out = Events::default();
         let chunk = self.inner.chunk(chunk);
         self.hear(&chunk, &mut out);
-        if self.inner.is_complete() && !self.is_over {
+        if (self.has_failed || self.inner.is_complete()) && !self.is_over {
             self.end(&mut out);
         }
         out.0.into()
@@ -222,7 +227,7 @@ impl StreamedAnswer for Bridged {
         let mut out = Events::default();
         let rest = self.inner.rest();
         self.hear(&rest, &mut out);
-        if self.inner.is_finished() && !self.is_over {
+        if (self.has_failed || self.inner.is_finished()) && !self.is_over {
             self.end(&mut out);
         }
         out.0.into()

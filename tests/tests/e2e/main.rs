@@ -2,6 +2,7 @@
 
 mod adjustments;
 mod cache;
+mod clients;
 mod collector_away;
 mod commands;
 mod crash;
@@ -9,7 +10,7 @@ mod errors;
 mod first_call;
 mod full_disk;
 mod garbage;
-mod openai_client;
+
 mod prices;
 mod proxying;
 mod readme;
