@@ -200,7 +200,12 @@ pub fn configuration(base: &str, more: &str) -> String {
         deployment("hear", "openai/whisper-1", base, 0),
         deployment("speak", "openai/tts-1", base, 0),
         deployment("judge", "openai/omni-moderation-latest", base, 0),
-        deployment("rank", "jina_ai/jina-reranker-v2-base-multilingual", base, 0),
+        deployment(
+            "rank",
+            "jina_ai/jina-reranker-v2-base-multilingual",
+            base,
+            0,
+        ),
         // Nobody listens on port 1.
         deployment("gone", "openai/gpt-4o", "http://127.0.0.1:1/v1", 0),
     ];

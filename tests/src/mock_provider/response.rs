@@ -69,57 +69,50 @@ pub(super) fn stream(answer: &Answer<'_>) -> Vec<Bytes> {
     let mut events = vec![say("response.created", json!({"response": begun}))];
     let items = items(answer);
     for (index, item) in items.iter().enumerate() {
-        let mut empty = item.clone();
-        empty["status"] = "in_progress".into();
-        let is_message = item["type"] == "message";
-        let added = if is_message { "content" } else { "arguments" };
-        empty[added] = if is_message { json!([]) } else { json!("") };
-        let place = |mut data: Value| {
+        for (kind, mut data) in growth(answer, item) {
             data["output_index"] = index.into();
             data["item_id"] = item["id"].clone();
-            data
-        };
-        events.push(say(
-            "response.output_item.added",
-            place(json!({"item": empty})),
-        ));
-        if is_message {
-            let part = &item["content"][0];
-            let inside = |mut data: Value| {
-                data["content_index"] = 0.into();
-                place(data)
-            };
-            let empty = json!({"type": "output_text", "text": "", "annotations": []});
-            events.push(say(
-                "response.content_part.added",
-                inside(json!({"part": empty})),
-            ));
-            for piece in pieces(part["text"].as_str().unwrap_or_default()) {
-                let delta = json!({"delta": piece, "logprobs": []});
-                events.push(say("response.output_text.delta", inside(delta)));
-            }
-            let text = json!({"text": part["text"], "logprobs": []});
-            events.push(say("response.output_text.done", inside(text)));
-            events.push(say(
-                "response.content_part.done",
-                inside(json!({"part": part})),
-            ));
-        } else {
-            for piece in pieces(answer.arguments()) {
-                let kind = "response.function_call_arguments.delta";
-                events.push(say(kind, place(json!({"delta": piece}))));
-            }
-            let whole = json!({"arguments": item["arguments"], "name": item["name"]});
-            events.push(say("response.function_call_arguments.done", place(whole)));
+            events.push(say(&format!("response.{kind}"), data));
         }
-        events.push(say(
-            "response.output_item.done",
-            place(json!({"item": item})),
-        ));
     }
     if !answer.script.no_done {
         let whole = response(answer, "completed", &items);
         events.push(say("response.completed", json!({"response": whole})));
     }
     events
+}
+
+/// How an item comes to be, from its beginning to its end.
+fn growth(answer: &Answer<'_>, item: &Value) -> Vec<(&'static str, Value)> {
+    let mut empty = item.clone();
+    empty["status"] = "in_progress".into();
+    let mut steps = Vec::new();
+    if item["type"] == "message" {
+        empty["content"] = json!([]);
+        steps.push(("output_item.added", json!({"item": empty})));
+        let part = &item["content"][0];
+        let empty = json!({"type": "output_text", "text": "", "annotations": []});
+        steps.push(("content_part.added", json!({"part": empty})));
+        for piece in pieces(part["text"].as_str().unwrap_or_default()) {
+            let delta = json!({"delta": piece, "logprobs": []});
+            steps.push(("output_text.delta", delta));
+        }
+        let text = json!({"text": part["text"], "logprobs": []});
+        steps.push(("output_text.done", text));
+        steps.push(("content_part.done", json!({"part": part})));
+        for (_, data) in steps.iter_mut().skip(1) {
+            data["content_index"] = 0.into();
+        }
+    } else {
+        empty["arguments"] = "".into();
+        steps.push(("output_item.added", json!({"item": empty})));
+        for piece in pieces(answer.arguments()) {
+            let delta = json!({"delta": piece});
+            steps.push(("function_call_arguments.delta", delta));
+        }
+        let whole = json!({"arguments": item["arguments"], "name": item["name"]});
+        steps.push(("function_call_arguments.done", whole));
+    }
+    steps.push(("output_item.done", json!({"item": item})));
+    steps
 }

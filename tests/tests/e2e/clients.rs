@@ -2,6 +2,7 @@
 //!
 //! What each of them does and has to get stands in its script, `tests/python/NAME_client.py`; the
 //! script also compares the books with what the provider sent, call by call.
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::{path::Path, time::Duration};
 
