@@ -1,10 +1,10 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-prices record bench fuzz lint fmt lint-deny venv venv-prices
+.PHONY: help setup run test test-crash test-prices record bench fuzz lint fmt lint-deny venv
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
-VENV_PRICES := $(CURDIR)/target/venv-prices
+VENV_INSTRUCTOR := $(CURDIR)/target/venv-instructor
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -35,13 +35,13 @@ test-crash: setup ## Twenty-five kills, and a collector away for half a minute
 	$(DEBUG_BIN) TOLLKEEPER_CRASH_ROUNDS=25 TOLLKEEPER_AWAY_S=30 cargo test --all-features --locked \
 		--workspace --test e2e -- --nocapture --test-threads 1 crash:: collector_away::
 
-test-prices: setup venv-prices ## Prices of random calls beside litellm's; CASES=5000 SEED=1 for other ones
+test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 SEED=1 for other ones
 	cargo build --release --locked --package cost-map --example calculate
-	$(VENV_PRICES)/bin/python tests/prices/differential.py --calculator $(TARGET)/release/examples/calculate \
+	$(VENV)/bin/python tests/prices/differential.py --calculator $(TARGET)/release/examples/calculate \
 		--cases $(CASES) --seed $(SEED)
 
-record: setup venv-prices ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
-	$(VENV_PRICES)/bin/python gateway/tests/recorded/record.py $(CASE)
+record: setup venv ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
+	$(VENV)/bin/python gateway/tests/recorded/record.py $(CASE)
 
 bench: setup ## Measure, and print tables; PART=gateway, journal, collector, cost or memory for one
 	cargo build --release --locked --package cli --package tests
@@ -67,14 +67,16 @@ lint-deny: setup ## Install cargo-deny (takes minutes) and check licences and so
 	cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny --all-features --locked check bans licenses sources
 
-venv: $(VENV)/.ready
-$(VENV)/.ready: tests/python/requirements.txt | setup
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --requirement $<
+# Not compiled: most of it is never imported, and what is keeps its bytecode after the first time.
+define INSTALL
+	rm -rf $(@D)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --no-deps --no-compile --requirement $<
 	@touch $@
+endef
 
-venv-prices: $(VENV_PRICES)/.ready
-$(VENV_PRICES)/.ready: tests/prices/requirements.txt | setup
-	python3 -m venv $(VENV_PRICES)
-	$(VENV_PRICES)/bin/pip install --quiet --no-deps --requirement $<
-	@touch $@
+venv: $(VENV)/.ready $(VENV_INSTRUCTOR)/.ready ## Install the Python clients that the tests run
+$(VENV)/.ready: tests/python/requirements.txt | setup
+	$(INSTALL)
+$(VENV_INSTRUCTOR)/.ready: tests/python/requirements-instructor.txt | setup
+	$(INSTALL)

@@ -86,7 +86,7 @@ def check_version():
 
     wanted = json.loads((COST_MAP / "prices.meta.json").read_text(encoding="utf-8"))["litellm"]
     if version("litellm") != wanted:
-        sys.exit(f"litellm {version('litellm')} is installed, prices.json is of {wanted}: make venv-prices")
+        sys.exit(f"litellm {version('litellm')} is installed, prices.json is of {wanted}: make venv")
 
 
 def ask_calculator(program, cases):

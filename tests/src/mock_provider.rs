@@ -7,8 +7,10 @@ mod answer;
 mod body;
 mod foreign;
 mod log;
+mod message;
 mod realtime;
 mod request;
+mod response;
 mod script;
 mod surface;
 mod text;
@@ -205,7 +207,7 @@ impl State {
             Ok((surface, accepted, of_path(script, path)))
         });
         let mut response = match scripted {
-            Err(refusal) => refuse(&refusal, recorder),
+            Err(refusal) => refuse(&refusal.said_by(surface), recorder),
             Ok((surface, accepted, script)) => {
                 if script.hang {
                     return future::pending().await;
@@ -230,11 +232,15 @@ impl State {
     fn script(&self, accepted: Accepted) -> Result<(Accepted, Script), Refusal> {
         let script = Script::of(&accepted.prompt, &self.options.script);
         let mut script = script.map_err(|text| Refusal::invalid("messages", &text))?;
-        if script.tool_call && accepted.tool.is_none() {
-            return Err(Refusal::invalid(
-                "tools",
-                "the script calls a tool, but there is none",
-            ));
+        if let Some(called) = &script.tool_call
+            && (accepted.tools.is_empty()
+                || called.iter().any(|tool| !accepted.tools.contains(tool)))
+        {
+            let text = format!(
+                "the script calls {called:?}, but there is {:?}",
+                accepted.tools
+            );
+            return Err(Refusal::invalid("tools", &text));
         }
         if script.fail_first > 0 {
             let words = script::words_in(&accepted.prompt)
@@ -293,7 +299,7 @@ fn respond(
 ) -> Response<Paced> {
     let script = answer.script;
     if script.status != 200 {
-        return failure(script, recorder);
+        return failure(surface, script, recorder);
     }
     if script.empty_body {
         return head_of(200, Paced::whole(Bytes::new(), recorder));
@@ -350,8 +356,8 @@ fn cut(body: Paced, script: &Script) -> Paced {
     }
 }
 
-fn failure(script: &Script, recorder: Option<Recorder>) -> Response<Paced> {
-    let mut refusal = Refusal::scripted(script);
+fn failure(surface: Surface, script: &Script, recorder: Option<Recorder>) -> Response<Paced> {
+    let mut refusal = Refusal::scripted(script).said_by(Some(surface));
     if script.empty_body {
         refusal.body = Bytes::new();
     }

@@ -162,7 +162,16 @@ impl Program {
     ///
     /// If it takes too long.
     pub async fn ended(&mut self) -> ExitStatus {
-        let deadline = Instant::now() + PATIENCE;
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Waits until it has ended by itself, and says how.
+    ///
+    /// # Panics
+    ///
+    /// If it does not, in that time.
+    pub async fn ended_within(&mut self, patience: Duration) -> ExitStatus {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;

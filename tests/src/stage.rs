@@ -204,11 +204,21 @@ pub fn configuration(base: &str, more: &str) -> String {
         deployment("embed", "openai/text-embedding-3-small", base, 0),
         deployment("unpriced", "openai/a-model-that-nobody-knows", base, 0),
         deployment("stubborn", "openai/gpt-4o", base, 2),
+        // Clients know what a model of this name can do.
+        deployment("gpt-4o", "openai/gpt-4o", base, 0),
+        deployment("thinker", "openai/o4-mini", base, 0),
         deployment("claude", "anthropic/claude-sonnet-4-5", base, 0),
         deployment("picture", "openai/gpt-image-1", base, 0),
         deployment("hear", "openai/whisper-1", base, 0),
         deployment("speak", "openai/tts-1", base, 0),
         deployment("talk", "openai/gpt-realtime", base, 0),
+        deployment("judge", "openai/omni-moderation-latest", base, 0),
+        deployment(
+            "rank",
+            "jina_ai/jina-reranker-v2-base-multilingual",
+            base,
+            0,
+        ),
         // Nobody listens on port 1.
         deployment("gone", "openai/gpt-4o", "http://127.0.0.1:1/v1", 0),
     ];

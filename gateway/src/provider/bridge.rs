@@ -76,6 +76,8 @@ pub(crate) fn stream(
         inner,
         frames: SseFrames::default(),
         speaker,
+        has_failed: false,
+        is_over: false,
         told: None,
     })
 }
@@ -158,7 +160,11 @@ struct Bridged {
     inner: Box<dyn StreamedAnswer>,
     frames: SseFrames,
     speaker: Box<dyn Speaker>,
-    /// What was learned, once the end has been said.
+    /// Whether the provider has told of an error: nothing follows it.
+    has_failed: bool,
+    /// Whether the end has been said.
+    is_over: bool,
+    /// What was learned by then, until it is asked for.
     told: Option<Observed>,
 }
 
@@ -169,8 +175,10 @@ impl Bridged {
             let chunk: Option<Value> = frame
                 .ok()
                 .and_then(|frame| serde_json::from_slice(&frame.data).ok());
-            if let Some(chunk) = chunk.filter(|chunk| chunk.get("error").is_none()) {
-                self.speaker.hear(&chunk, out);
+            match chunk {
+                Some(chunk) if chunk.get("error").is_some() => self.has_failed = true,
+                Some(chunk) => self.speaker.hear(&chunk, out),
+                None => {}
             }
         }
     }
@@ -192,6 +200,7 @@ impl Bridged {
             observed.response = Some(Json::of(&whole));
         }
         self.told = Some(observed);
+        self.is_over = true;
     }
 }
 
@@ -200,25 +209,25 @@ impl StreamedAnswer for Bridged {
         let mut out = Events::default();
         let chunk = self.inner.chunk(chunk);
         self.hear(&chunk, &mut out);
-        if self.inner.is_complete() && self.told.is_none() {
+        if (self.has_failed || self.inner.is_complete()) && !self.is_over {
             self.end(&mut out);
         }
         out.0.into()
     }
 
     fn is_complete(&self) -> bool {
-        self.told.is_some()
+        self.is_over
     }
 
     fn is_finished(&self) -> bool {
-        self.told.is_some()
+        self.is_over
     }
 
     fn rest(&mut self) -> Bytes {
         let mut out = Events::default();
         let rest = self.inner.rest();
         self.hear(&rest, &mut out);
-        if self.inner.is_finished() && self.told.is_none() {
+        if (self.has_failed || self.inner.is_finished()) && !self.is_over {
             self.end(&mut out);
         }
         out.0.into()

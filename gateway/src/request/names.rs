@@ -27,6 +27,7 @@ pub(super) const OURS: &[&str] = &[
     "allowed_openai_params",
     "additional_drop_params",
     "no-log",
+    "extra_query",
 ];
 
 /// Fields that would change where a request goes, who pays, or what it costs.

@@ -1,11 +1,15 @@
 //! Writes answers the way OpenAI writes them, byte by byte.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{
+    message,
     request::Accepted,
     script::{Script, Usage},
+    surface::Surface,
 };
 
 /// What the answers consist of. Not only ASCII, and not only one way to write it, so that
@@ -108,6 +112,16 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// As the surface that was asked for says it.
+    pub(super) fn said_by(self, surface: Option<Surface>) -> Self {
+        match surface {
+            Some(Surface::Messages | Surface::CountTokens) => message::refusal(self),
+            _ => self,
+        }
+    }
+}
+
 /// One answer in the making.
 pub(super) struct Answer<'a> {
     pub(super) id: &'a str,
@@ -118,19 +132,27 @@ pub(super) struct Answer<'a> {
 impl Answer<'_> {
     /// A whole completion.
     pub(super) fn completion(&self) -> Bytes {
-        let (message, finish) = match self.tool() {
-            None => (format!(r#""content": "{}""#, self.text()), "stop"),
-            Some(tool) => (
-                format!(
-                    r#""content": null, "tool_calls": [{{"id": "call_{}", "type": "function", "function": {{"name": "{tool}", "arguments": "{{\"city\":\"Paris\"}}"}}}}]"#,
-                    self.id
-                ),
-                "tool_calls",
-            ),
+        let calls = self.calls().map(|call| {
+            let arguments = Value::from(self.arguments());
+            let (id, tool) = (call.id, call.tool);
+            format!(
+                r#"{{"id": "{id}", "type": "function", "function": {{"name": "{tool}", "arguments": {arguments}}}}}"#
+            )
+        });
+        let calls: Vec<String> = calls.collect();
+        let (message, finish) = if calls.is_empty() {
+            (format!(r#""content": "{}""#, self.text()), "stop")
+        } else {
+            let calls = calls.join(", ");
+            let message = format!(r#""content": null, "tool_calls": [{calls}]"#);
+            (message, "tool_calls")
         };
         let usage = match self.script.no_usage {
             true => String::new(),
-            false => format!(",\n  \"usage\": {}", self.usage().json()),
+            false => format!(
+                ",\n  \"usage\": {}",
+                self.usage().json(self.script.reasoning)
+            ),
         };
         Bytes::from(format!(
             "{{\n  \"id\": \"{}\",\n  \"object\": \"chat.completion\",\n  \"created\": {CREATED},\n  \
@@ -160,35 +182,41 @@ impl Answer<'_> {
     /// The chunks of a stream; the last is `[DONE]`.
     pub(super) fn stream(&self) -> Vec<Bytes> {
         let mut chunks = Vec::with_capacity(self.script.chunks + 4);
-        let finish = match self.tool() {
-            None => {
-                chunks
-                    .push(self.chunk(r#"{"role":"assistant","content":"","refusal":null}"#, None));
-                for word in self.words() {
-                    chunks.push(self.chunk(&format!(r#"{{"content":"{word}"}}"#), None));
-                }
-                "stop"
+        let mut finish = "stop";
+        for (index, call) in self.calls().enumerate() {
+            finish = "tool_calls";
+            let first = if index == 0 {
+                r#""role":"assistant","content":null,"#
+            } else {
+                ""
+            };
+            let (id, tool) = (call.id, call.tool);
+            chunks.push(self.chunk(
+                &format!(
+                    r#"{{{first}"tool_calls":[{{"index":{index},"id":"{id}","type":"function","function":{{"name":"{tool}","arguments":""}}}}]}}"#
+                ),
+                None,
+            ));
+            for piece in pieces(self.arguments()) {
+                let piece = Value::from(piece);
+                let call = format!(
+                    r#"{{"tool_calls":[{{"index":{index},"function":{{"arguments":{piece}}}}}]}}"#
+                );
+                chunks.push(self.chunk(&call, None));
             }
-            Some(tool) => {
-                chunks.push(self.chunk(
-                    &format!(
-                        r#"{{"role":"assistant","content":null,"tool_calls":[{{"index":0,"id":"call_{}","type":"function","function":{{"name":"{tool}","arguments":""}}}}],"refusal":null}}"#,
-                        self.id
-                    ),
-                    None,
-                ));
-                for piece in [r#"{\""#, "city", r#"\":\""#, "Paris", r#"\"}"#] {
-                    let call = format!(
-                        r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":"{piece}"}}}}]}}"#
-                    );
-                    chunks.push(self.chunk(&call, None));
-                }
-                "tool_calls"
+        }
+        if finish == "stop" {
+            chunks.push(self.chunk(r#"{"role":"assistant","content":"","refusal":null}"#, None));
+            for word in self.words() {
+                chunks.push(self.chunk(&format!(r#"{{"content":"{word}"}}"#), None));
             }
-        };
+        }
         chunks.push(self.chunk("{}", Some(finish)));
         if self.request.include_usage && !self.script.no_usage {
-            chunks.push(self.event(&format!(r#"[],"usage":{}"#, self.usage().json())));
+            chunks.push(self.event(&format!(
+                r#"[],"usage":{}"#,
+                self.usage().json(self.script.reasoning)
+            )));
         }
         if !self.script.no_done {
             chunks.push(Bytes::from_static(b"data: [DONE]\n\n"));
@@ -226,19 +254,49 @@ impl Answer<'_> {
         ))
     }
 
-    fn tool(&self) -> Option<&str> {
-        self.request
-            .tool
-            .as_deref()
-            .filter(|_| self.script.tool_call)
+    /// The tools that are called.
+    pub(super) fn calls(&self) -> impl Iterator<Item = Call<'_>> {
+        let named = self.script.tool_call.as_deref();
+        let first = self.request.tools.first().filter(|_| named == Some(&[]));
+        let tools = named.unwrap_or_default().iter().chain(first);
+        tools.enumerate().map(|(number, tool)| Call {
+            tool,
+            id: match number {
+                0 => format!("call_{}", self.id),
+                _ => format!("call_{}_{number}", self.id),
+            },
+        })
     }
 
-    fn words(&self) -> impl Iterator<Item = &'static str> {
-        WORDS.iter().copied().cycle().take(self.script.chunks)
+    /// With what each of them is called.
+    pub(super) fn arguments(&self) -> &str {
+        self.script.says.as_deref().unwrap_or(r#"{"city":"Paris"}"#)
+    }
+
+    /// What is said, in pieces that stand in JSON as they are.
+    fn words(&self) -> Vec<Cow<'static, str>> {
+        match &self.script.says {
+            None => WORDS
+                .iter()
+                .copied()
+                .cycle()
+                .take(self.script.chunks)
+                .map(Cow::Borrowed)
+                .collect(),
+            Some(text) => pieces(text)
+                .map(|piece| {
+                    let quoted = Value::from(piece).to_string();
+                    let inside = quoted
+                        .strip_prefix('"')
+                        .and_then(|text| text.strip_suffix('"'));
+                    Cow::Owned(inside.unwrap_or_default().to_owned())
+                })
+                .collect(),
+        }
     }
 
     pub(super) fn text(&self) -> String {
-        self.words().collect()
+        self.words().concat()
     }
 
     /// What the script says, or what would be likely.
@@ -250,4 +308,18 @@ impl Answer<'_> {
             cached: 0,
         })
     }
+}
+
+/// One call of a tool.
+#[derive(Debug)]
+pub(super) struct Call<'a> {
+    pub(super) id: String,
+    pub(super) tool: &'a str,
+}
+
+/// A text in pieces that are cut anywhere, as models cut them.
+pub(super) fn pieces(text: &str) -> impl Iterator<Item = String> {
+    let letters: Vec<char> = text.chars().collect();
+    let pieces: Vec<String> = letters.chunks(5).map(String::from_iter).collect();
+    pieces.into_iter()
 }

@@ -62,8 +62,8 @@ pub(super) struct Accepted {
     pub(super) prompt: String,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
-    /// The name of the first tool.
-    pub(super) tool: Option<String>,
+    /// The names of the tools.
+    pub(super) tools: Vec<String>,
 }
 
 /// What the caller must show.
@@ -105,13 +105,14 @@ pub(super) fn chat(headers: &HeaderMap, body: &[u8]) -> Result<Accepted, Refusal
     }
     let stream = boolean(&object, "stream")?;
     let include_usage = include_usage(&object, stream)?;
+    answered(messages)?;
     metadata(&object)?;
     Ok(Accepted {
         model,
         prompt: messages.last().map(content).unwrap_or_default(),
         stream,
         include_usage,
-        tool: first_tool(&object)?,
+        tools: tools(&object, "/function/name")?,
     })
 }
 
@@ -134,8 +135,7 @@ pub(super) fn embedding(headers: &HeaderMap, body: &[u8]) -> Result<Accepted, Re
         model: model(&object)?,
         prompt,
         stream: false,
-        include_usage: false,
-        tool: None,
+        ..Accepted::default()
     })
 }
 
@@ -217,19 +217,42 @@ fn metadata(object: &Map<String, Value>) -> Result<(), Refusal> {
     good.then_some(()).ok_or_else(bad)
 }
 
-fn first_tool(object: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+/// The names of the tools, each of which has one at `pointer`.
+pub(super) fn tools(object: &Map<String, Value>, pointer: &str) -> Result<Vec<String>, Refusal> {
     let tools = match object.get("tools") {
-        None | Some(Value::Null) => return Ok(None),
+        None | Some(Value::Null) => return Ok(Vec::new()),
         Some(tools) => tools.as_array().filter(|tools| !tools.is_empty()),
     };
-    let name = tools.and_then(|tools| tools[0].pointer("/function/name")?.as_str());
-    match name {
-        Some(name) => Ok(Some(name.to_owned())),
-        None => Err(Refusal::invalid(
-            "tools",
-            "'tools' must be a list of named functions.",
-        )),
+    let name = |tool: &Value| tool.pointer(pointer)?.as_str().map(str::to_owned);
+    let names = tools.and_then(|tools| tools.iter().map(name).collect::<Option<Vec<String>>>());
+    let unnamed = || Refusal::invalid("tools", "'tools' must be a list of named functions.");
+    names.ok_or_else(unnamed)
+}
+
+/// Each call of a tool is answered at once, and nothing is answered that was not called.
+fn answered(messages: &[Value]) -> Result<(), Refusal> {
+    let mut open: Vec<&str> = Vec::new();
+    for message in messages {
+        let is_answer = message.get("role").and_then(Value::as_str) == Some("tool");
+        let id = message.get("tool_call_id").and_then(Value::as_str);
+        match open.iter().position(|call| Some(*call) == id) {
+            Some(place) if is_answer => drop(open.remove(place)),
+            _ if is_answer || !open.is_empty() => {
+                return Err(Refusal::invalid(
+                    "messages",
+                    "A call of a tool must be followed by its answer, and by nothing else.",
+                ));
+            }
+            _ => {}
+        }
+        let calls = message.get("tool_calls").and_then(Value::as_array);
+        let ids = calls
+            .into_iter()
+            .flatten()
+            .filter_map(|call| call.get("id"));
+        open.extend(ids.filter_map(Value::as_str));
     }
+    Ok(())
 }
 
 /// The text of a message, whether it is one string or a list of parts.
@@ -238,8 +261,16 @@ pub(super) fn content(message: &Value) -> String {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => parts
             .iter()
-            .filter_map(|part| part.get("text")?.as_str())
+            .map(|part| match part.get("text").and_then(Value::as_str) {
+                Some(text) => text.to_owned(),
+                // What a tool has answered, in a block of its own.
+                None => content(part),
+            })
             .collect(),
-        _ => String::new(),
+        // In the Responses API what a tool has answered is no message.
+        _ => match message.get("output").and_then(Value::as_str) {
+            Some(text) => text.to_owned(),
+            None => String::new(),
+        },
     }
 }

@@ -37,8 +37,13 @@ pub struct Script {
     pub no_usage: bool,
     /// `usage=12/34/5`: prompt, completion and (optional) cached prompt tokens.
     pub usage: Option<Usage>,
-    /// `tool_call`: calls the first tool of the request instead of talking.
-    pub tool_call: bool,
+    /// `reasoning=7`: so many of the answer's tokens were spent on thinking.
+    pub reasoning: u64,
+    /// `says={"a":1}`: the text of the answer, or the arguments of each call of a tool. No spaces.
+    pub says: Option<String>,
+    /// `tool_call`: calls the first tool of the request instead of talking; `tool_call=a,b`: these,
+    /// side by side.
+    pub tool_call: Option<Vec<String>>,
     /// `html_error`: the body of an error is a web page, as from a load balancer.
     pub html_error: bool,
     /// `empty_body`: nothing follows the head.
@@ -76,7 +81,9 @@ impl Default for Script {
             no_done: false,
             no_usage: false,
             usage: None,
-            tool_call: false,
+            reasoning: 0,
+            says: None,
+            tool_call: None,
             html_error: false,
             empty_body: false,
             fail_first: 0,
@@ -118,7 +125,12 @@ impl Script {
             "no_done" => self.no_done = true,
             "no_usage" => self.no_usage = true,
             "usage" => self.usage = Some(value.parse()?),
-            "tool_call" => self.tool_call = true,
+            "reasoning" => self.reasoning = number(name, value)?,
+            "says" => self.says = Some(value.to_owned()),
+            "tool_call" => {
+                let names = value.split(',').filter(|name| !name.is_empty());
+                self.tool_call = Some(names.map(str::to_owned).collect());
+            }
             "html_error" => self.html_error = true,
             "empty_body" => self.empty_body = true,
             "fail_first" => self.fail_first = number(name, value)?,
@@ -158,14 +170,14 @@ impl FromStr for Usage {
 }
 
 impl Usage {
-    /// As OpenAI writes it.
+    /// As OpenAI writes it; `reasoning` is the part of the answer that was thought.
     #[must_use]
-    pub fn json(&self) -> String {
+    pub fn json(&self, reasoning: u64) -> String {
         let (prompt, completion) = (self.prompt, self.completion);
         format!(
             "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\
              \"total_tokens\":{},\"prompt_tokens_details\":{{\"cached_tokens\":{},\
-             \"audio_tokens\":0}},\"completion_tokens_details\":{{\"reasoning_tokens\":0,\
+             \"audio_tokens\":0}},\"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning},\
              \"audio_tokens\":0,\"accepted_prediction_tokens\":0,\
              \"rejected_prediction_tokens\":0}}}}",
             prompt + completion,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{
     answer::Refusal,
-    foreign,
+    foreign, message,
     request::{self, Accepted},
     text,
 };
@@ -19,6 +19,8 @@ pub(super) enum Surface {
     Responses,
     Messages,
     CountTokens,
+    Rerank,
+    Moderation,
     Image,
     ImageEdit,
     Transcription,
@@ -60,6 +62,7 @@ const RESPONSES: &[&str] = &[
     "user",
 ];
 const MESSAGES: &[&str] = &[
+    "cache_control",
     "container",
     "context_management",
     "max_tokens",
@@ -67,6 +70,7 @@ const MESSAGES: &[&str] = &[
     "messages",
     "metadata",
     "model",
+    "output_config",
     "service_tier",
     "stop_sequences",
     "stream",
@@ -86,6 +90,15 @@ const COUNT: &[&str] = &[
     "tool_choice",
     "tools",
 ];
+const RERANK: &[&str] = &[
+    "documents",
+    "model",
+    "query",
+    "return_documents",
+    "top_n",
+    "truncate",
+];
+const MODERATION: &[&str] = &["input", "model"];
 const IMAGE: &[&str] = &[
     "background",
     "model",
@@ -168,6 +181,8 @@ impl Surface {
             "responses" => Some(Self::Responses),
             "messages" => Some(Self::Messages),
             "messages/count_tokens" => Some(Self::CountTokens),
+            "rerank" => Some(Self::Rerank),
+            "moderations" => Some(Self::Moderation),
             "images/generations" => Some(Self::Image),
             "images/edits" => Some(Self::ImageEdit),
             "audio/transcriptions" => Some(Self::Transcription),
@@ -213,9 +228,22 @@ impl Surface {
                 if odd.is_some_and(|odd| odd.keys().any(|name| name != "user_id")) {
                     return Err(Refusal::invalid("metadata", "metadata: Extra inputs"));
                 }
+                message::check(headers, &object)?;
                 accepted(&object, "messages")
             }
             Self::CountTokens => accepted(&json(COUNT)?, "messages"),
+            Self::Rerank => {
+                let object = json(RERANK)?;
+                let documents = object.get("documents").and_then(Value::as_array);
+                let is_text = |documents: &Vec<Value>| {
+                    !documents.is_empty() && documents.iter().all(Value::is_string)
+                };
+                if !documents.is_some_and(is_text) {
+                    return Err(Refusal::invalid("documents", "'documents' must be texts"));
+                }
+                accepted(&object, "query")
+            }
+            Self::Moderation => accepted(&json(MODERATION)?, "input"),
             Self::Image => accepted(&json(IMAGE)?, "prompt"),
             Self::Speech => {
                 let object = json(SPEECH)?;
@@ -234,7 +262,7 @@ impl Surface {
 /// Anthropic's way to show a key.
 fn anthropic(headers: &HeaderMap, key: Option<&str>) -> Result<(), Refusal> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if text("anthropic-version") != Some("2023-06-01") {
+    if !text("anthropic-version").is_some_and(|version| message::VERSIONS.contains(&version)) {
         return Err(Refusal::invalid("anthropic-version", "no such version"));
     }
     match (text("x-api-key"), key) {
@@ -256,6 +284,7 @@ fn accepted(object: &Map<String, Value>, content: &str) -> Result<Accepted, Refu
         model: request::model(object)?,
         prompt,
         stream: request::boolean(object, "stream")?,
+        tools: request::tools(object, "/name")?,
         ..Accepted::default()
     })
 }

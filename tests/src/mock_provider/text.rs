@@ -43,7 +43,7 @@ pub(super) fn accept(headers: &HeaderMap, body: &[u8]) -> Result<Accepted, Refus
         prompt: prompt.to_owned(),
         stream,
         include_usage: request::include_usage(&object, stream)?,
-        tool: None,
+        ..Accepted::default()
     })
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{answer::Answer, foreign, surface::Surface, text};
+use super::{answer::Answer, foreign, message, response, surface::Surface, text};
 
 /// Seconds of every recording.
 const SECONDS: u64 = 9;
@@ -15,9 +15,11 @@ pub(super) fn whole(surface: Surface, answer: &Answer<'_>, path: &str) -> (&'sta
         Surface::Completion => return ("application/json", text::whole(answer)),
         Surface::Embedding => return ("application/json", answer.embedding()),
         Surface::Speech => return ("audio/mpeg", sound(answer).concat().into()),
-        Surface::Responses => response(answer, "completed"),
-        Surface::Messages => message(answer),
+        Surface::Responses => response::whole(answer),
+        Surface::Messages => message::whole(answer),
         Surface::CountTokens => json!({"input_tokens": answer.usage().prompt}),
+        Surface::Rerank => reranked(answer),
+        Surface::Moderation => moderation(answer),
         Surface::Image | Surface::ImageEdit => image(answer),
         Surface::Transcription => transcript(answer),
         Surface::Gemini => foreign::candidate(answer, true),
@@ -37,8 +39,8 @@ pub(super) fn whole(surface: Surface, answer: &Answer<'_>, path: &str) -> (&'sta
 pub(super) fn stream(surface: Surface, answer: &Answer<'_>) -> (&'static str, Vec<Bytes>) {
     let events = "text/event-stream; charset=utf-8";
     match surface {
-        Surface::Responses => (events, response_events(answer)),
-        Surface::Messages => (events, message_events(answer)),
+        Surface::Responses => (events, response::stream(answer)),
+        Surface::Messages => (events, message::stream(answer)),
         Surface::Completion => (events, text::stream(answer)),
         Surface::Speech => ("audio/mpeg", sound(answer)),
         Surface::Gemini => (events, foreign::candidates(answer)),
@@ -63,7 +65,7 @@ pub(super) fn stream_error(surface: Surface) -> Bytes {
     }
 }
 
-fn event(kind: &str, data: &Value) -> Bytes {
+pub(super) fn event(kind: &str, data: &Value) -> Bytes {
     Bytes::from(format!("event: {kind}\ndata: {data}\n\n"))
 }
 
@@ -72,108 +74,29 @@ fn sound(answer: &Answer<'_>) -> Vec<Bytes> {
     vec![piece; answer.script.chunks.max(1)]
 }
 
-fn text(answer: &Answer<'_>) -> String {
+pub(super) fn text(answer: &Answer<'_>) -> String {
     let words = answer.text();
     serde_json::from_str(&format!("\"{words}\"")).unwrap_or_default()
 }
 
-fn response(answer: &Answer<'_>, status: &str) -> Value {
-    let usage = answer.usage();
-    let done = status == "completed" && !answer.script.no_usage;
-    let usage = done.then(|| {
-        json!({
-            "input_tokens": usage.prompt,
-            "input_tokens_details": {"cached_tokens": usage.cached},
-            "output_tokens": usage.completion,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": usage.prompt + usage.completion,
-        })
-    });
-    let said = json!({"type": "output_text", "text": text(answer), "annotations": []});
+fn reranked(answer: &Answer<'_>) -> Value {
+    let result =
+        |index, relevance_score| json!({"index": index, "relevance_score": relevance_score});
     json!({
-        "id": answer.id.replace("chatcmpl-", "resp_"), "object": "response", "created_at": 1,
-        "status": status, "error": null,
-        "model": answer.request.model, "service_tier": "default", "usage": usage,
-        "output": [{"type": "message", "id": "msg_1", "role": "assistant", "content": [said]}],
+        "model": answer.request.model, "results": [result(1, 0.75), result(0, 0.25)],
+        "usage": {"total_tokens": answer.usage().prompt},
     })
 }
 
-fn response_events(answer: &Answer<'_>) -> Vec<Bytes> {
-    let mut number = 0;
-    let mut say = |kind: &str, more: Value| {
-        let mut data = json!({"type": kind, "sequence_number": number});
-        number += 1;
-        if let (Some(data), Value::Object(more)) = (data.as_object_mut(), more) {
-            data.extend(more);
-        }
-        event(kind, &data)
-    };
-    let begun = response(answer, "in_progress");
-    let mut events = vec![say("response.created", json!({"response": begun}))];
-    for _ in 0..answer.script.chunks {
-        events.push(say("response.output_text.delta", json!({"delta": "word "})));
-    }
-    let whole = response(answer, "completed");
-    if !answer.script.no_done {
-        events.push(say("response.completed", json!({"response": whole})));
-    }
-    events
-}
-
-fn message_usage(answer: &Answer<'_>) -> Value {
-    let usage = answer.usage();
+fn moderation(answer: &Answer<'_>) -> Value {
+    let of = |value: Value| json!({"harassment": value, "violence": value});
     json!({
-        "input_tokens": usage.prompt - usage.cached,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": usage.cached,
-        "output_tokens": usage.completion,
-        "service_tier": "standard",
+        "id": answer.id, "model": answer.request.model,
+        "results": [{
+            "flagged": true, "categories": of(true.into()), "category_scores": of(0.5.into()),
+            "category_applied_input_types": of(json!(["text"])),
+        }],
     })
-}
-
-fn message(answer: &Answer<'_>) -> Value {
-    json!({
-        "id": answer.id, "type": "message", "role": "assistant", "model": answer.request.model,
-        "content": [{"type": "text", "text": text(answer)}],
-        "stop_reason": "end_turn", "stop_sequence": null, "usage": message_usage(answer),
-    })
-}
-
-fn message_events(answer: &Answer<'_>) -> Vec<Bytes> {
-    let mut begun = message(answer);
-    begun["content"] = json!([]);
-    begun["stop_reason"] = Value::Null;
-    begun["usage"]["output_tokens"] = 1.into();
-    let say = |kind: &str, mut data: Value| {
-        data["type"] = kind.into();
-        event(kind, &data)
-    };
-    let block = json!({"type": "text", "text": ""});
-    let mut events = vec![
-        say("message_start", json!({"message": begun})),
-        say(
-            "content_block_start",
-            json!({"index": 0, "content_block": block}),
-        ),
-    ];
-    for _ in 0..answer.script.chunks {
-        let delta = json!({"type": "text_delta", "text": "word "});
-        events.push(say(
-            "content_block_delta",
-            json!({"index": 0, "delta": delta}),
-        ));
-    }
-    let usage = json!({"output_tokens": answer.usage().completion});
-    let delta = json!({"stop_reason": "end_turn", "stop_sequence": null});
-    events.push(say("content_block_stop", json!({"index": 0})));
-    events.push(say(
-        "message_delta",
-        json!({"delta": delta, "usage": usage}),
-    ));
-    if !answer.script.no_done {
-        events.push(say("message_stop", json!({})));
-    }
-    events
 }
 
 fn image(answer: &Answer<'_>) -> Value {

@@ -2,6 +2,7 @@
 
 mod adjustments;
 mod cache;
+mod clients;
 mod collector_away;
 mod commands;
 mod crash;
@@ -13,7 +14,6 @@ mod garbage;
 mod hostile;
 mod kept;
 mod mocks;
-mod openai_client;
 mod prices;
 mod proxying;
 mod readme;

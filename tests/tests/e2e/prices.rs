@@ -169,7 +169,13 @@ async fn an_update_is_applied_refused_or_confirmed() {
     assert!(text.contains("goes from 0.02 to 2 USD"), "{text}");
     assert!(shown().contains(" 0.02 "), "{}", shown());
     assert_eq!(ask(&["update", "--confirm"]).0, 0);
-    let (code, text) = ask(&["diff", file.to_str().unwrap(), "--running"]);
+    let file = file.to_str().unwrap();
+    let (code, text) = ask(&["diff", file, "--running"]);
+    assert_eq!(
+        code, 0,
+        "laid over the other maps, it changes nothing: {text}"
+    );
+    let (code, text) = ask(&["diff", file, "--running", "--alone"]);
     assert_eq!(
         code, 1,
         "the compiled-in models are not in the file: {text}"

@@ -170,6 +170,8 @@ fn said_of(operation: Operation, text: &str, cut: usize) -> (Vec<Value>, bool, O
     for piece in text.as_bytes().chunks(cut) {
         out.extend(stream.chunk(Bytes::copy_from_slice(piece)));
     }
+    // What was learned is asked for as soon as the answer is complete; the end is said once.
+    let early = stream.is_complete().then(|| stream.observed());
     out.extend(stream.rest());
     let out = String::from_utf8(out).unwrap();
     let events = out
@@ -181,7 +183,8 @@ fn said_of(operation: Operation, text: &str, cut: usize) -> (Vec<Value>, bool, O
             assert_eq!(kind.strip_prefix("event: "), data["type"].as_str());
             data
         });
-    (events.collect(), stream.is_finished(), stream.observed())
+    let told = early.unwrap_or_else(|| stream.observed());
+    (events.collect(), stream.is_finished(), told)
 }
 
 fn kinds(events: &[Value]) -> Vec<&str> {
@@ -250,10 +253,12 @@ fn a_chats_stream_is_said_as_a_response() {
 #[test]
 fn a_stream_that_fails_does_not_end_well() {
     let error = "data: {\"error\":{\"message\":\"Overloaded\"}}\n\n";
-    let broken = chunks().replace("data: [DONE]\n\n", &format!("{error}data: [DONE]\n\n"));
-    let (events, _, told) = said_of(Operation::Messages, &broken, 9);
-    assert_eq!(kinds(&events).last(), Some(&"error"));
-    assert_eq!(told.error.unwrap().message, "Overloaded");
+    for end in ["data: [DONE]\n\n", ""] {
+        let broken = chunks().replace("data: [DONE]\n\n", &format!("{error}{end}"));
+        let (events, _, told) = said_of(Operation::Messages, &broken, 9);
+        assert_eq!(kinds(&events).last(), Some(&"error"));
+        assert_eq!(told.error.unwrap().message, "Overloaded");
+    }
     let cut = chunks().find("\"finish_reason\":\"tool_calls\"").unwrap() - 300;
     let (events, finished, told) = said_of(Operation::Responses, &chunks()[..cut], 9);
     assert!(!finished && told.usage.is_none());
