@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what a build needs and is not there yet: a C compiler, make, git, Python's venv, and Rust.
+# Installs what a build needs and is not there yet: a C compiler, make, git, Python's venv,
+# Redis for the tests, and Rust.
 # Says nothing when there is nothing to do. Never asks.
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,6 +14,8 @@ need make make
 need git git
 need curl curl
 need python3 python3 python3-venv
+# The tests start one of their own.
+need redis-server redis-server
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 

@@ -61,7 +61,7 @@ async fn serve(
     };
     let gateway = match (gateway, &calls) {
         (Some(address), Calls::Written(journal)) => {
-            Some(start_gateway(address, &config, journal).await?)
+            Some(start_gateway(place, address, &config, journal).await?)
         }
         _ => None,
     };
@@ -185,12 +185,14 @@ fn open_journal(place: &Place, name: &str, config: &Config) -> anyhow::Result<Jo
 }
 
 async fn start_gateway(
+    place: &Place,
     address: &GatewayAddress,
     config: &Config,
     journal: &Arc<Journal>,
 ) -> anyhow::Result<Gateway> {
     let log: Arc<dyn Log> = Arc::clone(journal) as Arc<dyn Log>;
     let mut settings = config.gateway.clone();
+    settings.cache.place_under(&place.data);
     let clients_max = files::clients_max();
     if settings.settings.connections_max > clients_max {
         tracing::warn!(

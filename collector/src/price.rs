@@ -15,7 +15,9 @@ mod used;
 use std::{collections::HashMap, sync::Arc};
 
 use cost_map::{Call, Overrides, PriceMap, Units};
-use event::{Cost, CostStatus, Json, StandardLoggingPayload, Status, Timestamp, Unpriced, Usage};
+use event::{
+    Cost, CostStatus, Json, StandardLoggingPayload, Status, Timestamp, Unpriced, Usage, Usd,
+};
 use rust_decimal::Decimal;
 
 pub use self::open::PriceMapError;
@@ -65,8 +67,28 @@ impl Pricer {
         payload: &StandardLoggingPayload,
         usage: &Usage,
     ) -> Cost {
+        if payload.cache_hit == Some(true) {
+            return Cost::nothing(map.version());
+        }
+        self.worth(map, payload, usage)
+    }
+
+    /// What a cache hit would have cost, had the provider been asked; `None` if it was no hit, or
+    /// nobody knows.
+    pub(crate) fn saved(
+        &mut self,
+        map: &PriceMap,
+        payload: &StandardLoggingPayload,
+        usage: &Usage,
+    ) -> Option<Usd> {
+        let hit = payload.cache_hit == Some(true);
+        hit.then(|| self.worth(map, payload, usage).total).flatten()
+    }
+
+    /// What the call costs if its answer was the provider's.
+    fn worth(&mut self, map: &PriceMap, payload: &StandardLoggingPayload, usage: &Usage) -> Cost {
         let failed_early = payload.status == Status::Failure && usage.is_empty();
-        if payload.cache_hit == Some(true) || failed_early {
+        if failed_early {
             return Cost::nothing(map.version());
         }
         let ours = payload.tollkeeper.as_deref();

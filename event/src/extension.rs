@@ -46,6 +46,9 @@ pub struct Extension {
     /// Where the model ran, where that decides on the price: Vertex AI's location, AWS's region.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
+    /// Whether the client wants it in the books alone (`no-log`): no sink gets it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_log: bool,
     /// Set by the collector.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settlement: Option<Arc<Settlement>>,

@@ -32,7 +32,7 @@ pub struct StandardLoggingPayload {
     pub status_fields: StatusFields,
     /// The provider's slug; `None` if the call failed before one was chosen.
     pub custom_llm_provider: Option<String>,
-    /// What a cache hit saved.
+    /// What a cache hit would have cost; 0 where it was none, or nobody knows the price.
     pub saved_cache_cost: Usd,
     /// When the request had been read.
     #[serde(rename = "startTime")]

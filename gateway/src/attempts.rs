@@ -13,7 +13,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     exchange::{self, Answered},
     gateway::Shared,
-    payload,
+    mock, payload,
     routing::{Failed, Found, InFlight, Member, Unavailable, Wanted, fallbacks},
     tokens,
     upstream::Failure,
@@ -327,7 +327,14 @@ async fn attempt(
     let number = open.attempts.len();
     let attempt = payload::attempt(&open.draft, number, deployment, (shared.clock)());
     open.attempts.push(attempt);
-    let asked = exchange::ask(call, deployment, deadline).await;
+    let mock = mock::of(call, deployment);
+    if let Some(open) = call.open() {
+        open.is_mock = mock.is_some();
+    }
+    let asked = match mock {
+        Some(mock) => mock::play(call, &mock, deployment, deadline).await,
+        None => exchange::ask(call, deployment, deadline).await,
+    };
     if let Some(open) = call.open() {
         let status = match &asked {
             Ok(_answered) => Some(200),

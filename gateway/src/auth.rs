@@ -18,6 +18,17 @@ pub(crate) struct Identity {
     pub user_id: Option<String>,
 }
 
+impl Identity {
+    /// With whom answers are shared that are kept: with the same key. Beside it what kind of name
+    /// that is, so that no name of one kind is taken for one of another.
+    pub(crate) fn shares_with(&self) -> (&'static str, &str) {
+        match &self.key_hash {
+            Some(key) => ("key", key),
+            None => ("", ""),
+        }
+    }
+}
+
 /// Finds out who is calling. Without a master key everybody is let in, as nobody in particular.
 ///
 /// # Errors

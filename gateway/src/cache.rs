@@ -1,191 +1,208 @@
 //! Answers that are kept, so that the same question is not paid for twice.
 //!
 //! Off unless `litellm_settings.cache` turns it on. Two requests are the same if what goes upstream
-//! is the same, whether or not it is to be streamed, and whoever asks; `namespace` keeps askers
-//! apart. Only answers that came in full are kept. A hit is a call like any other, with its event,
-//! and costs nothing.
+//! is the same, whether or not it is to be streamed, and if they come from one team (see
+//! [`Key::of`]). Only answers that came in full are kept. A hit is a call like any other, with its
+//! event, and costs nothing.
+//!
+//! Where answers are kept is behind [`Store`]: in memory, on disk, in Redis. A store that is away,
+//! slow or damaged is a miss, and is counted; it is never an error of a call.
 
+mod disk;
+mod framed;
 mod key;
+mod memory;
+mod redis;
+mod store;
 
 use std::{
-    num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
-use lru::LruCache;
-use tokio::time::Instant;
+use event::Timestamp;
+use tokio::sync::Semaphore;
 
-pub(crate) use self::key::Key;
-use crate::{config::CacheSettings, operation::Operation, request::CacheControl};
+use self::{
+    disk::Disk,
+    memory::Memory,
+    redis::Redis,
+    store::{Answer, Store, StoreError, Work},
+};
+pub(crate) use self::{
+    key::{Key, Question},
+    store::OpenError,
+};
+use crate::{
+    config::{CachePlace, CacheSettings},
+    metrics::CacheMetrics,
+    operation::Operation,
+    request::CacheControl,
+};
 
-/// Answers that are kept, whatever their size.
-const ANSWERS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("is not zero");
+/// The largest answer that is kept, in bytes.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// Answers that may be on their way into a store at one time; more are not kept.
+const WAYS_MAX: usize = 32;
 
 /// The answers.
 #[derive(Debug)]
 pub(crate) struct Cache {
     settings: CacheSettings,
-    kept: Mutex<Kept>,
+    desk: Arc<Desk>,
 }
 
+/// The store, and what is noted of it.
 #[derive(Debug)]
-struct Kept {
-    answers: LruCache<Key, Answer>,
-    bytes: usize,
-}
-
-/// An answer in OpenAI's dialect.
-#[derive(Clone, Debug)]
-struct Answer {
-    body: Bytes,
-    came: Instant,
-    until: Instant,
+struct Desk {
+    store: Arc<dyn Store>,
+    metrics: CacheMetrics,
+    /// Whether the store failed when it was last used.
+    is_failing: AtomicBool,
+    ways: Arc<Semaphore>,
 }
 
 impl Cache {
-    pub(crate) fn new(settings: CacheSettings) -> Self {
-        let answers = LruCache::new(ANSWERS_MAX);
-        Self {
+    /// Opens the store that the settings name.
+    ///
+    /// # Errors
+    ///
+    /// If a directory cannot be used. A Redis that is away is none.
+    pub(crate) fn open(settings: CacheSettings, metrics: CacheMetrics) -> Result<Self, OpenError> {
+        let bytes_max = settings.bytes_max;
+        let store: Arc<dyn Store> = match &settings.place {
+            _ if !settings.is_on => Arc::new(Memory::new(0)),
+            CachePlace::Memory => Arc::new(Memory::new(bytes_max)),
+            CachePlace::Disk { folder } => {
+                let folder = folder.as_deref().unwrap_or(Path::new("response-cache"));
+                Arc::new(Disk::open(folder, bytes_max)?)
+            }
+            CachePlace::Redis(redis) => Arc::new(Redis::new(redis)?),
+        };
+        let desk = Desk {
+            store,
+            metrics,
+            is_failing: AtomicBool::new(false),
+            ways: Arc::new(Semaphore::new(WAYS_MAX)),
+        };
+        Ok(Self {
             settings,
-            kept: Mutex::new(Kept { answers, bytes: 0 }),
-        }
+            desk: Arc::new(desk),
+        })
+    }
+
+    /// What keys are made by.
+    pub(crate) const fn settings(&self) -> &CacheSettings {
+        &self.settings
     }
 
     /// Whether answers to such requests are looked up and kept at all.
     pub(crate) fn serves(&self, operation: Operation, control: &CacheControl) -> bool {
         let settings = &self.settings;
-        settings.is_on
-            && settings.serves(operation)
-            && (settings.is_default || control.use_cache == Some(true))
+        let is_wanted = control.use_cache.unwrap_or(settings.is_default);
+        settings.is_on && settings.serves(operation) && is_wanted
     }
 
     /// The answer to the same request, unless it is too old for this one.
-    pub(crate) fn find(&self, key: &Key, control: &CacheControl) -> Option<Bytes> {
+    pub(crate) async fn find(
+        &self,
+        key: &Key,
+        control: &CacheControl,
+        now: Timestamp,
+    ) -> Option<Bytes> {
         if control.no_cache {
             return None;
         }
-        let mut kept = self.lock();
-        let answer = kept.answers.get(key)?.clone();
-        let now = Instant::now();
-        if answer.until <= now {
-            kept.remove(key);
+        let found = Arc::clone(&self.desk.store).get(key.clone(), now).await;
+        let answer = self.desk.noted(found).flatten();
+        let young = answer.filter(|answer| {
+            let age = now.since(answer.came).micros();
+            control
+                .max_age
+                .is_none_or(|max| i128::from(age) <= micros(max))
+        });
+        let metrics = &self.desk.metrics;
+        if young.is_some() {
+            metrics.hits.inc();
+        } else {
+            metrics.misses.inc();
+        }
+        young.map(|answer| answer.body)
+    }
+
+    /// Keeps an answer; gives back what is left to do for that, while nobody waits.
+    pub(crate) fn keep(
+        &self,
+        key: Key,
+        control: &CacheControl,
+        body: Bytes,
+        now: Timestamp,
+    ) -> Option<Work<()>> {
+        if control.no_store || body.len() > ANSWER_BYTES_MAX.min(self.settings.bytes_max) {
             return None;
         }
-        let fresh = control
-            .max_age
-            .is_none_or(|max| now.duration_since(answer.came) <= max);
-        fresh.then_some(answer.body)
-    }
-
-    /// Keeps an answer.
-    pub(crate) fn keep(&self, key: Key, control: &CacheControl, body: Bytes) {
-        let size = body.len();
-        if control.no_store || size > self.settings.bytes_max {
-            return;
-        }
-        let ttl = control.ttl.unwrap_or(self.settings.ttl);
-        let came = Instant::now();
+        let ttl = micros(control.ttl.unwrap_or(self.settings.ttl));
         // A time beyond what the clock can say is as good as for ever.
-        let until = came
-            .checked_add(ttl)
-            .unwrap_or_else(|| came + Duration::from_secs(1 << 30));
-        let mut kept = self.lock();
-        kept.remove(&key);
-        kept.bytes += size;
-        let answer = Answer { body, came, until };
-        if let Some((_, oldest)) = kept.answers.push(key, answer) {
-            kept.bytes -= oldest.body.len();
+        let until = i64::try_from(ttl).unwrap_or(i64::MAX);
+        let answer = Answer {
+            body,
+            came: now,
+            until: Timestamp::from_micros(now.micros().saturating_add(until)),
+        };
+        let desk = Arc::clone(&self.desk);
+        let Ok(way) = Arc::clone(&desk.ways).try_acquire_owned() else {
+            desk.metrics.errors.inc();
+            return None;
+        };
+        match Arc::clone(&desk.store).put(key, answer) {
+            Some(work) => Some(Box::pin(async move {
+                if desk.noted(work.await).is_some() {
+                    desk.metrics.kept.inc();
+                }
+                drop(way);
+            })),
+            None => {
+                desk.metrics.kept.inc();
+                None
+            }
         }
-        while kept.bytes > self.settings.bytes_max {
-            let Some((_, oldest)) = kept.answers.pop_lru() else {
-                break;
-            };
-            kept.bytes -= oldest.body.len();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Kept {
-    fn remove(&mut self, key: &Key) {
-        if let Some(answer) = self.answers.pop(key) {
-            self.bytes -= answer.body.len();
+impl Desk {
+    /// Counts a failure. Says when the store began to fail, and when it ended, and no more often.
+    fn noted<T>(&self, done: Result<T, StoreError>) -> Option<T> {
+        match done {
+            Ok(done) => {
+                if self.is_failing.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the response cache works again");
+                }
+                Some(done)
+            }
+            Err(StoreError::Resting) => {
+                self.metrics.errors.inc();
+                None
+            }
+            Err(error) => {
+                self.metrics.errors.inc();
+                if !self.is_failing.swap(true, Ordering::Relaxed) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "the response cache fails; calls go on without it");
+                }
+                None
+            }
         }
     }
+}
+
+fn micros(duration: std::time::Duration) -> i128 {
+    i128::try_from(duration.as_micros()).unwrap_or(i128::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cache(bytes_max: usize) -> Cache {
-        Cache::new(CacheSettings {
-            is_on: true,
-            bytes_max,
-            ..CacheSettings::default()
-        })
-    }
-
-    fn key(name: &str) -> Key {
-        Key::of_text(name)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_is_kept_for_its_time_and_no_longer() {
-        let cache = cache(100);
-        let control = CacheControl {
-            ttl: Some(Duration::from_secs(10)),
-            ..CacheControl::default()
-        };
-        cache.keep(key("a"), &control, Bytes::from_static(b"answer"));
-        assert_eq!(cache.find(&key("a"), &control).unwrap(), "answer");
-        assert_eq!(cache.find(&key("b"), &control), None);
-        tokio::time::advance(Duration::from_secs(5)).await;
-        let young = CacheControl {
-            max_age: Some(Duration::from_secs(4)),
-            ..CacheControl::default()
-        };
-        assert_eq!(cache.find(&key("a"), &young), None);
-        assert!(cache.find(&key("a"), &control).is_some());
-        tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(cache.find(&key("a"), &control), None);
-        assert_eq!(cache.lock().bytes, 0);
-    }
-
-    #[test]
-    fn what_was_not_asked_for_lately_makes_room() {
-        let cache = cache(10);
-        let control = CacheControl::default();
-        for name in ["a", "b"] {
-            cache.keep(key(name), &control, Bytes::from_static(b"five."));
-        }
-        cache.find(&key("a"), &control).unwrap();
-        cache.keep(key("c"), &control, Bytes::from_static(b"five."));
-        let found = ["a", "b", "c"].map(|name| cache.find(&key(name), &control).is_some());
-        assert_eq!(found, [true, false, true]);
-        cache.keep(key("d"), &control, Bytes::from_static(b"larger than all"));
-        assert_eq!(cache.find(&key("d"), &control), None);
-        cache.keep(key("a"), &control, Bytes::from_static(b"new"));
-        assert_eq!(cache.find(&key("a"), &control).unwrap(), "new");
-        assert_eq!(cache.lock().bytes, 8);
-    }
-
-    #[test]
-    fn a_request_may_want_nothing_kept_or_nothing_old() {
-        let cache = cache(100);
-        let control = |no_cache, no_store| CacheControl {
-            no_cache,
-            no_store,
-            ..CacheControl::default()
-        };
-        cache.keep(key("a"), &control(false, true), Bytes::from_static(b"x"));
-        assert_eq!(cache.find(&key("a"), &control(false, false)), None);
-        cache.keep(key("a"), &control(false, false), Bytes::from_static(b"x"));
-        assert_eq!(cache.find(&key("a"), &control(true, false)), None);
-    }
-}
+mod tests;

@@ -45,6 +45,8 @@ pub(crate) struct Open {
     pub(crate) fallbacks: usize,
     /// What its answer is kept under, if it may be.
     pub(crate) cache_key: Option<Key>,
+    /// Whether the last attempt asked nobody.
+    pub(crate) is_mock: bool,
     /// Counts at the deployment that is being asked.
     pub(crate) in_flight: Option<InFlight>,
 }
@@ -91,6 +93,7 @@ impl Call {
             attempts: Vec::new(),
             fallbacks: 0,
             cache_key: None,
+            is_mock: false,
             in_flight: None,
         });
         report::begin(shared, open, record).await
@@ -138,13 +141,18 @@ impl Drop for Call {
         let Some(mut open) = self.open.take() else {
             return;
         };
-        let (outcome, error) = abandoned(&self.shared);
+        let (outcome, error) = if open.draft.presence.is_outrun() {
+            outrun()
+        } else {
+            abandoned(&self.shared)
+        };
         let now = (self.shared.clock)();
         // An attempt without an end is under way, and what it will cost nobody can stop.
-        let answering = open
-            .attempts
-            .last()
-            .is_some_and(|last| last.end_time < last.start_time);
+        let answering = !open.is_mock
+            && open
+                .attempts
+                .last()
+                .is_some_and(|last| last.end_time < last.start_time);
         attempts::ended(&mut open, now, Some(&error));
         let ending = Ending {
             outcome,
@@ -171,6 +179,13 @@ pub(crate) fn abandoned(shared: &Shared) -> (Outcome, ApiError) {
         )
     };
     (outcome, ApiError::new(class, message))
+}
+
+/// How a call ends that another one was faster than.
+fn outrun() -> (Outcome, ApiError) {
+    let message = "another model answered first, and this call was cancelled";
+    let error = ApiError::new(ErrorClass::ClientDisconnected, message);
+    (Outcome::ClientDisconnected, error)
 }
 
 fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {

@@ -9,6 +9,7 @@ mod cache;
 mod deployment;
 mod keys;
 mod litellm;
+mod mocking;
 mod provider_settings;
 mod router;
 mod settings;
@@ -20,8 +21,9 @@ use event::Secret;
 use serde_json::{Map, Value};
 
 pub use self::{
-    cache::CacheSettings,
+    cache::{CachePlace, CacheSettings, RedisSettings, SharedBy},
     deployment::{Deployment, DeploymentId},
+    mocking::Mocking,
     provider_settings::Settings,
     router::{Alias, Lists, RouterSettings, Strategy},
     settings::{Accounting, Durability, GatewaySettings, OnDisconnect},
@@ -46,6 +48,11 @@ pub struct Config {
     pub cache: CacheSettings,
     /// Whether message contents stay out of the events (`turn_off_message_logging`).
     pub redact_messages: bool,
+    /// Whether `no-log` in a request means nothing (`global_disable_no_log_param`).
+    pub ignores_no_log: bool,
+    /// Whether requests may say what they are answered with, deployment or not
+    /// (`dangerously_allow_mock_testing_request_params`).
+    pub allows_mocks: bool,
     /// Whether parameters that a provider does not know are left out, where neither request nor
     /// deployment says so (`drop_params`).
     pub drop_params: bool,
@@ -106,6 +113,7 @@ impl Config {
         &mut self,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(), ConfigError> {
+        self.cache.fill(environment)?;
         deployment::fill(&mut self.deployments, environment)
     }
 

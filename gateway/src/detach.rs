@@ -16,16 +16,38 @@ use crate::{answer::AnswerBody, config::OnDisconnect, gateway::Shared};
 
 /// Whether anybody still waits for a call's answer; shared by all who hold a part of the call.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ClientPresence(Arc<AtomicBool>);
+pub(crate) struct ClientPresence {
+    ended: Arc<AtomicBool>,
+    /// Whether another call's answer was taken.
+    outrun: Arc<AtomicBool>,
+}
 
 impl ClientPresence {
     /// Notes that nobody waits any more.
     pub(crate) fn ends(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.ended.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// The same client, for calls of which it takes the first answer.
+    pub(crate) fn racing(&self) -> Self {
+        Self {
+            ended: Arc::clone(&self.ended),
+            outrun: Arc::default(),
+        }
+    }
+
+    /// Notes that the client has taken an answer: calls that go on are cancelled.
+    pub(crate) fn outruns(&self) {
+        self.outrun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a client that is still there does not want this answer any more.
+    pub(crate) fn is_outrun(&self) -> bool {
+        self.outrun.load(Ordering::Relaxed) && !self.has_ended()
     }
 }
 

@@ -6,7 +6,8 @@ use event::{CallId, SpanId, Timestamp, TraceId};
 use http::{HeaderMap, request};
 
 use crate::{
-    auth, auth::Identity, detach::ClientPresence, operation::Operation, request::ClientRequest,
+    auth, auth::Identity, detach::ClientPresence, operation::Operation, redaction::Redaction,
+    request::ClientRequest,
 };
 
 /// Custom headers that are kept in an event, and the bytes of each.
@@ -15,7 +16,7 @@ const HEADER_BYTES_MAX: usize = 512;
 
 /// What is known of a call before it is admitted. It can become a [`Call`](crate::call::Call), or
 /// be rejected.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub(crate) call_id: CallId,
     pub(crate) start: Timestamp,
@@ -27,12 +28,14 @@ pub(crate) struct Draft {
     pub(crate) trace: Trace,
     /// `None` until the body has been read and understood.
     pub(crate) request: Option<ClientRequest>,
+    /// What its headers say of redaction.
+    pub(crate) redaction: Redaction,
     /// Whether the client still waits.
     pub(crate) presence: ClientPresence,
 }
 
 /// Who sent the request.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
     pub(crate) address: Option<IpAddr>,
     pub(crate) user_agent: Option<String>,
@@ -45,7 +48,7 @@ pub(crate) struct Client {
 }
 
 /// The trace a call belongs to.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trace {
     /// As the client named it in a header; a name in the body comes before it.
     pub(crate) name: Option<String>,
@@ -86,6 +89,7 @@ impl Draft {
             },
             trace: Trace::of(headers),
             request: None,
+            redaction: Redaction::of(headers),
             presence: ClientPresence::default(),
         }
     }

@@ -12,6 +12,7 @@ use crate::{
     error::{ApiError, ErrorClass},
     gateway::Shared,
     media::MEDIA_BYTES_MAX,
+    mock::Mock,
     operation::Operation,
     provider::{
         Answer, Ask, Fetched, Need, Observed, Prepared, ProviderError, Reader, Step, Whole, along,
@@ -37,6 +38,8 @@ pub(crate) enum Answered {
     },
     /// A WebSocket.
     Socket(Response<Incoming>),
+    /// What nobody was asked for.
+    Mock(Box<Mock>),
     /// All of it.
     Whole {
         whole: Box<Whole>,

@@ -14,6 +14,7 @@ use bus::{BusError, Log};
 use cost_map::PriceMap;
 use egress::EgressPolicy;
 use event::Timestamp;
+use rustls::ClientConfig;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -122,12 +123,39 @@ pub enum StartError {
     /// The system's certificates.
     #[error("cannot read the system's certificates: is `ca-certificates` installed?")]
     Certificates(#[source] std::io::Error),
+    /// The response cache.
+    #[error(transparent)]
+    Cache(Box<dyn std::error::Error + Send + Sync>),
     /// The system has no more threads.
     #[error("cannot start a worker")]
     Worker(#[source] std::io::Error),
     /// The journal.
     #[error("cannot read the calls of the last run from the journal")]
     Journal(#[from] BusError),
+}
+
+impl Core {
+    fn open(
+        config: Config,
+        log: Arc<dyn Log>,
+        (clock, tls): (Clock, &ClientConfig),
+    ) -> Result<Self, StartError> {
+        let metrics = Metrics::new();
+        let cache = Cache::open(config.cache.clone(), metrics.cache.clone());
+        Ok(Self {
+            groups: Groups::new(&config),
+            cache: cache.map_err(|error| StartError::Cache(Box::new(error)))?,
+            media: MediaClient::new(tls, egress(&config)),
+            config,
+            log,
+            open_calls: OpenCalls::default(),
+            unwritten: Unwritten::default(),
+            credentials: Credentials::default(),
+            metrics,
+            clock,
+            refused_at: AtomicI64::new(0),
+        })
+    }
 }
 
 impl Gateway {
@@ -162,20 +190,7 @@ impl Gateway {
             source,
         })?;
         let tls = upstream::tls().map_err(StartError::Certificates)?;
-        let media = MediaClient::new(&tls, egress(&config));
-        let core = Arc::new(Core {
-            groups: Groups::new(&config),
-            cache: Cache::new(config.cache.clone()),
-            config,
-            log,
-            open_calls: OpenCalls::default(),
-            unwritten: Unwritten::default(),
-            credentials: Credentials::default(),
-            media,
-            metrics: Metrics::new(),
-            clock,
-            refused_at: AtomicI64::new(0),
-        });
+        let core = Arc::new(Core::open(config, log, (clock, &tls))?);
         core.metrics
             .aborted_at_start
             .inc_by(u64::try_from(aborted).unwrap_or(u64::MAX));

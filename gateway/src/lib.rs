@@ -28,12 +28,15 @@ mod payload;
 mod price;
 pub mod provider;
 mod realtime;
+mod redaction;
 mod relay;
 mod report;
 mod request;
+mod reuse;
 mod routes;
 pub(crate) mod routing;
 mod serve;
+mod several;
 mod stamp;
 mod sum;
 mod tasks;
@@ -50,5 +53,7 @@ pub use crate::{
     error::{ApiError, ErrorClass},
     gateway::{Gateway, StartError},
     operation::{Content, Dialect, Operation},
-    request::{CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},
+    request::{
+        CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption, Wishes,
+    },
 };

@@ -12,20 +12,22 @@ use crate::{
     answer::{self, AnswerBody},
     attempts::{self, Chosen},
     auth,
-    cache::Key,
     call::{Call, Ending},
     destination,
     draft::Draft,
     error::{ApiError, ErrorClass},
     exchange::Answered,
     gateway::Shared,
+    mock,
     operation::{Dialect, Operation},
-    provider::{Observed, Whole, chunks, openai, texts},
+    provider::{Observed, Whole, chunks, texts},
     realtime,
     relay::{Relay, Source},
     report,
-    request::{Arrived, ClientRequest, Place},
+    request::{Arrived, ClientRequest, Place, RequestError},
+    reuse,
     routing::Found,
+    several,
     stamp::{CALL_ID, COST, Stamp},
     unasked,
     upstream::{self, Failure, ReadError},
@@ -51,9 +53,23 @@ pub(crate) async fn serve(
         Ok(request) => request,
         Err(error) => return reject(&shared, draft, &error).await,
     };
-    let found = destination::find(&shared, &mut request);
+    let is_for_several = request.is_for_several();
+    let found = (!is_for_several).then(|| destination::find(&shared, &mut request));
     draft.request = Some(request);
-    let chosen = found.and_then(|found| attempts::first(&shared, &draft, found));
+    match found {
+        Some(Ok(found)) => one(shared, draft, found).await,
+        Some(Err(error)) => reject(&shared, draft, &error).await,
+        None => several::serve(shared, draft).await,
+    }
+}
+
+/// Serves a request that has been understood: one call.
+pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Response<AnswerBody> {
+    let dialect = draft.operation.dialect();
+    let chosen = attempts::first(&shared, &draft, found).and_then(|(found, chosen)| {
+        mock::check(&shared, draft.request.as_ref(), &chosen.deployment)?;
+        Ok((found, chosen))
+    });
     let (found, chosen) = match chosen {
         Ok(chosen) => chosen,
         Err(error) => return reject(&shared, draft, &error).await,
@@ -80,23 +96,30 @@ async fn begun(call: &Call) -> Result<(), ApiError> {
 
 /// Has the provider, or the configuration, answer an admitted call.
 async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Response<AnswerBody> {
-    if let Some(answer) = unasked::answer(&mut call) {
-        return unasked::give(call, answer, &stamp).await;
+    if let Some(count) = unasked::count(&mut call) {
+        return unasked::tell(call, count, &stamp).await;
     }
-    if let Some(body) = kept(&mut call, &found) {
-        return from_cache(call, body, &stamp).await;
-    }
-    let asked = attempts::run(&mut call, found, first).await;
-    let stamp = stamp.updated(&mut call);
-    match asked {
-        Ok(answered) => relay(call, answered, &stamp).await,
-        Err(failure) => failed(call, *failure, &stamp).await,
-    }
+    let kept = reuse::find(&mut call, &found).await;
+    let key = reuse::key(&mut call);
+    let mut response = match kept {
+        Some(body) => reuse::give(call, body, &stamp).await,
+        None => {
+            let asked = attempts::run(&mut call, found, first).await;
+            let stamp = stamp.updated(&mut call);
+            match asked {
+                Ok(answered) => relay(call, answered, &stamp).await,
+                Err(failure) => failed(call, *failure, &stamp).await,
+            }
+        }
+    };
+    reuse::name(&mut response, key.as_deref());
+    response
 }
 
 /// Passes a provider's answer on.
 async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<AnswerBody> {
     match answered {
+        Answered::Mock(mock) => unasked::mocked(call, &mock, stamp).await,
         Answered::Stream { response, reader } => {
             let (head, body) = response.into_parts();
             let (idle_max, _retries_max) = attempts::patience(&mut call, &stamp.deployment);
@@ -162,53 +185,8 @@ pub(crate) async fn complete(
     finish(call, ending, response).await
 }
 
-/// The answer that is kept for the same request. Notes under what this one's is to be kept.
-fn kept(call: &mut Call, found: &Found) -> Option<Bytes> {
-    let shared = Arc::clone(&call.shared);
-    let open = call.open()?;
-    let request = open.draft.request.as_ref()?;
-    if !shared.cache.serves(request.operation, &request.cache) {
-        return None;
-    }
-    let key = Key::of(request, found.group.name(), &open.deployment);
-    let body = shared.cache.find(&key, &request.cache);
-    open.cache_key = Some(key);
-    body
-}
-
-/// Gives the client an answer that was kept.
-async fn from_cache(mut call: Call, body: Bytes, stamp: &Stamp) -> Response<AnswerBody> {
-    let headers = HeaderMap::new();
-    let observed = openai::whole(&body);
-    let json = Some(HeaderValue::from_static("application/json"));
-    let wants_stream = call.request().is_some_and(|request| request.stream);
-    let mut response = if wants_stream {
-        let wants_usage = call.wants_usage();
-        let chunks = as_stream(&mut call, &body, wants_usage);
-        let stream = HeaderValue::from_static("text/event-stream; charset=utf-8");
-        stamp.on(answer::whole(chunks, Some(stream)), &headers)
-    } else {
-        stamp.on(answer::whole(body, json), &headers)
-    };
-    let key = call.open().and_then(|open| open.cache_key.as_ref());
-    if let Some(key) = key {
-        let key = key.to_string();
-        answer::set(response.headers_mut(), "x-litellm-cache-key", &key);
-    }
-    let ending = Ending {
-        outcome: Outcome::Success,
-        observed,
-        first_token: Some((call.shared.clock)()),
-        cache_hit: true,
-        ..Ending::default()
-    };
-    let cost = call.cost(&ending);
-    answer::set(response.headers_mut(), COST, &cost.unwrap_or_default());
-    finish(call, ending, response).await
-}
-
 /// A whole answer as a stream, in the shape of what was asked for.
-fn as_stream(call: &mut Call, body: &Bytes, wants_usage: bool) -> Bytes {
+pub(crate) fn as_stream(call: &mut Call, body: &Bytes, wants_usage: bool) -> Bytes {
     let operation = call.request().map(|request| request.operation);
     if operation == Some(Operation::Completion) {
         return texts::of_whole(body, wants_usage);
@@ -218,7 +196,7 @@ fn as_stream(call: &mut Call, body: &Bytes, wants_usage: bool) -> Bytes {
 }
 
 /// Writes the event; the client gets `response` only if that worked.
-async fn finish(
+pub(crate) async fn finish(
     mut call: Call,
     ending: Ending,
     mut response: Response<AnswerBody>,
@@ -304,17 +282,24 @@ async fn read(
         body,
         content_bytes_max: limits.content_bytes_max,
     };
-    ClientRequest::read(&arrived).map_err(|error| {
-        let param = error.param().map(str::to_owned);
-        ApiError {
-            param,
-            ..ApiError::new(ErrorClass::BadRequest, error.to_string())
-        }
-    })
+    ClientRequest::read(&arrived).map_err(|error| misunderstood(&error))
+}
+
+/// What a client is told whose request cannot be understood.
+pub(crate) fn misunderstood(error: &RequestError) -> ApiError {
+    let param = error.param().map(str::to_owned);
+    ApiError {
+        param,
+        ..ApiError::new(ErrorClass::BadRequest, error.to_string())
+    }
 }
 
 /// Answers a request that did not become a call, and writes its event.
-async fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Response<AnswerBody> {
+pub(crate) async fn reject(
+    shared: &Shared,
+    draft: Draft,
+    error: &ApiError,
+) -> Response<AnswerBody> {
     let dialect = draft.operation.dialect();
     let response = refuse(draft.call_id.as_str(), dialect, error);
     // A refusal is worth no wait for the disk.

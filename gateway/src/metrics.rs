@@ -14,6 +14,32 @@ struct CallLabels {
     outcome: &'static str,
 }
 
+/// What the response cache counts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CacheMetrics {
+    pub(crate) hits: Counter,
+    pub(crate) misses: Counter,
+    pub(crate) kept: Counter,
+    pub(crate) errors: Counter,
+}
+
+impl CacheMetrics {
+    fn new(counter: &mut impl FnMut(&str, &str) -> Counter) -> Self {
+        Self {
+            hits: counter("gateway_cache_hits", "Answers that had been kept"),
+            misses: counter(
+                "gateway_cache_misses",
+                "Answers that had been looked for in vain",
+            ),
+            kept: counter("gateway_cache_kept", "Answers that were put into the cache"),
+            errors: counter(
+                "gateway_cache_errors",
+                "Times that the cache was away, slow, full or damaged",
+            ),
+        }
+    }
+}
+
 /// What the gateway counts.
 #[derive(Debug)]
 pub(crate) struct Metrics {
@@ -24,6 +50,7 @@ pub(crate) struct Metrics {
     pub(crate) events_lost: Counter,
     pub(crate) aborted_at_start: Counter,
     pub(crate) cooldowns: Counter,
+    pub(crate) cache: CacheMetrics,
     pub(crate) open_calls: Gauge,
     pub(crate) connections: Gauge,
 }
@@ -58,6 +85,7 @@ impl Metrics {
             "gateway_cooldowns",
             "Times that a deployment was left alone after failures",
         );
+        let cache = CacheMetrics::new(&mut counter);
         let mut gauge = |name: &str, help: &str| {
             let gauge = Gauge::default();
             registry.register(name, help, gauge.clone());
@@ -73,6 +101,7 @@ impl Metrics {
             events_lost,
             aborted_at_start,
             cooldowns,
+            cache,
             open_calls,
             connections,
         }

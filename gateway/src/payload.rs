@@ -14,7 +14,7 @@ use crate::{
     draft::Draft,
     error::ApiError,
     gateway::Shared,
-    measure,
+    measure, redaction,
     request::left_out,
     tokens,
 };
@@ -41,17 +41,19 @@ pub(crate) fn of_call(
         attempts,
         fallbacks: _,
         cache_key,
+        is_mock,
         in_flight,
     } = open;
     if draft.presence.has_ended() && ending.outcome == Outcome::Success {
         ending.outcome = Outcome::ClientDisconnected;
     }
     let stream = draft.request.as_ref().is_some_and(|request| request.stream);
-    let asked = (&*deployment, !attempts.is_empty());
+    let asked = (&*deployment, !attempts.is_empty() && !is_mock);
     let (usage, usage_source) = usage(shared, &draft, asked, &ending);
     if let Some(in_flight) = in_flight {
         in_flight.consumed(usage.total_tokens, now);
     }
+    let is_redacted = redaction::applies(&shared.config, &draft);
     let mut payload = from_draft(shared, draft, now);
     describe_deployment(&mut payload, &deployment, &ending.headers);
     consumed(&mut payload, &usage);
@@ -71,7 +73,7 @@ pub(crate) fn of_call(
         Outcome::Success | Outcome::ClientDisconnected
     );
     if answered {
-        payload.response = content(shared, observed.response);
+        payload.response = content(shared, is_redacted, observed.response);
         payload.status = Status::Success;
         payload.status_fields.llm_api_status = Status::Success;
         payload.stream = stream.then_some(true);
@@ -187,13 +189,14 @@ pub(crate) fn usage(
 
 /// What is known of every request, admitted or not.
 fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingPayload {
-    let (w3c_trace_id, span_id) = draft.w3c();
     let address = draft.client.address.map(|address| address.to_string());
     let end_user = draft.end_user();
     let request_tags = draft.tags();
     let trace_id = draft.trace_name();
     let session_id = draft.session();
     let call_type = draft.call_type().to_owned();
+    let is_redacted = redaction::applies(&shared.config, &draft);
+    let ours = extension(shared, &draft);
     let request = draft.request.as_ref();
     let metadata = Metadata {
         user_api_key_hash: draft.identity.key_hash,
@@ -230,21 +233,34 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
         end_user,
         requester_ip_address: address,
         user_agent: draft.client.user_agent,
-        messages: content(shared, request.map(|request| request.content())),
+        messages: content(
+            shared,
+            is_redacted,
+            request.map(|request| request.content()),
+        ),
         response: Json::empty_object(),
         model_parameters: request.map_or_else(Json::empty_object, |request| request.parameters()),
         metadata,
-        tollkeeper: Some(Box::new(Extension {
-            outcome: Outcome::Rejected,
-            w3c_trace_id: w3c_trace_id.to_string(),
-            span_id: span_id.to_string(),
-            parent_span_id: draft.trace.parent,
-            requested_service_tier: request.and_then(|request| request.service_tier.clone()),
-            ..Extension::default()
-        })),
+        tollkeeper: Some(Box::new(ours)),
         litellm_call_id: draft.call_id,
         status_fields: StatusFields::default(),
         ..StandardLoggingPayload::default()
+    }
+}
+
+/// What LiteLLM has no field for.
+fn extension(shared: &Shared, draft: &Draft) -> Extension {
+    let (w3c_trace_id, span_id) = draft.w3c();
+    let request = draft.request.as_ref();
+    let is_unlogged = |request| redaction::is_unlogged(&shared.config, request);
+    Extension {
+        outcome: Outcome::Rejected,
+        w3c_trace_id: w3c_trace_id.to_string(),
+        span_id: span_id.to_string(),
+        parent_span_id: draft.trace.parent.clone(),
+        no_log: request.is_some_and(is_unlogged),
+        requested_service_tier: request.and_then(|request| request.service_tier.clone()),
+        ..Extension::default()
     }
 }
 
@@ -306,11 +322,11 @@ fn describe_error(payload: &mut StandardLoggingPayload, error: &ApiError) {
 }
 
 /// Content as far as it may be kept.
-fn content(shared: &Shared, content: Option<Json>) -> Json {
+fn content(shared: &Shared, is_redacted: bool, content: Option<Json>) -> Json {
     let Some(content) = content else {
         return Json::default();
     };
-    if shared.config.redact_messages {
+    if is_redacted {
         return Json::of(&REDACTED);
     }
     let bytes = content.text().len();

@@ -54,7 +54,8 @@ pub(crate) fn finish(shared: &Shared, open: Open, ending: Ending) -> Written {
 
 /// Keeps an answer that came in full, for the next request that is the same.
 fn keep_answer(shared: &Shared, open: &Open, ending: &Ending) {
-    let (Some(key), false) = (&open.cache_key, open.attempts.is_empty()) else {
+    let asked = !open.attempts.is_empty() && !open.is_mock;
+    let (Some(key), true) = (&open.cache_key, asked) else {
         return;
     };
     let observed = &ending.observed;
@@ -69,7 +70,11 @@ fn keep_answer(shared: &Shared, open: &Open, ending: &Ending) {
             .any(|name| request.sets(name));
         if !request.stream || is_plain {
             let body = Bytes::copy_from_slice(answer.text().as_bytes());
-            shared.cache.keep(key.clone(), &request.cache, body);
+            let now = (shared.clock)();
+            let rest = shared.cache.keep(key.clone(), &request.cache, body, now);
+            if let Some(rest) = rest {
+                shared.tasks.spawn(rest);
+            }
         }
     }
 }

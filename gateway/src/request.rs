@@ -1,5 +1,6 @@
 //! A request: scanned once for what the gateway must know, and otherwise left as it came.
 
+mod apart;
 mod arrived;
 mod cache;
 mod error;
@@ -14,6 +15,7 @@ mod scan;
 mod socket;
 mod text;
 mod upstream;
+mod wishes;
 
 use std::{ops::Range, time::Duration};
 
@@ -22,6 +24,7 @@ use event::Json;
 use http::HeaderMap;
 
 pub(crate) use self::{
+    apart::Apart,
     arrived::{Arrived, Place},
     form::Form,
     passed::Passed,
@@ -29,7 +32,7 @@ pub(crate) use self::{
 };
 pub use self::{
     cache::CacheControl, error::RequestError, metadata::ClientMetadata, text::Prompt,
-    upstream::UsageOption,
+    upstream::UsageOption, wishes::Wishes,
 };
 use self::{names::OURS, parameters::Parameters};
 use crate::{config::Lists, operation::Operation, provider::kept::Mark};
@@ -72,8 +75,8 @@ pub struct ClientRequest {
     pub user: Option<String>,
     /// The tier that was asked for.
     pub service_tier: Option<String>,
-    /// The answer to give instead of asking a provider.
-    pub mock_response: Option<String>,
+    /// What it wants of the gateway alone.
+    pub wishes: Wishes,
     /// Attempts after the first (`num_retries`), at most ten.
     pub retries_max: Option<u32>,
     /// How long an attempt may take (`timeout`, in seconds).
@@ -146,11 +149,6 @@ impl ClientRequest {
             ),
             ("metadata.tags", longest_tag + tags_max, NAME_BYTES_MAX),
             ("metadata", whole, EXTRA_BYTES_MAX),
-            (
-                "mock_response",
-                length(&self.mock_response),
-                EXTRA_BYTES_MAX,
-            ),
         ] {
             if bytes > max {
                 return Err(RequestError::TooLarge { name, max });

@@ -1,10 +1,10 @@
-//! Answers that need no provider: those of the configuration, and counts.
+//! Answers that need no provider: mocks, and counts.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 use event::Json;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,57 +19,40 @@ use crate::{
     tokens,
 };
 
-/// An answer that nobody is asked for.
-pub(crate) enum Unasked {
-    /// A text, as if a model had said it.
-    Text(String),
-    /// How many tokens a request has.
-    Count(u64),
-}
-
-/// What a call is answered with without asking anybody, if it is.
-pub(crate) fn answer(call: &mut Call) -> Option<Unasked> {
+/// How many tokens a request has, if that is what it asks and its provider cannot say.
+pub(crate) fn count(call: &mut Call) -> Option<u64> {
     let open = call.open()?;
     let request = open.draft.request.as_ref()?;
-    let configured = open.deployment.mock_response.as_ref();
-    if let Some(text) = request.mock_response.as_ref().or(configured) {
-        return Some(Unasked::Text(text.clone()));
-    }
     let serves = open.deployment.provider.serves(request.operation);
     let counts = request.operation == Operation::CountTokens && !serves;
-    counts.then(|| Unasked::Count(tokens::estimated(request.prompt_bytes(), 0).prompt_tokens))
+    counts.then(|| tokens::estimated(request.prompt_bytes(), 0).prompt_tokens)
 }
 
-/// Gives it to the client.
-pub(crate) async fn give(mut call: Call, unasked: Unasked, stamp: &Stamp) -> Response<AnswerBody> {
+/// Tells the client how many.
+pub(crate) async fn tell(call: Call, count: u64, stamp: &Stamp) -> Response<AnswerBody> {
     let headers = HeaderMap::new();
-    let kind = Some(HeaderValue::from_static("application/json"));
-    let text = match unasked {
-        Unasked::Text(text) => text,
-        Unasked::Count(count) => {
-            let told = Json::of(&json!({ "input_tokens": count }));
-            let body = answer::whole(told.text().to_owned().into(), kind);
-            let observed = Observed {
-                response: Some(told),
-                ..Observed::default()
-            };
-            let response = stamp.on(body, &headers);
-            return complete(call, observed, None, headers, response).await;
-        }
+    let told = Json::of(&json!({ "input_tokens": count }));
+    let response = stamp.on(answer::json(told.text().to_owned()), &headers);
+    let observed = Observed {
+        response: Some(told),
+        ..Observed::default()
     };
-    let Some(open) = call.open() else {
-        return answer::error(&internal());
-    };
-    let Some(request) = &open.draft.request else {
+    complete(call, observed, None, headers, response).await
+}
+
+/// Gives the client a mock, in the shape of what was asked for.
+pub(crate) async fn mocked(mut call: Call, mock: &Mock, stamp: &Stamp) -> Response<AnswerBody> {
+    let headers = HeaderMap::new();
+    let now = (call.shared.clock)();
+    let Some(request) = call.request() else {
         return answer::error(&internal());
     };
     let (stream, operation) = (request.stream, request.operation);
-    let mock = Mock::new(&text, &open.draft.call_id, request, open.draft.start);
     let is_text = operation == Operation::Completion;
     if stream {
         let chunks = match is_text {
             true => [texts::of_whole(&texts::of_chat(&mock.whole()), true)].into(),
-            false => mock.chunks(),
+            false => mock.chunks(now),
         };
         return streamed(call, chunks, &headers, stamp);
     }
@@ -84,7 +67,7 @@ pub(crate) async fn give(mut call: Call, unasked: Unasked, stamp: &Stamp) -> Res
         body = said.text().to_owned().into();
         observed.response = Some(said);
     }
-    let response = stamp.on(answer::whole(body, kind), &headers);
+    let response = stamp.on(answer::json(body), &headers);
     complete(call, observed, None, headers, response).await
 }
 

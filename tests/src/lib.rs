@@ -2,7 +2,7 @@
 //!
 //! The parts that the tests and the benchmarks share: a provider that follows a script, the plain
 //! reverse proxy that the gateway is compared with, a load generator, a receiver of webhooks, and
-//! handles on the real program and its books.
+//! handles on the real program, its books, and a real Redis.
 
 pub mod books;
 pub mod client;
@@ -11,6 +11,7 @@ pub mod load;
 pub mod machine;
 pub mod mock_provider;
 pub mod process;
+pub mod redis;
 pub mod serve;
 pub mod stage;
 pub mod webhook_receiver;

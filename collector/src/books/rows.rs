@@ -231,6 +231,9 @@ struct Remainder<'a> {
     requester_metadata: &'a event::Json,
     #[serde(skip_serializing_if = "is_null")]
     usage_object: &'a event::Json,
+    /// What a cache hit saved; left out where it was none.
+    #[serde(skip_serializing_if = "is_nothing")]
+    saved_cache_cost: event::Usd,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_information: Option<&'a event::ErrorInformation>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -257,6 +260,9 @@ struct Pricing<'a> {
     price_overrides: Option<&'a event::Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<&'a str>,
+    /// Not a price, but a correction must not go where the call did not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    no_log: bool,
 }
 
 impl<'a> Pricing<'a> {
@@ -269,6 +275,7 @@ impl<'a> Pricing<'a> {
             served_service_tier,
             price_overrides,
             region,
+            no_log,
             outcome: _,
             usage_source: _,
             started_sequence: _,
@@ -285,6 +292,7 @@ impl<'a> Pricing<'a> {
             served_service_tier: served_service_tier.as_deref(),
             price_overrides: price_overrides.as_ref(),
             region: region.as_deref(),
+            no_log: *no_log,
         };
         let nothing = Self {
             response_model: None,
@@ -293,9 +301,14 @@ impl<'a> Pricing<'a> {
             served_service_tier: None,
             price_overrides: None,
             region: None,
+            no_log: false,
         };
         (kept != nothing).then_some(kept)
     }
+}
+
+fn is_nothing(amount: &event::Usd) -> bool {
+    *amount == event::Usd::ZERO
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -316,6 +329,7 @@ impl<'a> Remainder<'a> {
             spend_logs_metadata: &metadata.spend_logs_metadata,
             requester_metadata: &metadata.requester_metadata,
             usage_object: &metadata.usage_object,
+            saved_cache_cost: payload.saved_cache_cost,
             error_information: (!error.error_code.is_empty()).then_some(error),
             attempts: payload
                 .tollkeeper

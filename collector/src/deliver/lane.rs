@@ -50,7 +50,7 @@ pub(super) struct Sealed {
     pub(super) items: Vec<Given>,
     /// Records that are no events.
     unopenable: Vec<(Record, String)>,
-    /// Events in the range that are lost.
+    /// Events in the range that are lost, or not for sinks.
     skipped: u64,
 }
 
@@ -360,8 +360,10 @@ fn seal(records: Vec<Record>, missing: Missing) -> Sealed {
         .map_or(last, |end| end.max(last));
     let mut items = Vec::with_capacity(records.len());
     let mut unopenable = Vec::new();
+    let mut skipped = missing.records;
     for record in records {
         match Item::open(&record.bytes) {
+            Ok(item) if is_for_the_books_alone(&item) => skipped = skipped.saturating_add(1),
             Ok(item) => items.push(Given {
                 position: record.position.offset,
                 item,
@@ -376,6 +378,14 @@ fn seal(records: Vec<Record>, missing: Missing) -> Sealed {
         range: Range { first, last },
         items,
         unopenable,
-        skipped: missing.records,
+        skipped,
     }
+}
+
+/// Whether the client wanted the call in no sink.
+fn is_for_the_books_alone(item: &Item) -> bool {
+    let ours = item
+        .event()
+        .and_then(|event| event.payload().tollkeeper.as_deref());
+    ours.is_some_and(|ours| ours.no_log)
 }

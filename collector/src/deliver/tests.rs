@@ -258,6 +258,24 @@ async fn events_arrive_in_order_in_batches_of_the_size_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_for_the_books_alone_goes_nowhere_and_is_counted() {
+    let rig = Rig::new().await;
+    rig.add(0..1);
+    for sequence in 1..3 {
+        let mut payload = samples::call(sequence);
+        payload.tollkeeper.get_or_insert_default().no_log = true;
+        let source = "journal".to_owned();
+        let event = PricedEvent::new(payload, Origin { source, sequence }, Cost::nothing("map"));
+        rig.log.append(&[&codec::encode_priced(&event)]).unwrap();
+    }
+    rig.add(3..4);
+    let lane = rig.start(Scripted::default()).await;
+    let status = lane.settled().await;
+    assert_eq!(lane.taken(), [0, 3]);
+    assert_eq!((status.delivered, status.dead, status.skipped), (2, 0, 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_batch_is_repeated_as_it_was() {
     let rig = Rig::new().await;
     rig.add(0..2);

@@ -42,7 +42,7 @@ impl Pipeline {
                 if place.mark.is_some_and(|mark| sequence <= mark) {
                     continue;
                 }
-                let payload = match codec::decode_call(&record.bytes) {
+                let mut payload = match codec::decode_call(&record.bytes) {
                     Ok(CallRecord::Finished(payload)) => payload,
                     Ok(CallRecord::Started(_)) => {
                         intake.started += 1;
@@ -58,12 +58,19 @@ impl Pipeline {
                     sequence,
                 };
                 let usage = price::usage(&payload);
-                let cost = match self.pricer.map_at(payload.start_time).await {
-                    Ok(map) => self.pricer.cost(&map, &payload, &usage),
+                let (cost, saved) = match self.pricer.map_at(payload.start_time).await {
+                    Ok(map) => (
+                        self.pricer.cost(&map, &payload, &usage),
+                        self.pricer.saved(&map, &payload, &usage),
+                    ),
                     Err(unknown) => {
-                        Cost::unpriced(&unknown.version, Unpriced::Other, unknown.reason)
+                        let (version, reason) = (unknown.version, unknown.reason);
+                        (Cost::unpriced(&version, Unpriced::Other, reason), None)
                     }
                 };
+                if let Some(saved) = saved {
+                    payload.saved_cache_cost = saved;
+                }
                 let event = PricedEvent::new(*payload, origin, cost);
                 if let Err(error) = books::fits(&event) {
                     bad.push((record, "beyond the books", chain(&error)));

@@ -3,7 +3,7 @@
 
 use event::{
     Attempt, CallId, ErrorInformation, Extension, Json, Metadata, PricedEvent, Settlement,
-    StandardLoggingPayload, Timestamp,
+    StandardLoggingPayload, Timestamp, Usd,
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -25,6 +25,7 @@ struct Rest {
     spend_logs_metadata: Json,
     requester_metadata: Json,
     usage_object: Json,
+    saved_cache_cost: Usd,
     error_information: ErrorInformation,
     attempts: Vec<Attempt>,
     model_parameters: Json,
@@ -55,6 +56,7 @@ pub(super) fn payload(row: &StoredCall) -> Result<StandardLoggingPayload, Unread
         session_id: row.session_id.clone().unwrap_or_default(),
         call_type: row.call_type.clone(),
         cache_hit: row.cache_hit,
+        saved_cache_cost: rest.saved_cache_cost,
         stream: row.stream,
         status: named(&row.status)?,
         custom_llm_provider: row.provider.clone(),

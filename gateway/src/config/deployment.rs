@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 
 use self::fields::{optional, required};
 pub(super) use self::filling::fill;
-use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED};
+use super::keys::{DEFAULTS, PARAMS, PARAMS_UNSUPPORTED, is_price};
 use super::{
-    ConfigError, RouterSettings, Warning, litellm::map_of, provider_settings::Settings, unknown,
+    ConfigError, Mocking, RouterSettings, Warning, litellm::map_of, provider_settings::Settings,
+    unknown,
 };
 use crate::provider::{self, Provider};
 
@@ -79,8 +80,10 @@ pub struct Deployment {
     pub allowed: Vec<String>,
     /// What the provider has beyond address and key: `vertex_project`, `aws_region_name`.
     pub settings: Settings,
-    /// The answer to give instead of asking the provider.
-    pub mock_response: Option<String>,
+    /// What to answer instead of asking the provider.
+    pub mock: Mocking,
+    /// Whether requests may say that (`model_info.allow_client_mock_response`).
+    pub allows_mocks: bool,
     /// The model to price by.
     pub base_model: Option<String>,
     /// Its own prices: price-map keys, over those of the map.
@@ -279,7 +282,6 @@ impl Entry {
             None => digest(&model_name, &self.params),
         };
         let base = self.param("api_base")?.or(self.param("base_url")?);
-        let mock_response = self.param("mock_response")?;
         let names_base = base.is_some();
         let own = || provider.default_base().map(str::to_owned);
         let api_base: String = base.or_else(own).unwrap_or_default();
@@ -316,7 +318,8 @@ impl Entry {
             dropped: self.param("additional_drop_params")?.unwrap_or_default(),
             allowed: self.param("allowed_openai_params")?.unwrap_or_default(),
             settings: Settings::default(),
-            mock_response,
+            mock: Mocking::of_params(&self.params, &self.params_path)?,
+            allows_mocks: self.info("allow_client_mock_response")?.unwrap_or(false),
             base_model,
             price_overrides: None,
         })
@@ -369,11 +372,6 @@ impl Entry {
         }
         Ok(headers)
     }
-}
-
-/// Whether a key of a deployment is a key of the price map.
-fn is_price(key: &str) -> bool {
-    key.contains("cost_per_") || key.contains("_token_cost") || key == "tiered_pricing"
 }
 
 /// An id that stays the same as long as the deployment's settings do. Its secrets do not count, so

@@ -18,6 +18,9 @@ pub(super) const PARAMS: &[&str] = &[
     "headers",
     "extra_headers",
     "mock_response",
+    "mock_tool_calls",
+    "mock_timeout",
+    "mock_delay",
     "base_model",
     "stream_timeout",
     "order",
@@ -82,3 +85,8 @@ pub(super) const DEFAULTS: &[&str] = &[
     "web_search_options",
     "stream_options",
 ];
+
+/// Whether a key of a deployment is a key of the price map.
+pub(super) fn is_price(key: &str) -> bool {
+    key.contains("cost_per_") || key.contains("_token_cost") || key == "tiered_pricing"
+}

@@ -44,6 +44,7 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "allowed_fails",
     "cache",
     "cache_params",
+    "global_disable_no_log_param",
     "forward_traceparent_to_llm_provider",
     "cost_discount_config",
     "cost_margin_config",
@@ -112,6 +113,7 @@ const GENERAL_SUPPORTED: &[&str] = &[
     "max_response_size_mb",
     "cancel_on_disconnect",
     "always_include_stream_usage",
+    "dangerously_allow_mock_testing_request_params",
 ];
 
 const GENERAL_UNSUPPORTED: &[&str] = &[
@@ -247,6 +249,7 @@ pub(super) fn settings(
             "cache" => config.cache.is_on = read(value, &path)?,
             "cache_params" => config.cache.set(value, &path, warnings)?,
             key if ROUTER_ALSO.contains(&key) => config.router.set(key, value, &path)?,
+            "global_disable_no_log_param" => config.ignores_no_log = read(value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
             // The collector's.
             "cost_discount_config" | "cost_margin_config" => {}
@@ -269,6 +272,9 @@ pub(super) fn general(
             "master_key" => config.master_key = Some(master_key(value, &path)?),
             "max_request_size_mb" => config.settings.request_bytes_max = megabytes(value, &path)?,
             "max_response_size_mb" => config.settings.response_bytes_max = megabytes(value, &path)?,
+            "dangerously_allow_mock_testing_request_params" => {
+                config.allows_mocks = read(value, &path)?;
+            }
             "always_include_stream_usage" => config.always_include_usage = read(value, &path)?,
             _ => {
                 if read(value, &path)? {

@@ -47,6 +47,9 @@ pub struct GatewaySettings {
     /// Output tokens that a call without a bound of its own is expected to use; charged if the
     /// gateway dies with the call in flight.
     pub reserve_output_tokens: u64,
+    /// Whether a request may have its content written down where `turn_off_message_logging` says
+    /// that none is.
+    pub allow_redaction_opt_out: bool,
 }
 
 /// What happens to calls when the journal cannot take them.
@@ -99,6 +102,7 @@ impl Default for GatewaySettings {
             durability: Durability::default(),
             on_disconnect: OnDisconnect::default(),
             reserve_output_tokens: 1024,
+            allow_redaction_opt_out: false,
         }
     }
 }
@@ -118,6 +122,7 @@ const KEYS: &[&str] = &[
     "durability",
     "on_disconnect",
     "reserve_output_tokens",
+    "allow_redaction_opt_out",
 ];
 
 pub(super) fn read(value: &Value) -> Result<GatewaySettings, ConfigError> {

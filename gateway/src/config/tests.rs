@@ -31,7 +31,7 @@ fn every_setting_of_ours_can_be_set() {
         "request_bytes_max": 1, "response_bytes_max": 1, "content_bytes_max": 1,
         "head_timeout": 1, "body_timeout": "1m", "write_timeout": "1s", "upstream_timeout": "1h", "drain_timeout": "0s",
         "connections_max": 1, "accounting": "best_effort", "durability": "fsync", "on_disconnect": "drain",
-        "reserve_output_tokens": 1,
+        "reserve_output_tokens": 1, "allow_redaction_opt_out": true,
     });
     assert!(read_tree(&json!({ "gateway": section })).is_ok());
 }

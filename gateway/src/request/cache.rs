@@ -21,6 +21,7 @@ pub struct CacheControl {
     #[serde(alias = "s-max-age", alias = "s-maxage", deserialize_with = "seconds")]
     pub max_age: Option<Duration>,
     /// Requests of other namespaces do not share answers.
+    #[serde(deserialize_with = "namespace")]
     pub namespace: Option<String>,
     /// Kept answers are wanted where they are off by default.
     #[serde(rename = "use-cache")]
@@ -31,4 +32,16 @@ fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Er
     let seconds: Option<f64> = Option::deserialize(from)?;
     let seconds = seconds.map(Duration::try_from_secs_f64).transpose();
     seconds.map_err(|_error| D::Error::custom("must be a number of seconds"))
+}
+
+/// Bytes of a namespace: it stands in every event.
+const NAMESPACE_BYTES_MAX: usize = 200;
+
+/// A name; none is as if it were not there.
+fn namespace<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let name: Option<String> = Option::deserialize(from)?;
+    if name.as_ref().map_or(0, String::len) > NAMESPACE_BYTES_MAX {
+        return Err(D::Error::custom("is too long"));
+    }
+    Ok(name.filter(|name| !name.is_empty()))
 }

@@ -42,6 +42,14 @@ pub enum RequestError {
     /// A form that is none.
     #[error("the body is not the form that its `content-type` says: {0}")]
     Form(&'static str),
+    /// More models and conversations than one request may have.
+    #[error(
+        "models and conversations make more than {max} calls, the most that one request may make"
+    )]
+    TooMany {
+        /// The most calls.
+        max: usize,
+    },
     /// A field that stands in every event, and is too large for that.
     #[error("`{name}` is larger than {max} bytes")]
     TooLarge {
@@ -63,6 +71,7 @@ impl RequestError {
             Self::Forbidden(name) | Self::Twice(name) => Some(name),
             Self::NotJson(_)
             | Self::TooManyFields { .. }
+            | Self::TooMany { .. }
             | Self::Path
             | Self::OfTwo
             | Self::Socket

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{
     ClientMetadata, ClientRequest, FALLBACKS_MAX, FIELDS_MAX, Field, RETRIES_MAX, RequestError,
+    Wishes,
     names::{FORBIDDEN, FORBIDDEN_PREFIXES},
     scan::{Fields, range},
 };
@@ -66,7 +67,7 @@ impl ClientRequest {
             output_tokens_max: bound(&find)?,
             user: user(operation, &find)?,
             service_tier: field(&find, "service_tier", "text")?,
-            mock_response: field(&find, "mock_response", "text")?,
+            wishes: Wishes::read(&find)?,
             retries_max: field::<u32>(&find, "num_retries", "a whole number")?
                 .map(|count| count.min(RETRIES_MAX)),
             timeout: timeout(&find)?,

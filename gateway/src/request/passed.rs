@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, Method, header};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Arrived, ClientRequest, RequestError, arrived::content_type, marks::Marks};
+use super::{Arrived, ClientRequest, RequestError, Wishes, arrived::content_type, marks::Marks};
 use crate::{auth, operation::Operation, routes::decoded};
 
 /// Where a request goes that is passed on as it is.
@@ -138,7 +138,7 @@ impl ClientRequest {
             output_tokens_max: None,
             user: None,
             service_tier: None,
-            mock_response: None,
+            wishes: Wishes::default(),
             retries_max: None,
             timeout: None,
             metadata: super::ClientMetadata::default(),

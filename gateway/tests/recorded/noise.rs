@@ -1,7 +1,8 @@
 //! Damaged answers: whatever a provider sends, nothing panics, and what the client gets is bounded.
 
 use bytes::Bytes;
-use gateway::provider::{Answer, Step};
+use event::Usage;
+use gateway::provider::{Answer, Fault, Step};
 use http::{HeaderMap, StatusCode};
 
 use crate::case::{self, Asked};
@@ -96,18 +97,20 @@ fn whole(asked: &Asked, body: Vec<u8>, status: StatusCode) -> usize {
     }
 }
 
-fn streamed(asked: &Asked, body: &[u8], cut: usize) -> usize {
+/// What a damaged stream is in the end, and how much the client gets of it.
+fn streamed(
+    asked: &Asked,
+    body: &[u8],
+    cut: usize,
+) -> ((Option<Usage>, Option<Fault>, bool), usize) {
     let mut answer = asked.reader().stream(false);
     let (head, tail) = body.split_at(cut);
     let mut out = answer.chunk(Bytes::copy_from_slice(head)).len();
     out += answer.chunk(Bytes::copy_from_slice(tail)).len();
     out += answer.rest().len();
-    let _seen = (
-        answer.is_complete(),
-        answer.is_finished(),
-        answer.observed(),
-    );
-    out
+    let is_finished = answer.is_finished();
+    let observed = answer.observed();
+    ((observed.usage, observed.error, is_finished), out)
 }
 
 #[test]
@@ -123,7 +126,9 @@ fn damaged_answers_are_read_or_refused() {
             let cut = dice.below(body.len());
             let status = StatusCode::from_u16(answer.status()).unwrap();
             let got = if answer.is_stream() {
-                streamed(&asked, &body, cut)
+                let (told, length) = streamed(&asked, &body, cut);
+                assert_eq!(told, streamed(&asked, &body, 0).0, "{} {copy}", case.name);
+                length
             } else {
                 whole(&asked, body, status)
             };

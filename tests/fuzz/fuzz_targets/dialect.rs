@@ -45,12 +45,21 @@ const MODELS: &[&str] = &[
 
 static DEPLOYMENTS: LazyLock<Vec<Deployment>> = LazyLock::new(|| {
     let entry = |model: &&str| {
-        json!({ "model_name": model, "litellm_params": {
-            "model": model, "api_key": "key", "api_base": "http://provider.test",
-            "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret",
-            "aws_region_name": "eu-west-1", "vertex_project": "p", "project_id": "p", "token": "t",
-            "api_version": "2024-10-21",
-        } })
+        let mut params = json!({ "model": model, "api_base": "http://provider.test" });
+        let settings = match model.split('/').next() {
+            Some("bedrock" | "sagemaker" | "sagemaker_chat") => json!({
+                "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret",
+                "aws_region_name": "eu-west-1",
+            }),
+            Some("vertex_ai") => json!({ "api_key": "token", "vertex_project": "p" }),
+            Some("watsonx" | "watsonx_text") => json!({ "token": "token", "project_id": "p" }),
+            Some("azure") => json!({ "api_key": "key", "api_version": "2024-10-21" }),
+            _ => json!({ "api_key": "key" }),
+        };
+        for (name, value) in settings.as_object().expect("an object") {
+            params[name] = value.clone();
+        }
+        json!({ "model_name": model, "litellm_params": params })
     };
     let tree = json!({ "model_list": MODELS.iter().map(entry).collect::<Vec<Value>>() });
     let read = Config::from_tree(tree.as_object().expect("an object"));

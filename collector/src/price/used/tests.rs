@@ -129,6 +129,26 @@ fn an_answer_of_which_nobody_says_what_it_consumed_is_not_free() {
 }
 
 #[test]
+fn a_hit_costs_nothing_and_saves_what_its_answer_would_have_cost() {
+    let usage_of = r#"{"prompt_tokens": 3, "total_tokens": 3}"#;
+    for (model, hit, cost, saved) in [
+        ("acme/text", Some(true), "0.0", Some("1.5")),
+        ("acme/text", Some(false), "1.5", None),
+        ("acme/text", None, "1.5", None),
+        ("acme/nobody-knows", Some(true), "0.0", None),
+    ] {
+        let mut payload = call(model, "acompletion", usage_of);
+        payload.cache_hit = hit;
+        assert_eq!(total(&payload), cost, "{model} {hit:?}");
+        let maps = PriceMaps::of_file(MAP.as_bytes(), Adjustments::default());
+        let map = maps.current();
+        let told = Pricer::new(maps).saved(&map, &payload, &usage(&payload));
+        let told = told.map(|usd| usd.to_string());
+        assert_eq!(told.as_deref(), saved, "{model} {hit:?}");
+    }
+}
+
+#[test]
 fn where_a_model_ran_is_part_of_its_price() {
     let one = r#"{"prompt_tokens": 1, "total_tokens": 1}"#;
     let mut european = call("acme/text", "acompletion", one);

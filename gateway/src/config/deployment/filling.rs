@@ -47,7 +47,7 @@ pub(in crate::config) fn fill(
         deployment.fill(environment);
         let provider = deployment.provider;
         let is_lost = deployment.api_base.is_empty() && provider.needs_base();
-        if is_lost && deployment.mock_response.is_none() {
+        if is_lost && !deployment.mock.answers() {
             let path = format!("model_list[{index}].litellm_params.api_base");
             let name = provider.name();
             let variables = match provider.base_variables() {

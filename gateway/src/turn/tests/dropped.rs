@@ -38,7 +38,7 @@ fn shared(log: Arc<dyn Log>) -> Arc<Shared> {
     let tls = upstream::tls().unwrap();
     let core = Core {
         groups: Groups::new(&config),
-        cache: Cache::new(config.cache.clone()),
+        cache: Cache::open(config.cache.clone(), Metrics::new().cache).unwrap(),
         config,
         log,
         open_calls: OpenCalls::default(),
