@@ -7,7 +7,7 @@ import openai
 from pydantic import BaseModel
 
 from stand import KEY, PARIS, TEXT, V1, afails, balance, fails, messages, objects, row_of
-from stand import same, sent, text, tool
+from stand import plain, same, sent, text, tool
 
 TOOLS = [tool("weather"), tool("time")]
 
@@ -77,7 +77,7 @@ def responses(client):
         model="mock", input=text("usage=21/43/6 reasoning=4")
     )
     response = raw.parse()
-    same(raw.text, sent(response.id))
+    same(raw.text.replace(response.id, plain(response.id)), sent(response.id))
     same((response.output_text, response.usage.output_tokens), (TEXT, 43))
     same(response.usage.input_tokens_details.cached_tokens, 6)
     same(response.usage.output_tokens_details.reasoning_tokens, 4)

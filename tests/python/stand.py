@@ -75,9 +75,19 @@ def get(url):
         return json.load(response, parse_float=Decimal)
 
 
+def logged(answer_id):
+    """The provider's log has one kind of ids, and not the gateway's mark on what is kept."""
+    return plain(answer_id).replace("resp_", "chatcmpl-")
+
+
+def plain(answer_id):
+    """An id as the provider gave it: where there are several accounts, the gateway marks it."""
+    return answer_id.split("-tk-")[0]
+
+
 def sent(answer_id):
     """The bytes that the provider has sent under this id."""
-    entry = get(f"{PROVIDER}/__log/{answer_id}")
+    entry = get(f"{PROVIDER}/__log/{logged(answer_id)}")
     assert entry["complete"], entry
     return entry["answered"]
 
@@ -154,7 +164,7 @@ def balance(calls, unseen=0):
     same(len({row["litellm_call_id"] for row in rows}), len(rows))
     left = list(rows)
     for entry in (entry for entry in entries if entry["status"] == 200 and entry["complete"]):
-        mine = [row for row in left if row["request_id"] == entry["id"]]
+        mine = [row for row in left if logged(row["request_id"]) == entry["id"]]
         # What has no id of its own (vectors, sound) is known by its usage.
         mine = mine or [row for row in left if fits(row, entry)]
         assert mine, f"no row for {entry} in {left}"

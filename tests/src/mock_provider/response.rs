@@ -26,7 +26,8 @@ fn response(answer: &Answer<'_>, status: &str, output: &[Value]) -> Value {
         })
     });
     json!({
-        "id": answer.id, "object": "response", "created_at": 1, "status": status, "error": null,
+        "id": answer.id.replace("chatcmpl-", "resp_"), "object": "response", "created_at": 1,
+        "status": status, "error": null,
         "model": answer.request.model, "service_tier": "default", "usage": usage,
         "output": output, "parallel_tool_calls": true, "tool_choice": "auto", "tools": [],
     })
