@@ -169,7 +169,11 @@ async fn an_update_is_applied_refused_or_confirmed() {
     assert!(text.contains("goes from 0.02 to 2 USD"), "{text}");
     assert!(shown().contains(" 0.02 "), "{}", shown());
     assert_eq!(ask(&["update", "--confirm"]).0, 0);
-    let file = file.to_str().unwrap();
+    differs(file.to_str().unwrap(), &ask);
+}
+
+/// What `diff` says of the file that is in force.
+fn differs(file: &str, ask: &impl Fn(&[&str]) -> (i32, String)) {
     let (code, text) = ask(&["diff", file, "--running"]);
     assert_eq!(
         code, 0,
