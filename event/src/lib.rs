@@ -11,6 +11,7 @@ mod entity;
 mod extension;
 mod id;
 mod json;
+pub mod ledger;
 mod money;
 mod payload;
 mod priced;

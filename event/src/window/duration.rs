@@ -93,7 +93,7 @@ impl WindowDuration {
             Unit::Weeks => Every::Days(self.count.saturating_mul(7)),
             Unit::Hours | Unit::Minutes | Unit::Seconds => {
                 let seconds = self.unit.seconds().unwrap_or(1).saturating_mul(self.count);
-                if seconds % DAY == 0 {
+                if seconds.is_multiple_of(DAY) {
                     Every::Days(seconds / DAY)
                 } else {
                     Every::Seconds(seconds)
@@ -147,7 +147,9 @@ impl FromStr for WindowDuration {
         match (count, unit.seconds()) {
             (0, _) => Err(error(Problem::Zero)),
             (count, _) if count > unit.max() => Err(error(Problem::Long)),
-            (count, Some(seconds)) if count * seconds > DAY && count * seconds % DAY != 0 => {
+            (count, Some(seconds))
+                if count * seconds > DAY && !(count * seconds).is_multiple_of(DAY) =>
+            {
                 Err(error(Problem::NoWholeDays))
             }
             (count, _) => Ok(Self { count, unit }),
