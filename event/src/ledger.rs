@@ -69,6 +69,9 @@ pub struct Lease {
     /// How much of what it has left over it should give back, because others lack it or the limit
     /// was lowered.
     pub recall: Usd,
+    /// Whether it should do so even if it needs that itself, because another was first to lack
+    /// something: else two that were each lent a part would wait for each other.
+    pub yields: bool,
 }
 
 #[cfg(test)]

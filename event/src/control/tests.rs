@@ -95,6 +95,7 @@ fn every_message_reads_back() {
         limit: amount(100),
         settled: amount(-4),
         recall: amount(0),
+        yields: false,
     };
     reads_back(&LeaseReply {
         sent_at,
