@@ -26,7 +26,7 @@ mod holds;
 use serde::{Deserialize, Serialize};
 
 pub use generations::{GenerationClosed, Generations};
-pub use grants::Grants;
+pub use grants::{Grants, Lent};
 pub use holds::{Held, Holds, Record, Verdict};
 
 use crate::{EntityId, Usd};

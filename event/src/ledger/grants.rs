@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Usd,
     ledger::{Ask, Generation, Lease},
@@ -21,9 +23,9 @@ pub struct Grants {
     turns: u64,
 }
 
-/// What one generation was lent: totals since it began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Lent {
+/// What one generation was lent: totals since it began. For the books to keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lent {
     given: Usd,
     returned: Usd,
     used: Usd,
@@ -58,6 +60,28 @@ impl Grants {
             lent: BTreeMap::new(),
             turns: 0,
         }
+    }
+
+    /// The same as the books have kept it.
+    #[must_use]
+    pub fn restored(
+        limit: Usd,
+        settled: Usd,
+        lent: impl IntoIterator<Item = (Generation, Lent)>,
+    ) -> Self {
+        let lent: BTreeMap<Generation, Lent> = lent.into_iter().collect();
+        let last = lent.values().filter_map(|lent| lent.turn).max();
+        Self {
+            limit,
+            settled,
+            lent,
+            turns: last.map_or(0, |last| last.saturating_add(1)),
+        }
+    }
+
+    /// What each generation was lent, for the books to keep: they change with every method here.
+    pub fn lent(&self) -> impl Iterator<Item = (&Generation, &Lent)> {
+        self.lent.iter()
     }
 
     /// What its calls have cost, with corrections.

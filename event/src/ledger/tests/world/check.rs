@@ -80,6 +80,7 @@ impl World {
 
     /// Everything ends and is settled, and then all that is left of the budget can be spent.
     pub(in super::super) fn settle_down(&mut self, random: &mut Random) {
+        self.restart_collector();
         for gateway in 0..GATEWAYS {
             self.check_rebuilt(gateway);
             self.gateways[gateway].cut_off = false;
@@ -118,6 +119,20 @@ impl World {
         let paid = paid.unwrap_or_else(|| panic!("{rest} of {:?}", self.grants[&window]));
         self.check("settle down");
         self.finish(paid, random);
+    }
+
+    /// The collector starts again from what its books have kept.
+    fn restart_collector(&mut self) {
+        for grants in self.grants.values_mut() {
+            let lent = grants.lent().map(|(generation, lent)| {
+                let kept = serde_json::to_string(lent).unwrap();
+                (generation.clone(), serde_json::from_str(&kept).unwrap())
+            });
+            let limit = grants.committed() + grants.room();
+            *grants = Grants::restored(limit, grants.settled(), lent.collect::<Vec<_>>());
+        }
+        let kept = serde_json::to_string(&self.generations).unwrap();
+        self.generations = serde_json::from_str(&kept).unwrap();
     }
 
     /// Each gateway asks, and every message arrives; what is in the journals is settled.
