@@ -5,11 +5,15 @@
 //! What is not: prices, sinks, the bus, any I/O and any clock.
 
 mod alert;
+mod budget;
 pub mod codec;
+pub mod control;
 mod cost;
+mod entity;
 mod extension;
 mod id;
 mod json;
+pub mod ledger;
 mod money;
 mod payload;
 mod priced;
@@ -17,11 +21,14 @@ mod secret;
 mod started;
 mod time;
 mod usage;
+mod window;
 
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
+    budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},
+    entity::{Entity, EntityError, EntityId, EntityKind},
     extension::{Attempt, Extension, Outcome, Previous, Settlement, UsageSource},
     id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
     json::Json,
@@ -36,5 +43,9 @@ pub use crate::{
     time::{Seconds, Timestamp},
     usage::{
         CacheWriteDetails, CachedDetails, CompletionDetails, PromptDetails, ServerToolUse, Usage,
+    },
+    window::{
+        DurationError, ResetAt, ResetAtError, Window, WindowDuration, WindowId, WindowIdError,
+        WindowRule,
     },
 };
