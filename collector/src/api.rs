@@ -1,6 +1,6 @@
 //! The HTTP API: LiteLLM's spend routes, and what only these books can say.
 
-mod answer;
+pub(crate) mod answer;
 mod auth;
 mod calculate;
 mod dates;
@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 use self::answer::Refusal;
 use crate::{
     books::Books,
+    control,
     health::Health,
     metrics::{LaneStats, Metrics},
     price::PriceMaps,
@@ -85,7 +86,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/prices/layers/{sha256}", get(prices::layer))
         .route("/prices/update", post(prices::update))
         .route("/reprice", get(reprice::last).post(reprice::start))
-        .route("/tap", get(tap::tap));
+        .route("/tap", get(tap::tap))
+        .merge(control::routes());
     let (open, guarded) = match api.metrics_auth {
         true => (open, guarded.merge(metrics)),
         false => (open.merge(metrics), guarded),

@@ -9,8 +9,10 @@ mod api;
 pub mod books;
 mod clock;
 pub mod config;
+mod control;
 mod deliver;
 mod health;
+mod ledger;
 mod metrics;
 mod pipeline;
 mod price;
@@ -46,6 +48,7 @@ use crate::{
 pub use crate::{
     books::{Books, BooksError},
     config::{Config, SinkConfig, Sinks},
+    control::Directory,
     deliver::{LaneError, SinkStartError},
     metrics::SinkStatus,
     price::PriceMapError,
@@ -224,6 +227,12 @@ impl Collector {
     #[must_use]
     pub const fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// What gateways are told of keys, users, teams and budgets.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        self.books.directory()
     }
 
     /// How far each sink is.

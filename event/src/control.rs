@@ -7,11 +7,13 @@
 //! Every message is JSON in an envelope with the number of its format. Fields that are not known
 //! are passed over, so that a new field needs no new format; a format that is not known is refused.
 
+mod known;
 mod snapshot;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
+pub use known::{Known, Whom};
 pub use snapshot::{
     Changed, Changes, EndUser, Gap, Key, Member, ModelLimits, Organization, PriceLayer, RateLimits,
     Snapshot, Spent, Team, User,

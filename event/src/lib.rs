@@ -17,6 +17,7 @@ pub mod ledger;
 mod money;
 mod payload;
 mod priced;
+mod reserved;
 mod secret;
 mod started;
 mod time;
@@ -38,6 +39,7 @@ pub use crate::{
         StandardLoggingPayload, Status, StatusFields,
     },
     priced::{NotPriced, PricedEvent},
+    reserved::Reserved,
     secret::Secret,
     started::Started,
     time::{Seconds, Timestamp},

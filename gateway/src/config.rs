@@ -6,6 +6,7 @@
 //! error that names its path.
 
 mod cache;
+mod control;
 mod deployment;
 mod keys;
 mod litellm;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 
 pub use self::{
     cache::CacheSettings,
+    control::ControlSettings,
     deployment::{Deployment, DeploymentId},
     provider_settings::Settings,
     router::{Alias, Lists, RouterSettings, Strategy},
@@ -54,6 +56,8 @@ pub struct Config {
     pub fetches_anywhere: bool,
     /// Whether every stream ends with a usage chunk, asked for or not.
     pub always_include_usage: bool,
+    /// The collector to follow; set by the program.
+    pub control: Option<ControlSettings>,
     /// Our own section.
     pub settings: GatewaySettings,
 }

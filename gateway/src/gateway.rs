@@ -13,15 +13,17 @@ use std::{
 use bus::{BusError, Log};
 use cost_map::PriceMap;
 use egress::EgressPolicy;
-use event::Timestamp;
+use event::{Timestamp, control::Known};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admission::{Rates, Recent},
     cache::Cache,
     call::StartedRecord,
     clock::{self, Clock},
     config::Config,
+    control::Control,
     credentials::Credentials,
     media::MediaClient,
     metrics::Metrics,
@@ -71,12 +73,20 @@ pub(crate) struct Core {
     pub(crate) credentials: Credentials,
     pub(crate) media: MediaClient,
     pub(crate) metrics: Metrics,
+    pub(crate) control: Arc<Control>,
+    pub(crate) rates: Rates,
+    pub(crate) recent: Recent,
     pub(crate) clock: Clock,
     /// When the journal last refused a record, in microseconds since the epoch.
     pub(crate) refused_at: AtomicI64,
 }
 
 impl Core {
+    /// What whoever calls now is judged by.
+    pub(crate) fn who_calls(&self) -> (Arc<Known>, Timestamp) {
+        (self.control.known(), (self.clock)())
+    }
+
     /// Notes that the journal refused a record.
     pub(crate) fn journal_refused(&self) {
         self.metrics.journal_errors.inc();
@@ -163,6 +173,9 @@ impl Gateway {
         })?;
         let tls = upstream::tls().map_err(StartError::Certificates)?;
         let media = MediaClient::new(&tls, egress(&config));
+        let (stop, server) = (CancellationToken::new(), TaskTracker::new());
+        let followed = config.control.as_ref();
+        let control = Control::start(followed, (&log, clock), &tls, (&server, &stop)).await;
         let core = Arc::new(Core {
             groups: Groups::new(&config),
             cache: Cache::new(config.cache.clone()),
@@ -173,6 +186,9 @@ impl Gateway {
             credentials: Credentials::default(),
             media,
             metrics: Metrics::new(),
+            control,
+            rates: Rates::default(),
+            recent: Recent::default(),
             clock,
             refused_at: AtomicI64::new(0),
         });
@@ -185,8 +201,6 @@ impl Gateway {
                 .keep(Some(StartedRecord { position, ticket }), record);
         }
         recovery.advance(&core.open_calls, &*core.log)?;
-        let stop = CancellationToken::new();
-        let server = TaskTracker::new();
         let (workers, hand) = Workers::start(&core, &tls).map_err(StartError::Worker)?;
         let upkeep = keep_up(Arc::clone(&core), recovery, stop.clone());
         tasks::spawn_on(&server, upkeep);

@@ -2,6 +2,7 @@
 //!
 //! Start with `lifecycle.rs`, the life of one call, and `call.rs`, the guard that makes one event of it.
 
+mod admission;
 mod answer;
 mod attempts;
 mod auth;
@@ -9,6 +10,7 @@ mod cache;
 mod call;
 mod clock;
 pub mod config;
+mod control;
 mod credentials;
 mod describe;
 mod destination;

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use serde::{Serialize, Serializer};
 
 use crate::{
+    admission,
     cache::Key,
     call::{Ending, Open},
     config::Deployment,
@@ -42,6 +43,7 @@ pub(crate) fn of_call(
         fallbacks: _,
         cache_key,
         in_flight,
+        permit: _,
     } = open;
     if draft.presence.has_ended() && ending.outcome == Outcome::Success {
         ending.outcome = Outcome::ClientDisconnected;
@@ -158,9 +160,16 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
     let session_id = draft.session();
     let call_type = draft.call_type().to_owned();
     let request = draft.request.as_ref();
-    let metadata = Metadata {
+    let mut metadata = Metadata {
         user_api_key_hash: draft.identity.key_hash,
+        user_api_key_alias: draft.identity.key_alias,
         user_api_key_user_id: draft.identity.user_id,
+        user_api_key_user_email: draft.identity.user_email,
+        user_api_key_team_id: draft.identity.team_id,
+        user_api_key_team_alias: draft.identity.team_alias,
+        user_api_key_org_id: draft.identity.org_id,
+        user_api_key_org_alias: draft.identity.org_alias,
+        user_api_key_auth_metadata: draft.identity.metadata,
         user_api_key_end_user_id: end_user.clone(),
         user_api_key_request_route: Some(draft.route.to_owned()),
         spend_logs_metadata: request
@@ -175,6 +184,9 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
         requester_custom_headers: Json::of(&Texts(&draft.client.headers)),
         ..Metadata::default()
     };
+    if !draft.identity.known.is_without_budgets() {
+        admission::note_budgets(shared, &mut metadata, &draft.identity.known, draft.start);
+    }
     StandardLoggingPayload {
         id: draft.call_id.to_string(),
         trace_id,

@@ -257,6 +257,9 @@ struct Pricing<'a> {
     price_overrides: Option<&'a event::Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     region: Option<&'a str>,
+    /// In which windows of which budgets it counts.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reserved: &'a [event::Reserved],
 }
 
 impl<'a> Pricing<'a> {
@@ -269,6 +272,7 @@ impl<'a> Pricing<'a> {
             served_service_tier,
             price_overrides,
             region,
+            reserved,
             outcome: _,
             usage_source: _,
             started_sequence: _,
@@ -285,6 +289,7 @@ impl<'a> Pricing<'a> {
             served_service_tier: served_service_tier.as_deref(),
             price_overrides: price_overrides.as_ref(),
             region: region.as_deref(),
+            reserved,
         };
         let nothing = Self {
             response_model: None,
@@ -293,6 +298,7 @@ impl<'a> Pricing<'a> {
             served_service_tier: None,
             price_overrides: None,
             region: None,
+            reserved: &[],
         };
         (kept != nothing).then_some(kept)
     }

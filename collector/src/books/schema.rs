@@ -8,7 +8,7 @@
 use sqlx::{Connection as _, SqliteConnection};
 
 /// Each entry leads from the version before it to the next. Written once, never edited.
-const MIGRATIONS: [&str; 3] = [V1, V2, V3];
+const MIGRATIONS: [&str; 4] = [V1, V2, V3, V4];
 
 const V1: &str = "
 CREATE TABLE sources (
@@ -171,6 +171,41 @@ CREATE TABLE corrections (
     cost INTEGER,
     PRIMARY KEY (number, revision)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// The ledger: what budgets have settled and lent out. `state` and `lent` are JSON of
+/// `event::ledger`.
+const V4: &str = "
+CREATE TABLE ledger_windows (
+    budget TEXT NOT NULL,
+    window TEXT NOT NULL,
+    -- What its calls have cost, with corrections.
+    cost_micros INTEGER NOT NULL,
+    cost_picos INTEGER NOT NULL,
+    PRIMARY KEY (budget, window)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ledger_lent (
+    budget TEXT NOT NULL,
+    window TEXT NOT NULL,
+    -- The generation of a gateway: its journal, and where in it the generation began.
+    source TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    lent TEXT NOT NULL,
+    PRIMARY KEY (budget, window, source, start)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ledger_lent_by_generation ON ledger_lent (source, start);
+
+CREATE TABLE ledger_generations (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    state TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE ledger_steps (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    -- Rises with each change of the ledger.
+    step INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Brings the books to the newest version.

@@ -85,6 +85,9 @@ pub struct Changed<T> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Key {
+    /// What its calls are counted under: it stays when the key is regenerated. `None` for the
+    /// SHA-256 of the key.
+    pub id: Option<EntityId>,
     /// Its name.
     pub alias: Option<EntityId>,
     /// Whose it is.

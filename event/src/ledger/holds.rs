@@ -139,6 +139,12 @@ impl Holds {
         self.calls.iter().map(|(ticket, held)| (*ticket, *held))
     }
 
+    /// What the collector told last.
+    #[must_use]
+    pub const fn lease(&self) -> Option<Lease> {
+        self.lease
+    }
+
     /// What is lent and neither used nor held; negative after [`Holds::hold`].
     #[must_use]
     pub fn free(&self) -> Usd {

@@ -47,6 +47,11 @@ pub struct GatewaySettings {
     /// Output tokens that a call without a bound of its own is expected to use; charged if the
     /// gateway dies with the call in flight.
     pub reserve_output_tokens: u64,
+    /// The collector to follow, where it is another process: `http://10.0.0.5:4001`.
+    pub collector: Option<String>,
+    /// How long a call may wait for money that other calls hold.
+    #[serde(deserialize_with = "duration")]
+    pub budget_wait: Duration,
 }
 
 /// What happens to calls when the journal cannot take them.
@@ -99,6 +104,8 @@ impl Default for GatewaySettings {
             durability: Durability::default(),
             on_disconnect: OnDisconnect::default(),
             reserve_output_tokens: 1024,
+            collector: None,
+            budget_wait: Duration::from_secs(2),
         }
     }
 }
@@ -118,6 +125,8 @@ const KEYS: &[&str] = &[
     "durability",
     "on_disconnect",
     "reserve_output_tokens",
+    "collector",
+    "budget_wait",
 ];
 
 pub(super) fn read(value: &Value) -> Result<GatewaySettings, ConfigError> {
