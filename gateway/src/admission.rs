@@ -79,7 +79,8 @@ async fn hold(
     let patience = Instant::now() + shared.config.settings.budget_wait;
     let purse = &shared.control.purse;
     let held = purse.hold(ticket, wants, (shared.clock, deadline), patience);
-    held.await.map_err(|against| refused(draft, wants, against))
+    held.await
+        .map_err(|against| refused(draft, wants, &against))
 }
 
 /// What a call wants of each budget that it counts in.
@@ -152,7 +153,7 @@ pub(crate) fn note_budgets(shared: &Shared, metadata: &mut Metadata, known: &Kno
     }
 }
 
-fn refused(draft: &Draft, wants: &[Want], against: Against) -> ApiError {
+fn refused(draft: &Draft, wants: &[Want], against: &Against) -> ApiError {
     let Some(want) = wants.get(against.index) else {
         return ApiError::new(ErrorClass::BudgetExceeded, "Budget has been exceeded!");
     };

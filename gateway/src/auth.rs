@@ -69,10 +69,8 @@ pub(crate) fn authenticate(
     };
     // The comparison takes the same time wherever the keys differ.
     if !bool::from(key.as_bytes().ct_eq(master_key.expose().as_bytes())) {
-        return Err(ApiError {
-            kind: Some("token_not_found_in_db"),
-            ..refused("Invalid proxy server token passed: this key is not known here")
-        });
+        let message = "Invalid proxy server token passed: this key is not known here";
+        return Err(refused(message).of_kind("token_not_found_in_db"));
     }
     Ok(Identity {
         key_hash: Some("litellm_proxy_master_key".to_owned()),
@@ -111,10 +109,7 @@ fn virtual_key(
             expires.to_utc(),
             now.to_utc()
         );
-        return Err(ApiError {
-            kind: Some("expired_key"),
-            ..refused(&message)
-        });
+        return Err(refused(&message).of_kind("expired_key"));
     }
     let text = |id: &Option<EntityId>| id.as_ref().map(EntityId::to_string);
     let user = found
@@ -271,6 +266,6 @@ mod tests {
         );
         let expires = serde_json::to_string(&Timestamp::from_micros(1000)).unwrap();
         let expired = asked(&format!(r#","expires":{expires}"#)).unwrap_err();
-        assert_eq!(expired.kind, Some("expired_key"));
+        assert_eq!(expired.more.unwrap().kind, Some("expired_key"));
     }
 }

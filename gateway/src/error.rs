@@ -228,10 +228,17 @@ pub struct ApiError {
     /// The provider's request id.
     pub provider_request_id: Option<String>,
     /// Seconds the provider wants to be left alone.
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
+    /// What few errors say.
+    pub more: Option<Box<More>>,
+}
+
+/// What few errors say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct More {
     /// LiteLLM's name of this kind of error, where it is not that of the class.
     pub kind: Option<&'static str>,
-    /// What the answer's headers say beyond that.
+    /// What the answer's headers say beyond what is usual.
     pub headers: Vec<(String, String)>,
 }
 
@@ -246,9 +253,20 @@ impl ApiError {
             provider: None,
             provider_request_id: None,
             retry_after: None,
-            kind: None,
-            headers: Vec::new(),
+            more: None,
         }
+    }
+
+    /// The same under LiteLLM's name of this kind of error.
+    #[must_use]
+    pub(crate) fn of_kind(mut self, kind: &'static str) -> Self {
+        self.more.get_or_insert_default().kind = Some(kind);
+        self
+    }
+
+    fn kind(&self) -> &'static str {
+        let own = self.more.as_ref().and_then(|more| more.kind);
+        own.unwrap_or_else(|| self.class.kind())
     }
 
     /// The JSON a client gets.
@@ -268,7 +286,7 @@ impl ApiError {
         let status = self.class.status();
         let inner = Inner {
             message: &self.message,
-            r#type: self.kind.unwrap_or_else(|| self.class.kind()),
+            r#type: self.kind(),
             param: self.param.as_deref(),
             code: status.as_str(),
         };
@@ -340,7 +358,7 @@ impl ApiError {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        for (name, value) in &self.headers {
+        for (name, value) in self.more.iter().flat_map(|more| &more.headers) {
             let name = HeaderName::try_from(name).ok();
             let pair = name.zip(HeaderValue::try_from(value).ok());
             headers.extend(pair);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bus::{BusError, Log};
+use bus::{BusError, Log, Position};
 use cost_map::PriceMap;
 use egress::EgressPolicy;
 use event::{Timestamp, control::Known};
@@ -82,6 +82,17 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Goes on with what the last run left.
+    fn took_over(&self, aborted: usize, unwritten: Vec<(Position, Vec<u8>)>) {
+        let aborted = u64::try_from(aborted).unwrap_or(u64::MAX);
+        self.metrics.aborted_at_start.inc_by(aborted);
+        for (position, record) in unwritten {
+            let ticket = self.open_calls.reopen(position);
+            let started = Some(StartedRecord { position, ticket });
+            self.unwritten.keep(started, record);
+        }
+    }
+
     /// What whoever calls now is judged by.
     pub(crate) fn who_calls(&self) -> (Arc<Known>, Timestamp) {
         (self.control.known(), (self.clock)())
@@ -192,14 +203,7 @@ impl Gateway {
             clock,
             refused_at: AtomicI64::new(0),
         });
-        core.metrics
-            .aborted_at_start
-            .inc_by(u64::try_from(aborted).unwrap_or(u64::MAX));
-        for (position, record) in unwritten {
-            let ticket = core.open_calls.reopen(position);
-            core.unwritten
-                .keep(Some(StartedRecord { position, ticket }), record);
-        }
+        core.took_over(aborted, unwritten);
         recovery.advance(&core.open_calls, &*core.log)?;
         let (workers, hand) = Workers::start(&core, &tls).map_err(StartError::Worker)?;
         let upkeep = keep_up(Arc::clone(&core), recovery, stop.clone());

@@ -47,7 +47,7 @@ mod workers;
 
 pub use crate::{
     config::{Config, ConfigError, Warning},
-    error::{ApiError, ErrorClass},
+    error::{ApiError, ErrorClass, More},
     gateway::{Gateway, StartError},
     operation::{Content, Dialect, Operation},
     request::{CacheControl, ClientMetadata, ClientRequest, Prompt, RequestError, UsageOption},

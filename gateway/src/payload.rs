@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     admission,
+    auth::Identity,
     cache::Key,
     call::{Ending, Open},
     config::Deployment,
@@ -150,6 +151,26 @@ pub(crate) fn usage(
     }
 }
 
+/// Whose the call is, and what they may spend.
+fn whose(shared: &Shared, identity: Identity, start: Timestamp) -> Metadata {
+    let mut metadata = Metadata {
+        user_api_key_hash: identity.key_hash,
+        user_api_key_alias: identity.key_alias,
+        user_api_key_user_id: identity.user_id,
+        user_api_key_user_email: identity.user_email,
+        user_api_key_team_id: identity.team_id,
+        user_api_key_team_alias: identity.team_alias,
+        user_api_key_org_id: identity.org_id,
+        user_api_key_org_alias: identity.org_alias,
+        user_api_key_auth_metadata: identity.metadata,
+        ..Metadata::default()
+    };
+    if !identity.known.is_without_budgets() {
+        admission::note_budgets(shared, &mut metadata, &identity.known, start);
+    }
+    metadata
+}
+
 /// What is known of every request, admitted or not.
 fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingPayload {
     let (w3c_trace_id, span_id) = draft.w3c();
@@ -160,16 +181,7 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
     let session_id = draft.session();
     let call_type = draft.call_type().to_owned();
     let request = draft.request.as_ref();
-    let mut metadata = Metadata {
-        user_api_key_hash: draft.identity.key_hash,
-        user_api_key_alias: draft.identity.key_alias,
-        user_api_key_user_id: draft.identity.user_id,
-        user_api_key_user_email: draft.identity.user_email,
-        user_api_key_team_id: draft.identity.team_id,
-        user_api_key_team_alias: draft.identity.team_alias,
-        user_api_key_org_id: draft.identity.org_id,
-        user_api_key_org_alias: draft.identity.org_alias,
-        user_api_key_auth_metadata: draft.identity.metadata,
+    let metadata = Metadata {
         user_api_key_end_user_id: end_user.clone(),
         user_api_key_request_route: Some(draft.route.to_owned()),
         spend_logs_metadata: request
@@ -182,11 +194,8 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
             .unwrap_or_default(),
         usage_object: Json::empty_object(),
         requester_custom_headers: Json::of(&Texts(&draft.client.headers)),
-        ..Metadata::default()
+        ..whose(shared, draft.identity, draft.start)
     };
-    if !draft.identity.known.is_without_budgets() {
-        admission::note_budgets(shared, &mut metadata, &draft.identity.known, draft.start);
-    }
     StandardLoggingPayload {
         id: draft.call_id.to_string(),
         trace_id,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use event::{
     Cost, CostStatus, EntityId, Extension, Metadata, Origin, PricedEvent, Reserved,
     StandardLoggingPayload, Timestamp, Usd, Window,
-    control::{BudgetAsk, Hello, Known, LeaseRequest, Snapshot},
+    control::{BudgetAsk, Hello, LeaseRequest, Snapshot},
     ledger::{Ask, Generation, Lease},
 };
 

@@ -169,10 +169,10 @@ fn denied(whose: &str, model: &str, models: &[event::EntityId]) -> ApiError {
         "{whose} not allowed to access model. This {whose} can only access models={shown:?}. \
          Tried to access {model}"
     );
+    let error = ApiError::new(ErrorClass::PermissionDenied, message).of_kind(kind);
     ApiError {
-        kind: Some(kind),
         param: Some("model".to_owned()),
-        ..ApiError::new(ErrorClass::PermissionDenied, message)
+        ..error
     }
 }
 

@@ -15,7 +15,7 @@ use event::{
 
 use crate::{
     draft::Draft,
-    error::{ApiError, ErrorClass},
+    error::{ApiError, ErrorClass, More},
 };
 
 const MINUTE: usize = 60;
@@ -293,8 +293,11 @@ fn too_fast(
         (format!("x-ratelimit-remaining-{kind}"), left.to_string()),
     ];
     ApiError {
-        retry_after: u64::try_from(wait).ok(),
-        headers,
+        retry_after: u32::try_from(wait).ok(),
+        more: Some(Box::new(More {
+            headers,
+            kind: None,
+        })),
         ..ApiError::new(ErrorClass::RateLimit, message)
     }
 }
