@@ -7,9 +7,11 @@
 mod alert;
 pub mod codec;
 mod cost;
+mod entity;
 mod extension;
 mod id;
 mod json;
+pub mod ledger;
 mod money;
 mod payload;
 mod priced;
@@ -17,11 +19,13 @@ mod secret;
 mod started;
 mod time;
 mod usage;
+mod window;
 
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
     codec::{CallRecord, DecodeError, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},
+    entity::{Entity, EntityError, EntityId, EntityKind},
     extension::{Attempt, Extension, Outcome, Previous, Settlement, UsageSource},
     id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
     json::Json,
@@ -36,5 +40,9 @@ pub use crate::{
     time::{Seconds, Timestamp},
     usage::{
         CacheWriteDetails, CachedDetails, CompletionDetails, PromptDetails, ServerToolUse, Usage,
+    },
+    window::{
+        DurationError, ResetAt, ResetAtError, Window, WindowDuration, WindowId, WindowIdError,
+        WindowRule,
     },
 };
