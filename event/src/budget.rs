@@ -18,6 +18,14 @@ pub struct Budget {
     pub id: EntityId,
     /// Whose spend it limits.
     pub entity: Entity,
+    /// How.
+    pub terms: Terms,
+}
+
+/// What a budget allows. Several budgets may have the same: in LiteLLM, a row that several keys
+/// name by its `budget_id`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
     /// The most that may be spent in a window, in US dollars: LiteLLM's `max_budget`.
     pub limit: Usd,
     /// From which amount on an alert is raised, in US dollars: LiteLLM's `soft_budget`.
@@ -58,7 +66,7 @@ pub enum WhenUnpriced {
     Charge(Usd),
 }
 
-impl Budget {
+impl Terms {
     /// The window that `instant` lies in.
     #[must_use]
     pub fn window(&self, instant: Timestamp) -> Window {
@@ -229,33 +237,33 @@ mod tests {
 
     fn budget() -> Budget {
         serde_json::from_str(
-            r#"{"id":"b1","entity":"key:88dc","limit":1.5,"rule":{"duration":"30d"},"later":1}"#,
+            r#"{"id":"b1","entity":"key:88dc","terms":{"limit":1.5,"rule":{"duration":"30d"},"later":1}}"#,
         )
         .unwrap()
     }
 
     fn refusal(entity: &str) -> Refusal {
         let usd = |text: &str| text.parse().unwrap();
-        let budget = budget();
+        let Budget { id, terms, .. } = budget();
         Refusal {
-            budget: budget.id.clone(),
+            budget: id,
             entity: entity.parse().unwrap(),
-            window: budget.window(Timestamp::from_micros(0)),
+            window: terms.window(Timestamp::from_micros(0)),
             zone: Some("UTC".to_owned()),
             spent: usd("1.25"),
             held: usd("0.125"),
             needed: usd("0.5"),
-            limit: budget.limit,
+            limit: terms.limit,
             call_id: CallId::parse("c1").unwrap(),
         }
     }
 
     #[test]
     fn a_budget_is_read_with_what_is_usual_and_written_exactly() {
-        let read = budget();
+        let read = budget().terms;
         assert_eq!(read.enforcement, Enforcement::Balanced);
         assert_eq!(read.unpriced, WhenUnpriced::Refuse);
-        let charged = Budget {
+        let charged = Terms {
             unpriced: WhenUnpriced::Charge("0.01".parse().unwrap()),
             soft: Some("0.1".parse().unwrap()),
             ..read
@@ -265,7 +273,7 @@ mod tests {
             json.contains(r#""soft":0.1,"#) && json.contains(r#"{"charge":0.01}"#),
             "{json}"
         );
-        assert_eq!(serde_json::from_str::<Budget>(&json).unwrap(), charged);
+        assert_eq!(serde_json::from_str::<Terms>(&json).unwrap(), charged);
         assert_eq!(charged.check(), Ok(()));
     }
 
@@ -274,30 +282,30 @@ mod tests {
         let usd = |text: &str| text.parse().unwrap();
         for (wrong, said) in [
             (
-                Budget {
+                Terms {
                     limit: usd("-1"),
-                    ..budget()
+                    ..budget().terms
                 },
                 "max_budget is -1.0",
             ),
             (
-                Budget {
+                Terms {
                     soft: Some(usd("-1")),
-                    ..budget()
+                    ..budget().terms
                 },
                 "soft_budget is -1.0",
             ),
             (
-                Budget {
+                Terms {
                     soft: Some(usd("1.5")),
-                    ..budget()
+                    ..budget().terms
                 },
                 "less than max_budget 1.5",
             ),
             (
-                Budget {
+                Terms {
                     unpriced: WhenUnpriced::Charge(usd("-2")),
-                    ..budget()
+                    ..budget().terms
                 },
                 "unpriced.charge is -2.0",
             ),

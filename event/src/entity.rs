@@ -1,6 +1,10 @@
 //! Whom spend is counted for, and the one text that names each.
 
-use std::{fmt, str::FromStr};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    str::FromStr,
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -77,6 +81,13 @@ impl FromStr for EntityId {
             return Err(EntityError::of(text, Problem::Id));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// So that maps by id can be asked with a text.
+impl Borrow<str> for EntityId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -313,7 +324,7 @@ where
     D: Deserializer<'de>,
     T: FromStr<Err: fmt::Display>,
 {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
     text.parse().map_err(D::Error::custom)
 }
 

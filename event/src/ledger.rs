@@ -26,7 +26,7 @@ mod holds;
 use serde::{Deserialize, Serialize};
 
 pub use generations::{GenerationClosed, Generations};
-pub use grants::Grants;
+pub use grants::{Grants, Lent};
 pub use holds::{Held, Holds, Record, Verdict};
 
 use crate::{EntityId, Usd};
@@ -69,6 +69,9 @@ pub struct Lease {
     /// How much of what it has left over it should give back, because others lack it or the limit
     /// was lowered.
     pub recall: Usd,
+    /// Whether it should do so even if it needs that itself, because another was first to lack
+    /// something: else two that were each lent a part would wait for each other.
+    pub yields: bool,
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 //! What is not: prices, sinks, the bus, any I/O and any clock.
 
 mod alert;
+mod budget;
 pub mod codec;
+pub mod control;
 mod cost;
 mod entity;
 mod extension;
@@ -23,6 +25,7 @@ mod window;
 
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
+    budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},
     entity::{Entity, EntityError, EntityId, EntityKind},

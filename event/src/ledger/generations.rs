@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{EntityId, Seconds, Timestamp, ledger::Generation};
 
-/// The generations of every source that may still owe something.
-#[derive(Clone, Debug)]
+/// The generations of every source that may still owe something. The books keep it as it is
+/// written: what was closed must stay closed when the collector starts again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generations {
     /// How long after a sign of life a gateway may admit calls, and how long a call lasts at most.
     patience: Seconds,
     sources: BTreeMap<EntityId, Source>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Source {
     /// Every record below this position has been settled.
     settled_below: u64,
@@ -22,7 +25,7 @@ struct Source {
     lives: BTreeMap<u64, Life>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Life {
     heard: Timestamp,
     ended: bool,
@@ -40,11 +43,16 @@ impl Generations {
     /// `longest` the longest time a call may last.
     #[must_use]
     pub const fn new(lease: Seconds, longest: Seconds) -> Self {
-        let patience = lease.micros().saturating_add(longest.micros());
         Self {
-            patience: Seconds::from_micros(patience),
+            patience: patience(lease, longest),
             sources: BTreeMap::new(),
         }
+    }
+
+    /// The configuration has changed. Leases that run already run as long as they were told, so
+    /// shorten either only after the longer has passed.
+    pub const fn set_times(&mut self, lease: Seconds, longest: Seconds) {
+        self.patience = patience(lease, longest);
     }
 
     /// A gateway has begun a generation; saying it again changes nothing. Gives the generations that
@@ -157,4 +165,8 @@ impl Generations {
         }
         ended
     }
+}
+
+const fn patience(lease: Seconds, longest: Seconds) -> Seconds {
+    Seconds::from_micros(lease.micros().saturating_add(longest.micros()))
 }

@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Usd,
     ledger::{Ask, Generation, Lease},
 };
+
+/// So many asks of others are answered with regard to one that lacks something and does not ask
+/// again: it may have died.
+const PASSES_MAX: u32 = 32;
 
 /// One budget in one window.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,17 +19,23 @@ pub struct Grants {
     limit: Usd,
     settled: Usd,
     lent: BTreeMap<Generation, Lent>,
+    /// How many turns have been given out.
+    turns: u64,
 }
 
-/// What one generation was lent: totals since it began.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Lent {
+/// What one generation was lent: totals since it began. For the books to keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lent {
     given: Usd,
     returned: Usd,
     used: Usd,
     wanted: Usd,
     /// The number of the newest ask.
     asked: u64,
+    /// Its turn among those that lack something; `None` if it lacks nothing.
+    turn: Option<u64>,
+    /// How often others have asked after its turn began and since it asked.
+    passed: u32,
 }
 
 impl Lent {
@@ -46,7 +58,30 @@ impl Grants {
             limit,
             settled,
             lent: BTreeMap::new(),
+            turns: 0,
         }
+    }
+
+    /// The same as the books have kept it.
+    #[must_use]
+    pub fn restored(
+        limit: Usd,
+        settled: Usd,
+        lent: impl IntoIterator<Item = (Generation, Lent)>,
+    ) -> Self {
+        let lent: BTreeMap<Generation, Lent> = lent.into_iter().collect();
+        let last = lent.values().filter_map(|lent| lent.turn).max();
+        Self {
+            limit,
+            settled,
+            lent,
+            turns: last.map_or(0, |last| last.saturating_add(1)),
+        }
+    }
+
+    /// What each generation was lent, for the books to keep: they change with every method here.
+    pub fn lent(&self) -> impl Iterator<Item = (&Generation, &Lent)> {
+        self.lent.iter()
     }
 
     /// What its calls have cost, with corrections.
@@ -96,10 +131,35 @@ impl Grants {
             lent.asked = ask.number;
             lent.wanted = ask.wanted;
         }
-        let room = self.room().max(Usd::ZERO);
+        lent.passed = 0;
+        if lent.lacks() <= Usd::ZERO {
+            lent.turn = None;
+            return;
+        }
+        let turn = *lent.turn.get_or_insert(self.turns);
+        self.turns = self.turns.saturating_add(1);
+        let kept = self.kept_for_earlier(turn);
+        let room = (self.room() - kept).max(Usd::ZERO);
         if let Some(lent) = self.lent.get_mut(by) {
             lent.given += lent.lacks().min(room);
+            if lent.lacks() <= Usd::ZERO {
+                lent.turn = None;
+            }
         }
+    }
+
+    /// What is lacking to those whose turn is before `turn`. Who does not ask any more loses it.
+    fn kept_for_earlier(&mut self, turn: u64) -> Usd {
+        let mut kept = Usd::ZERO;
+        let others = self.lent.values_mut();
+        for other in others.filter(|other| other.turn.is_some_and(|other| other < turn)) {
+            other.passed = other.passed.saturating_add(1);
+            if other.passed > PASSES_MAX {
+                (other.wanted, other.turn) = (other.given, None);
+            }
+            kept += other.lacks();
+        }
+        kept
     }
 
     /// What a generation is told, when all of its source below `settled_below` is settled. `as_of`
@@ -108,7 +168,8 @@ impl Grants {
     pub fn lease(&self, to: &Generation, settled_below: u64, as_of: u64) -> Lease {
         let lent = self.lent.get(to).copied().unwrap_or_default();
         let others = self.lent.iter().filter(|(generation, _)| *generation != to);
-        let lacking: Usd = others.map(|(_, lent)| lent.lacks()).sum();
+        let lacking: Usd = others.clone().map(|(_, lent)| lent.lacks()).sum();
+        let first = others.filter_map(|(_, lent)| lent.turn).min();
         Lease {
             as_of,
             given: lent.given,
@@ -116,6 +177,7 @@ impl Grants {
             used: lent.used,
             limit: self.limit,
             settled: self.settled,
+            yields: lent.turn > first && first.is_some(),
             recall: (lacking - self.room()).clamp(Usd::ZERO, lent.out()),
         }
     }
@@ -125,7 +187,7 @@ impl Grants {
         if let Some(lent) = self.lent.get_mut(of) {
             let over = (lent.out() - held).max(Usd::ZERO);
             lent.returned += over;
-            lent.wanted = Usd::ZERO;
+            (lent.wanted, lent.turn) = (Usd::ZERO, None);
         }
     }
 

@@ -254,18 +254,18 @@ impl Holds {
         }
     }
 
-    /// What to ask the collector for, so that `need` is free: more, or, of what it wants back, what
-    /// is free beyond that.
+    /// What to ask the collector for, so that `need` is free. Of what is free beyond that, what the
+    /// collector wants back is given back.
     pub fn ask(&mut self, need: Usd) -> Ask {
-        let over = self.free() - need;
-        let back = over.min(self.recall).max(Usd::ZERO);
-        self.recall = self.recall - back;
+        let yields = self.lease.is_some_and(|lease| lease.yields);
+        let keep = if yields { Usd::ZERO } else { need };
+        let back = (self.free() - keep).clamp(Usd::ZERO, self.recall);
         self.give_back(back);
         self.asked = self.asked.saturating_add(1);
         let given = self.lease.map_or(Usd::ZERO, |lease| lease.given);
         Ask {
             number: self.asked,
-            wanted: given + (-over).max(Usd::ZERO),
+            wanted: given + (need - self.free()).max(Usd::ZERO),
             returned: self.returned,
         }
     }
@@ -273,7 +273,9 @@ impl Holds {
     /// Gives back up to `amount` of what is free, with the next ask: when the window is over, or
     /// the gateway stops.
     pub fn give_back(&mut self, amount: Usd) {
-        self.returned += amount.min(self.free()).max(Usd::ZERO);
+        let back = amount.min(self.free()).max(Usd::ZERO);
+        self.returned += back;
+        self.recall = (self.recall - back).max(Usd::ZERO);
     }
 
     fn put(&mut self, ticket: u64, held: Option<Held>) {

@@ -37,6 +37,10 @@ fn exchange(grants: &mut Grants, holds: &mut Holds, need: i128, as_of: u64) {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever runs it says how long it runs"
+)]
 fn nothing_is_overspent_leaked_or_refused_without_reason() {
     let operations = env::var("TOLLKEEPER_LEDGER_OPS").ok();
     let operations = operations.map_or(OPERATIONS, |text| text.parse().unwrap());
@@ -171,6 +175,43 @@ fn a_generation_ends_when_everything_of_it_is_settled() {
     assert_eq!(generations.settled_below(&source, 70), []);
     let replaced = Ok(vec![generation(50)]);
     assert_eq!(generations.hello(&generation(70), at(18)), replaced);
+}
+
+#[test]
+fn two_that_were_each_lent_a_part_do_not_wait_for_each_other() {
+    let mut grants = Grants::new(usd(100), usd(0));
+    let mut gateways = [generation(1), generation(2)].map(|own| (own, Holds::default()));
+    let mut admitted = Vec::new();
+    for (round, need) in [50, 60, 60, 60, 60].into_iter().enumerate() {
+        for (own, holds) in &mut gateways {
+            let ask = holds.ask(usd(need));
+            grants.ask(own, ask);
+            let as_of = 10 + u64::try_from(round).unwrap();
+            holds.apply(grants.lease(own, 0, as_of), at(1000));
+            if need == 60 && holds.admit(own.start, usd(60), (at(0), at(9))) == Verdict::Admitted {
+                admitted.push(own.start);
+            }
+        }
+    }
+    assert_eq!(admitted, [1]);
+    assert_eq!(grants.committed(), usd(100));
+}
+
+#[test]
+fn an_ask_that_was_overtaken_does_not_hide_what_is_lacking() {
+    let (mut grants, mut holds) = (Grants::new(usd(100), usd(0)), Holds::default());
+    exchange(&mut grants, &mut holds, 100, 1);
+    let mut other = Holds::default();
+    for ask in [other.ask(usd(0)), other.ask(usd(40))].into_iter().rev() {
+        grants.ask(&generation(9), ask);
+    }
+    exchange(&mut grants, &mut holds, 0, 2);
+    holds.give_back(usd(10));
+    assert_eq!(holds.free(), usd(90));
+    exchange(&mut grants, &mut holds, 0, 3);
+    assert_eq!(holds.free(), usd(60));
+    holds.give_back(usd(1000));
+    assert_eq!(holds.free(), usd(0));
 }
 
 #[test]

@@ -141,7 +141,8 @@ impl World {
         let gateway = random.below(GATEWAYS);
         match random.below(100) {
             0..20 => self.admit(gateway, random),
-            20..37 => self.finish(gateway, random),
+            20..36 => self.finish(gateway, random),
+            36..37 => self.crash(gateway),
             37..42 => self.attempt_again(gateway, random),
             42..57 => self.ask(gateway, random),
             57..77 => self.deliver(random),
@@ -152,7 +153,7 @@ impl World {
             95..96 => self.crash(gateway),
             96..97 => self.cut_off(gateway, random),
             97..98 => self.next_window(random),
-            _ if random.below(4) == 0 => self.restart(gateway, random),
+            _ if random.below(2) == 0 => self.restart(gateway, random),
             _ => self.admit(gateway, random),
         }
     }
@@ -412,7 +413,8 @@ impl World {
             }
             Message::Lease(generation, window, lease, sent) => {
                 let gateway = index(&generation.source);
-                if self.generation(gateway) == Some(generation) {
+                if self.generation(gateway) == Some(generation) && self.grants.contains_key(&window)
+                {
                     let process = self.gateways[gateway].process.as_mut().unwrap();
                     let until = Timestamp::from_micros(sent.micros() + LEASE * 1_000_000);
                     process.holds.entry(window).or_default().apply(lease, until);
@@ -516,17 +518,6 @@ impl World {
         *ceiling = (*ceiling).max(grants.committed());
         self.steady.insert(window, false);
         "corrected"
-    }
-
-    fn change_limit(&mut self, random: &mut Random) -> &'static str {
-        self.limit = usd(500) + random.amount(usd(1000));
-        let grants = self.grants.get_mut(&self.window).unwrap();
-        grants.set_limit(self.limit);
-        self.as_of += 1;
-        self.ceiling
-            .insert(self.window, self.limit.max(grants.committed()));
-        self.steady.insert(self.window, false);
-        "limit changed"
     }
 
     fn crash(&mut self, gateway: usize) -> &'static str {
