@@ -1,7 +1,7 @@
 //! The HTTP API: LiteLLM's spend routes, and what only these books can say.
 
-mod answer;
-mod auth;
+pub(crate) mod answer;
+pub(crate) mod auth;
 mod calculate;
 mod dates;
 mod global;
@@ -28,6 +28,7 @@ use self::answer::Refusal;
 use crate::{
     books::Books,
     health::Health,
+    management,
     metrics::{LaneStats, Metrics},
     price::PriceMaps,
     reprice::Repricer,
@@ -49,7 +50,7 @@ pub(crate) struct Api {
     pub(crate) tasks: Tasks,
 }
 
-type Shared = State<Arc<Api>>;
+pub(crate) type Shared = State<Arc<Api>>;
 
 /// Serves until told to stop, and then until the requests in flight are answered.
 pub(crate) async fn serve(listener: TcpListener, api: Api) {
@@ -93,6 +94,7 @@ pub(crate) fn router(api: Api) -> Router {
     let guard = middleware::from_fn_with_state(Arc::clone(&api), auth::check);
     guarded
         .route_layer(guard)
+        .merge(management::router(&api))
         .merge(open)
         .fallback(unknown)
         .with_state(api)

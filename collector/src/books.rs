@@ -26,7 +26,7 @@ use sqlx::{
     Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub use self::{
     alerts::StoredAlert,
@@ -245,6 +245,16 @@ impl Books {
         transaction.commit().await?;
         self.cards.put_back(cards);
         Ok(())
+    }
+
+    /// The connection that writes, for as long as it is held.
+    pub(crate) async fn writer(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.writer.lock().await
+    }
+
+    /// The connections that read.
+    pub(crate) const fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 
     /// Closes the connections, so that the file is whole without its log.
