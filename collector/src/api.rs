@@ -163,4 +163,4 @@ async fn unknown() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

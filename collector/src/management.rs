@@ -113,3 +113,6 @@ fn rows() -> Rows {
         ("/tag/delete", post(tags::delete)),
     ]
 }
+
+#[cfg(test)]
+mod tests;
