@@ -14,6 +14,7 @@ mod organization;
 mod spend;
 mod tag;
 mod team;
+mod trail;
 mod user;
 
 use event::Timestamp;
@@ -32,6 +33,7 @@ pub(crate) use self::{
     spend::{Since, Spend, spends},
     tag::Tag,
     team::{Team, TeamMember, TeamRole},
+    trail::{Audited, trail},
     user::{Role, User},
 };
 

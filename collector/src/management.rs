@@ -20,6 +20,7 @@ mod secret;
 mod shown;
 mod tags;
 mod teams;
+mod trail;
 mod unsupported;
 mod users;
 
@@ -111,6 +112,7 @@ fn rows() -> Rows {
         ("/tag/list", get(tags::list)),
         ("/tag/update", post(tags::update)),
         ("/tag/delete", post(tags::delete)),
+        ("/audit/entities", get(trail::list)),
     ]
 }
 

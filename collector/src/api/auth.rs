@@ -20,10 +20,10 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    if let Some(key) = &api.master_key {
-        if !is_master(key, given(request.headers())?) {
-            return Err(invalid());
-        }
+    if let Some(key) = &api.master_key
+        && !is_master(key, given(request.headers())?)
+    {
+        return Err(invalid());
     }
     Ok(next.run(request).await)
 }

@@ -12,23 +12,12 @@ pub(crate) struct EndUser {
     pub(crate) alias: Option<String>,
     pub(crate) blocked: bool,
     pub(crate) budget_id: Option<String>,
-    pub(crate) allowed_model_region: Option<Region>,
     /// The model of requests that name none.
     pub(crate) default_model: Option<String>,
     /// The models they may use; none named is all.
     pub(crate) models: Vec<String>,
     #[serde(flatten, skip_deserializing)]
     pub(crate) stamps: Stamps,
-}
-
-/// Where models may run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Region {
-    /// In the European Union.
-    Eu,
-    /// In the United States.
-    Us,
 }
 
 impl Stored for EndUser {

@@ -25,7 +25,7 @@ impl Filter {
         self
     }
 
-    fn write(&self, query: &mut QueryBuilder<Sqlite>) {
+    pub(super) fn write(&self, query: &mut QueryBuilder<Sqlite>) {
         query.push(" WHERE 1");
         for (column, value) in &self.equal {
             query.push(format_args!(" AND {column} = "));

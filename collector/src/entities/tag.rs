@@ -10,8 +10,6 @@ use super::{Stamps, Stored};
 pub(crate) struct Tag {
     pub(crate) name: String,
     pub(crate) description: Option<String>,
-    /// The models its requests may use; none named is all.
-    pub(crate) models: Vec<String>,
     pub(crate) budget_id: Option<String>,
     #[serde(flatten, skip_deserializing)]
     pub(crate) stamps: Stamps,

@@ -14,7 +14,8 @@ use crate::{
     books::Page,
     clock,
     entities::{
-        self, BudgetRow, Change, EndUser, Filter, Key, Organization, Stored, Tag, TeamMember,
+        self, BudgetRow, Change, EndUser, Filter, Key, Limits, Organization, Stored, Tag,
+        TeamMember,
     },
 };
 
@@ -151,6 +152,11 @@ pub(super) async fn settings(
     let id = id.ok_or_else(|| Refusal::unprocessable("budget_id", "`budget_id` is missing"))?;
     let row: Option<BudgetRow> = entities::get(&api.books, &id).await?;
     let limits = row.ok_or_else(|| missing(&id))?.limits;
+    Ok(axum::Json(set(&limits)).into_response())
+}
+
+/// What can be set, and what it is set to.
+fn set(limits: &Limits) -> [Setting; 7] {
     let rows = [
         (
             "max_budget",
@@ -195,7 +201,7 @@ pub(super) async fn settings(
             Json::of(&limits.model_max_budget),
         ),
     ];
-    let settings = rows.map(
+    rows.map(
         |(field_name, field_type, field_description, field_value)| Setting {
             field_name,
             field_type,
@@ -204,8 +210,7 @@ pub(super) async fn settings(
             stored_in_db: true,
             field_default_value: None,
         },
-    );
-    Ok(axum::Json(settings).into_response())
+    )
 }
 
 /// A field of a budget.

@@ -54,8 +54,6 @@ async fn fields(
 ) -> Result<(), Refusal> {
     form.text("alias")?.put(&mut customer.alias);
     form.flag("blocked")?.replace(&mut customer.blocked);
-    form.choice("allowed_model_region", "`eu` or `us`")?
-        .put(&mut customer.allowed_model_region);
     form.text("default_model")?.put(&mut customer.default_model);
     form.texts("models")?.replace(&mut customer.models);
     let mut budget_id = customer.budget_id.clone();

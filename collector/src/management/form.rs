@@ -48,7 +48,7 @@ impl<S: Send + Sync> FromRequest<S> for Form {
 
 impl Form {
     /// Reads a body; none at all is one without fields.
-    fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         if body.is_empty() {
             let fields = BTreeMap::new();
             return Ok(Self { fields });

@@ -62,7 +62,6 @@ pub(super) async fn new(
 /// Reads what the request says of a tag; what it leaves out stays.
 async fn fields(form: &mut Form, change: &mut Change<'_>, tag: &mut Tag) -> Result<(), Refusal> {
     form.text("description")?.put(&mut tag.description);
-    form.texts("models")?.replace(&mut tag.models);
     let mut budget_id = tag.budget_id.clone();
     attach::budget(change, form, &*tag, &mut budget_id).await?;
     tag.budget_id = budget_id;

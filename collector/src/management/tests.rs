@@ -68,6 +68,13 @@ impl World {
         ] {
             world.done(route, body).await;
         }
+        world.users().await;
+        world.places().await;
+        world
+    }
+
+    /// A user of each role, and their keys.
+    async fn users(&self) {
         for (name, role) in [
             ("boss", "proxy_admin"),
             ("watcher", "proxy_admin_viewer"),
@@ -79,12 +86,16 @@ impl World {
             let user = format!(
                 r#"{{"user_id": "{name}", "user_role": "{role}", "auto_create_key": false}}"#
             );
-            world.done("POST /user/new", &user).await;
+            self.done("POST /user/new", &user).await;
             let key = format!(
                 r#"{{"key": "sk-{name}-0123456789", "user_id": "{name}", "max_budget": 1}}"#
             );
-            world.done("POST /key/generate", &key).await;
+            self.done("POST /key/generate", &key).await;
         }
+    }
+
+    /// Where they belong.
+    async fn places(&self) {
         for (route, body) in [
             ("POST /key/generate", r#"{"key": "sk-nobody-0123456789"}"#),
             (
@@ -104,9 +115,8 @@ impl World {
                 r#"{"organization_id": "acme", "member": {"user_id": "chief", "role": "org_admin"}}"#,
             ),
         ] {
-            world.done(route, body).await;
+            self.done(route, body).await;
         }
-        world
     }
 
     /// Sends a request that has to succeed, as the master.

@@ -41,12 +41,13 @@ const HARMLESS: [&str; 7] = [
     "team_member_key_duration",
 ];
 
-const REFUSED: [&str; 57] = [
+const REFUSED: [&str; 59] = [
     "access_group_ids",
     "admins",
     "agent_id",
     "allow_team_guardrail_config",
     "allowed_cache_controls",
+    "allowed_model_region",
     "allowed_passthrough_routes",
     "allowed_vector_store_indexes",
     "auto_rotate",
@@ -70,6 +71,7 @@ const REFUSED: [&str; 57] = [
     "model_itpm_limit",
     "model_otpm_limit",
     "model_spend",
+    "models",
     "new_master_key",
     "object_permission",
     "object_permission_id",

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{MASTER, World};
+use crate::management::form::Form;
 
 fn has(answer: &Value, fields: &[&str]) {
     let object = answer.as_object().unwrap();
@@ -134,7 +135,7 @@ async fn spend_comes_from_the_books() {
 }
 
 #[tokio::test]
-async fn users_teams_and_the_rest_have_litellms_shapes() {
+async fn users_have_litellms_shape() {
     let world = World::new().await;
     let user = world
         .done(
@@ -171,7 +172,11 @@ async fn users_teams_and_the_rest_have_litellms_shapes() {
         .refused("POST /user/new", r#"{"user_email": "a@acme.test"}"#)
         .await;
     assert_eq!(status, StatusCode::CONFLICT);
+}
 
+#[tokio::test]
+async fn teams_have_litellms_shape() {
+    let world = World::new().await;
     let team = world.done("GET /team/info?team_id=red", "").await;
     has(&team, &["team_id", "team_info", "keys", "team_memberships"]);
     assert_eq!(
@@ -197,7 +202,11 @@ async fn users_teams_and_the_rest_have_litellms_shapes() {
         .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(body.contains("team_member_already_in_team"), "{body}");
+}
 
+#[tokio::test]
+async fn organizations_customers_budgets_and_tags_have_litellms_shape() {
+    let world = World::new().await;
     let organization = world
         .done("GET /organization/info?organization_id=acme", "")
         .await;
@@ -221,7 +230,6 @@ async fn users_teams_and_the_rest_have_litellms_shapes() {
             "blocked",
             "alias",
             "spend",
-            "allowed_model_region",
             "default_model",
             "models",
             "budget_id",
@@ -247,13 +255,7 @@ async fn users_teams_and_the_rest_have_litellms_shapes() {
         .await;
     has(
         &tags["night"],
-        &[
-            "name",
-            "description",
-            "models",
-            "litellm_budget_table",
-            "created_at",
-        ],
+        &["name", "description", "litellm_budget_table", "created_at"],
     );
     let settings = world.done("GET /budget/settings?budget_id=small", "").await;
     assert_eq!(
@@ -335,4 +337,16 @@ async fn what_belonged_to_what_is_gone_goes_too() {
             .find(|row| !row.starts_with("control_audit") && row.contains(gone));
         assert_eq!(left, None);
     }
+}
+
+#[test]
+fn fields_that_have_no_effect_are_named_in_a_header() {
+    let header = |body: &[u8]| {
+        let response = Form::parse(body).unwrap().finish().unwrap().json(&());
+        let header = response.headers().get("x-tollkeeper-ignored")?;
+        Some(header.to_str().unwrap().to_owned())
+    };
+    let body = br#"{"send_invite_email": true, "prompts": ["a"], "spend": 0}"#;
+    assert_eq!(header(body).as_deref(), Some("prompts, send_invite_email"));
+    assert_eq!(header(b"{}"), None);
 }

@@ -254,3 +254,34 @@ async fn every_change_is_audited_and_moves_the_version_once() {
     assert_eq!(deleted.len(), 3);
     assert!(deleted.iter().all(|row| row[2] == "deleted"), "{deleted:?}");
 }
+
+#[tokio::test]
+async fn the_trail_says_who_what_it_was_and_what_it_became() {
+    let world = World::new().await;
+    let body = r#"{"user_id": "newcomer", "auto_create_key": false}"#;
+    world.done("POST /user/new", body).await;
+    let body = r#"{"user_id": "newcomer", "max_budget": 1}"#;
+    world
+        .done_by("sk-boss-0123456789", "POST /user/update", body)
+        .await;
+    let body = r#"{"user_ids": ["newcomer"]}"#;
+    world.done("POST /user/delete", body).await;
+    let boss = world
+        .done_by("sk-boss-0123456789", "GET /key/info", "")
+        .await;
+    let trail = world
+        .done(
+            "GET /audit/entities?object_id=newcomer&table_name=users",
+            "",
+        )
+        .await;
+    let (deleted, updated) = (&trail["audit_logs"][0], &trail["audit_logs"][1]);
+    assert_eq!(
+        (&trail["total"], &deleted["updated_values"]),
+        (&json!(3), &Value::Null)
+    );
+    assert_eq!(updated["before_value"]["max_budget"], Value::Null);
+    assert_eq!(updated["updated_values"]["max_budget"], json!(1.0));
+    assert_eq!(updated["changed_by_api_key"], boss["key"]);
+    assert_eq!(deleted["changed_by_api_key"], "master key");
+}
