@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::form::Form;
 use crate::{
     api::answer::Refusal,
-    entities::{BudgetRow, Change, Limits, Organization, Stored, Team, User},
+    entities::{BudgetRow, Change, Limits, Organization, Role, Stored, Team, User},
 };
 
 /// A new id.
@@ -22,6 +22,7 @@ pub(super) async fn budget<S: Stored>(
     budget_id: &mut Option<String>,
 ) -> Result<(), Refusal> {
     let named = form.has("budget_id");
+    let previous = budget_id.clone();
     form.text("budget_id")?.put(budget_id);
     let current = match &*budget_id {
         Some(id) => Some(shared(change, id).await?),
@@ -33,6 +34,9 @@ pub(super) async fn budget<S: Stored>(
         .unwrap_or_default();
     let mut limits = before.clone();
     form.limits(&mut limits)?;
+    if *budget_id != previous {
+        drop_own(change, entity, previous.as_deref()).await?;
+    }
     if limits == before {
         return Ok(());
     }
@@ -105,12 +109,13 @@ pub(super) async fn organization(
 }
 
 /// The user of this id, new if there is none: so LiteLLM takes users that are named for a key or
-/// for a team.
+/// for a team. Nobody said that such a user may make keys, so they may not.
 pub(super) async fn user(change: &mut Change<'_>, id: &str) -> Result<User, Refusal> {
     if let Some(user) = change.get(id).await? {
         return Ok(user);
     }
     let mut user = fresh(id.to_owned());
+    user.user_role = Role::InternalUserViewer;
     change.put(&mut user).await?;
     Ok(user)
 }
@@ -145,6 +150,7 @@ pub(super) async fn member(change: &mut Change<'_>, form: &mut Form) -> Result<U
                 return Ok(user);
             }
             let mut user = fresh(id);
+            user.user_role = Role::InternalUserViewer;
             user.user_email = Some(email);
             change.put(&mut user).await?;
             Ok(user)

@@ -160,6 +160,9 @@ pub(super) async fn update(
     }
     let answer = form.finish()?;
     change.put(&mut team).await?;
+    if team.organization_id != before.organization_id {
+        take_along(&mut change, &team).await?;
+    }
     change.commit().await?;
     drop(writer);
     #[derive(Serialize)]
@@ -169,6 +172,18 @@ pub(super) async fn update(
     }
     let data = with_members(&api, team).await?;
     Ok(answer.json(&Body { team_id: id, data }))
+}
+
+/// A team's keys are in its organization.
+async fn take_along(change: &mut Change<'_>, team: &Team) -> Result<(), Refusal> {
+    for mut key in change
+        .find::<Key>("team_id", &team.team_id, u32::MAX)
+        .await?
+    {
+        key.organization_id.clone_from(&team.organization_id);
+        change.put(&mut key).await?;
+    }
+    Ok(())
 }
 
 /// Takes teams away, with their keys and memberships.

@@ -293,6 +293,14 @@ async fn a_shared_budget_is_changed_in_one_place_and_not_taken_away_from_its_use
         .done("POST /budget/info", r#"{"budgets": ["small"]}"#)
         .await;
     assert_eq!(small[0]["max_budget"], 5.0);
+    // Back to the shared one: its own goes.
+    let body = r#"{"user_id": "app-3", "budget_id": "small"}"#;
+    world.done("POST /customer/update", body).await;
+    let gone = serde_json::json!({"budgets": [own["budget_id"]]}).to_string();
+    assert_eq!(world.done("POST /budget/info", &gone).await, json!([]));
+    world
+        .done("POST /customer/delete", r#"{"user_ids": ["app-3"]}"#)
+        .await;
     world
         .done("POST /budget/delete", r#"{"id": "small"}"#)
         .await;
@@ -349,4 +357,26 @@ fn fields_that_have_no_effect_are_named_in_a_header() {
     let body = br#"{"send_invite_email": true, "prompts": ["a"], "spend": 0}"#;
     assert_eq!(header(body).as_deref(), Some("prompts, send_invite_email"));
     assert_eq!(header(b"{}"), None);
+}
+
+#[tokio::test]
+async fn a_team_takes_its_keys_along() {
+    let world = World::new().await;
+    world
+        .done(
+            "POST /organization/new",
+            r#"{"organization_id": "zeta", "organization_alias": "Zeta"}"#,
+        )
+        .await;
+    for organization in ["\"zeta\"", "null", "\"acme\""] {
+        let body = format!(r#"{{"team_id": "red", "organization_id": {organization}}}"#);
+        world.done("POST /team/update", &body).await;
+        let key = world
+            .done(
+                "POST /key/update",
+                r#"{"key": "sk-red-0123456789", "rpm_limit": 1}"#,
+            )
+            .await;
+        assert_eq!(key["organization_id"].to_string(), organization);
+    }
 }

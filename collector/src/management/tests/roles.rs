@@ -184,3 +184,24 @@ async fn a_key_opens_the_routes_it_is_for() {
         assert_eq!(status.as_u16(), make, "{kind}");
     }
 }
+
+#[tokio::test]
+async fn a_user_who_came_with_a_key_makes_no_further_keys() {
+    let world = World::new().await;
+    let body = r#"{"key": "sk-app-0123456789abc", "user_id": "app", "max_budget": 1}"#;
+    world.done("POST /key/generate", body).await;
+    let key = Some("sk-app-0123456789abc");
+    for body in ["{}", r#"{"user_id": null}"#, r#"{"max_budget": 1}"#] {
+        let (status, _) = world.refused_to(key, "POST /key/generate", body).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{body}");
+    }
+    world
+        .done(
+            "POST /user/update",
+            r#"{"user_id": "app", "user_role": "internal_user"}"#,
+        )
+        .await;
+    world
+        .done_by("sk-app-0123456789abc", "POST /key/generate", "{}")
+        .await;
+}
