@@ -30,8 +30,7 @@ const COUNT_MAX: u64 = 1_000_000_000_000_000;
 /// How many unknown fields an error names.
 const NAMED_MAX: usize = 10;
 
-/// A body whose fields have not all been read yet.
-#[derive(Debug)]
+/// A body whose fields have not all been read yet. It may hold a key, so it cannot be printed.
 pub(super) struct Form {
     fields: BTreeMap<String, Box<RawValue>>,
 }

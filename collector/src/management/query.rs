@@ -15,8 +15,7 @@ const SIZE_MAX: u32 = 100;
 /// Pages that can be asked for.
 const PAGE_MAX: u32 = 1_000_000;
 
-/// A query whose parameters have not all been read yet.
-#[derive(Debug)]
+/// A query whose parameters have not all been read yet. It may hold a key, so it cannot be printed.
 pub(super) struct Query {
     parameters: BTreeMap<String, String>,
 }

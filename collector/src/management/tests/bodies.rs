@@ -1,10 +1,14 @@
 //! Answers: the fields that LiteLLM's clients read, with amounts to the last digit.
 
 use axum::http::StatusCode;
+use event::Usd;
 use serde_json::{Value, json};
 
 use super::{MASTER, World};
-use crate::management::form::Form;
+use crate::{
+    entities::{Since, Spend, spends},
+    management::form::Form,
+};
 
 fn has(answer: &Value, fields: &[&str]) {
     let object = answer.as_object().unwrap();
@@ -379,4 +383,31 @@ async fn a_team_takes_its_keys_along() {
             .await;
         assert_eq!(key["organization_id"].to_string(), organization);
     }
+}
+
+#[tokio::test]
+async fn spend_is_that_of_the_window_where_the_sums_of_days_say_it() {
+    const DAY_OF_THE_CALLS: i64 = 20_777;
+    let world = World::new().await;
+    let of = async |id: &str, since| {
+        let asked = [(id.to_owned(), since)];
+        let found = spends(&world.rig.books, "team", &asked).await.unwrap();
+        found.get(id).copied().unwrap()
+    };
+    let all = of("team-1", Since::Ever).await;
+    assert!(all.total_spend > Usd::ZERO);
+    for (since, spend) in [
+        (Since::Ever, Some(all.total_spend)),
+        (Since::Day(DAY_OF_THE_CALLS), Some(all.total_spend)),
+        (Since::Day(DAY_OF_THE_CALLS + 1), Some(Usd::ZERO)),
+        (Since::Unknown, None),
+    ] {
+        let expected = Spend { spend, ..all };
+        assert_eq!(of("team-1", since).await, expected, "{since:?}");
+    }
+    let nothing = Spend {
+        spend: Some(Usd::ZERO),
+        total_spend: Usd::ZERO,
+    };
+    assert_eq!(of("' OR 1=1 --", Since::Ever).await, nothing);
 }
