@@ -1,7 +1,7 @@
 //! The HTTP API: LiteLLM's spend routes, and what only these books can say.
 
 pub(crate) mod answer;
-mod auth;
+pub(crate) mod auth;
 mod calculate;
 mod dates;
 mod global;
@@ -29,6 +29,7 @@ use crate::{
     books::Books,
     control,
     health::Health,
+    management,
     metrics::{LaneStats, Metrics},
     price::PriceMaps,
     reprice::Repricer,
@@ -50,7 +51,7 @@ pub(crate) struct Api {
     pub(crate) tasks: Tasks,
 }
 
-type Shared = State<Arc<Api>>;
+pub(crate) type Shared = State<Arc<Api>>;
 
 /// Serves until told to stop, and then until the requests in flight are answered.
 pub(crate) async fn serve(listener: TcpListener, api: Api) {
@@ -95,6 +96,7 @@ pub(crate) fn router(api: Api) -> Router {
     let guard = middleware::from_fn_with_state(Arc::clone(&api), auth::check);
     guarded
         .route_layer(guard)
+        .merge(management::router(&api))
         .merge(open)
         .fallback(unknown)
         .with_state(api)
@@ -163,4 +165,4 @@ async fn unknown() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! The control API: how gateways learn whom to admit, and are lent what they may spend.
 
 mod directory;
+pub(crate) mod tables;
 
 use std::{sync::Arc, time::Duration};
 

@@ -50,6 +50,25 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not_found_error", message)
     }
 
+    /// A field is missing or of another type.
+    pub(crate) fn unprocessable(param: &'static str, message: &str) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let refusal = Self::new(status, "invalid_request_error", message);
+        Self {
+            param: Some(param),
+            ..refusal
+        }
+    }
+
+    pub(crate) fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "auth_error", message)
+    }
+
+    /// The same with LiteLLM's word for the kind of error.
+    pub(crate) fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
     pub(crate) fn unavailable(message: &str) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "internal_server_error", message)
