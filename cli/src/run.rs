@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::Context as _;
 use bus::{BusError, Journal, JournalReader, Log, Reader};
 use collector::{Collector, Deps, PriceMapError, SinkStartError, StartError};
-use gateway::Gateway;
+use gateway::{Gateway, config::ControlSettings};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -61,7 +61,11 @@ async fn serve(
     };
     let gateway = match (gateway, &calls) {
         (Some(address), Calls::Written(journal)) => {
-            Some(start_gateway(place, address, &config, journal).await?)
+            let here = collector
+                .as_ref()
+                .map(|collector| format!("http://{}", collector.address()));
+            let control = control(place, &config, here);
+            Some(start_gateway(place, address, &config, (journal, control)).await?)
         }
         _ => None,
     };
@@ -184,15 +188,27 @@ fn open_journal(place: &Place, name: &str, config: &Config) -> anyhow::Result<Jo
     })
 }
 
+/// The collector that a gateway follows: the one of this process, else the one that the
+/// configuration names.
+fn control(place: &Place, config: &Config, here: Option<String>) -> Option<ControlSettings> {
+    let url = here.or_else(|| config.gateway.settings.collector.clone())?;
+    Some(ControlSettings {
+        url,
+        secret: config.gateway.master_key.clone(),
+        file: place.data.join("control.json"),
+    })
+}
+
 async fn start_gateway(
     place: &Place,
     address: &GatewayAddress,
     config: &Config,
-    journal: &Arc<Journal>,
+    (journal, control): (&Arc<Journal>, Option<ControlSettings>),
 ) -> anyhow::Result<Gateway> {
     let log: Arc<dyn Log> = Arc::clone(journal) as Arc<dyn Log>;
     let mut settings = config.gateway.clone();
     settings.cache.place_under(&place.data);
+    settings.control = control;
     let clients_max = files::clients_max();
     if settings.settings.connections_max > clients_max {
         tracing::warn!(

@@ -1,7 +1,7 @@
 //! The HTTP API: LiteLLM's spend routes, and what only these books can say.
 
-mod answer;
-mod auth;
+pub(crate) mod answer;
+pub(crate) mod auth;
 mod calculate;
 mod dates;
 mod global;
@@ -27,7 +27,9 @@ use tokio::net::TcpListener;
 use self::answer::Refusal;
 use crate::{
     books::Books,
+    control,
     health::Health,
+    management,
     metrics::{LaneStats, Metrics},
     price::PriceMaps,
     reprice::Repricer,
@@ -49,7 +51,7 @@ pub(crate) struct Api {
     pub(crate) tasks: Tasks,
 }
 
-type Shared = State<Arc<Api>>;
+pub(crate) type Shared = State<Arc<Api>>;
 
 /// Serves until told to stop, and then until the requests in flight are answered.
 pub(crate) async fn serve(listener: TcpListener, api: Api) {
@@ -85,7 +87,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/prices/layers/{sha256}", get(prices::layer))
         .route("/prices/update", post(prices::update))
         .route("/reprice", get(reprice::last).post(reprice::start))
-        .route("/tap", get(tap::tap));
+        .route("/tap", get(tap::tap))
+        .merge(control::routes());
     let (open, guarded) = match api.metrics_auth {
         true => (open, guarded.merge(metrics)),
         false => (open.merge(metrics), guarded),
@@ -93,6 +96,7 @@ pub(crate) fn router(api: Api) -> Router {
     let guard = middleware::from_fn_with_state(Arc::clone(&api), auth::check);
     guarded
         .route_layer(guard)
+        .merge(management::router(&api))
         .merge(open)
         .fallback(unknown)
         .with_state(api)
@@ -161,4 +165,4 @@ async fn unknown() -> Refusal {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

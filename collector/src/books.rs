@@ -26,8 +26,9 @@ use sqlx::{
     Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
+pub(crate) use self::money::Split;
 pub use self::{
     alerts::StoredAlert,
     audit::{Audit, Difference},
@@ -36,6 +37,8 @@ pub use self::{
     query::{Day, Entity, Filter, Page, StoredCall},
     schema::MigrateError,
 };
+
+use crate::{control::Directory, ledger};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -55,6 +58,7 @@ pub struct Books {
     writer: Arc<Mutex<SqliteConnection>>,
     cards: Arc<detail::Cards>,
     readers: SqlitePool,
+    directory: Directory,
 }
 
 /// Where the books stand.
@@ -167,6 +171,7 @@ impl Books {
         Ok(Self {
             writer: Arc::new(Mutex::new(writer)),
             cards: Arc::default(),
+            directory: Directory::default(),
             readers,
         })
     }
@@ -242,9 +247,26 @@ impl Books {
         if !run.events.is_empty() {
             sums.write(&mut transaction).await?;
         }
+        ledger::settle(&mut transaction, &self.directory.known(), &run).await?;
         transaction.commit().await?;
         self.cards.put_back(cards);
         Ok(())
+    }
+
+    /// Whose budgets the events count in.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// The connection that writes, for as long as it is held.
+    pub(crate) async fn writer(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.writer.lock().await
+    }
+
+    /// The connections that read.
+    pub(crate) const fn readers(&self) -> &SqlitePool {
+        &self.readers
     }
 
     /// Closes the connections, so that the file is whole without its log.
@@ -290,10 +312,10 @@ fn insert(table: &str, columns: &[&str], rows: usize) -> String {
     )
 }
 
-fn whole(position: u64) -> Result<i64, BooksError> {
+pub(crate) fn whole(position: u64) -> Result<i64, BooksError> {
     i64::try_from(position).map_err(|_beyond| BooksError::OutOfRange)
 }
 
-fn natural(column: i64) -> Result<u64, BooksError> {
+pub(crate) fn natural(column: i64) -> Result<u64, BooksError> {
     u64::try_from(column).map_err(|_negative| BooksError::OutOfRange)
 }

@@ -9,8 +9,12 @@ mod api;
 pub mod books;
 mod clock;
 pub mod config;
+mod control;
 mod deliver;
+mod entities;
 mod health;
+mod ledger;
+mod management;
 mod metrics;
 mod pipeline;
 mod price;
@@ -46,6 +50,7 @@ use crate::{
 pub use crate::{
     books::{Books, BooksError},
     config::{Config, SinkConfig, Sinks},
+    control::Directory,
     deliver::{LaneError, SinkStartError},
     metrics::SinkStatus,
     price::PriceMapError,
@@ -204,6 +209,7 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
+        tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -224,6 +230,12 @@ impl Collector {
     #[must_use]
     pub const fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// What gateways are told of keys, users, teams and budgets.
+    #[must_use]
+    pub const fn directory(&self) -> &Directory {
+        self.books.directory()
     }
 
     /// How far each sink is.
@@ -287,6 +299,8 @@ impl Ready {
         let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
         let lanes = opened.iter().map(deliver::Opened::stats).collect();
         let books = Books::open(&deps.data.join("books.sqlite")).await?;
+        // Before any event is settled: each counts in the budgets of its entities.
+        control::tables::take(&books).await?;
         let alerts = Alerts::new(books.clone());
         let tools = Tools::new(env.http, &books, &alerts, &deps.data);
         let prices = PriceMaps::open(config.prices.clone(), tools, tasks).await?;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use event::Timestamp;
-use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+use serde::{Deserialize, Deserializer, Serializer};
 
 pub(crate) fn text(at: Timestamp) -> String {
     at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)
@@ -15,14 +15,17 @@ pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Timestamp, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let at = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
+    read(&String::deserialize(deserializer)?)
+}
+
+fn read<E: serde::de::Error>(text: &str) -> Result<Timestamp, E> {
+    let at = DateTime::parse_from_rfc3339(text).map_err(E::custom)?;
     Ok(Timestamp::from(at.with_timezone(&Utc)))
 }
 
 /// The same for what may be missing.
 pub(super) mod option {
-    use super::{Serializer, Timestamp};
+    use super::{Deserialize as _, Deserializer, Serializer, Timestamp};
 
     #[expect(clippy::ref_option, reason = "the form that serde asks for")]
     pub(crate) fn serialize<S: Serializer>(
@@ -33,5 +36,12 @@ pub(super) mod option {
             Some(at) => super::serialize(at, serializer),
             None => serializer.serialize_none(),
         }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Timestamp>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| super::read(&text)).transpose()
     }
 }

@@ -5,23 +5,31 @@
 //! What is not: prices, sinks, the bus, any I/O and any clock.
 
 mod alert;
+mod budget;
 pub mod codec;
+pub mod control;
 mod cost;
+mod entity;
 mod extension;
 mod id;
 mod json;
+pub mod ledger;
 mod money;
 mod payload;
 mod priced;
+mod reserved;
 mod secret;
 mod started;
 mod time;
 mod usage;
+mod window;
 
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
+    budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},
+    entity::{Entity, EntityError, EntityId, EntityKind},
     extension::{Attempt, Extension, Outcome, Previous, Settlement, UsageSource},
     id::{CallId, EventId, IdError, Origin, SpanId, TraceId},
     json::Json,
@@ -31,10 +39,15 @@ pub use crate::{
         StandardLoggingPayload, Status, StatusFields,
     },
     priced::{NotPriced, PricedEvent},
+    reserved::Reserved,
     secret::Secret,
     started::Started,
     time::{Seconds, Timestamp},
     usage::{
         CacheWriteDetails, CachedDetails, CompletionDetails, PromptDetails, ServerToolUse, Usage,
+    },
+    window::{
+        DurationError, ResetAt, ResetAtError, Window, WindowDuration, WindowId, WindowIdError,
+        WindowRule,
     },
 };

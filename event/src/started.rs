@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CallId, ErrorInformation, Extension, Json, Metadata, Outcome, StandardLoggingPayload,
+    CallId, ErrorInformation, Extension, Json, Metadata, Outcome, Reserved, StandardLoggingPayload,
     Timestamp, Usage, UsageSource,
 };
 
@@ -59,6 +59,9 @@ pub struct Started {
     pub prompt_tokens: u64,
     /// Output tokens the call was admitted with.
     pub completion_tokens: u64,
+    /// What is held of each budget: the most the call may cost, or what such calls cost.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<Reserved>,
 }
 
 impl Started {
@@ -119,6 +122,7 @@ impl Started {
                 base_model: self.base_model,
                 price_overrides: self.price_overrides,
                 region: self.region,
+                reserved: self.reserved,
                 ..Extension::default()
             })),
             litellm_call_id: self.call_id,

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(8);
 /// The longest pause that a provider may ask for and get.
-const RETRY_AFTER_MAX: u64 = 60;
+const RETRY_AFTER_MAX: u32 = 60;
 
 /// Who is asked: a member of a group.
 #[derive(Clone)]
@@ -369,7 +369,7 @@ fn replace(call: &mut Call, deployment: Arc<Deployment>) {
 /// The pause in front of attempt `number`: what the provider asked for, else doubling.
 fn pause(number: u32, error: &ApiError) -> Duration {
     match error.retry_after {
-        Some(seconds) if seconds <= RETRY_AFTER_MAX => Duration::from_secs(seconds),
+        Some(seconds) if seconds <= RETRY_AFTER_MAX => Duration::from_secs(seconds.into()),
         _ => PAUSE
             .saturating_mul(1 << (number - 1).min(8))
             .min(PAUSE_MAX),

@@ -12,6 +12,7 @@ use event::{Attempt, Outcome, Started, Timestamp, codec};
 use http::HeaderMap;
 
 use crate::{
+    admission::Permit,
     attempts,
     cache::Key,
     config::Deployment,
@@ -49,6 +50,8 @@ pub(crate) struct Open {
     pub(crate) is_mock: bool,
     /// Counts at the deployment that is being asked.
     pub(crate) in_flight: Option<InFlight>,
+    /// What it was given to run with.
+    pub(crate) permit: Permit,
 }
 
 /// Where the started record of a call stands.
@@ -84,8 +87,12 @@ impl Call {
         shared: Arc<Shared>,
         draft: Draft,
         deployment: Arc<Deployment>,
+        permit: Permit,
     ) -> Result<Self, ApiError> {
-        let record = codec::encode_started(&started(&shared, &draft, &deployment));
+        let record = codec::encode_started(&Started {
+            reserved: permit.reserved.clone(),
+            ..started(&shared, &draft, &deployment)
+        });
         let open = Box::new(Open {
             draft,
             deployment,
@@ -95,6 +102,7 @@ impl Call {
             cache_key: None,
             is_mock: false,
             in_flight: None,
+            permit,
         });
         report::begin(shared, open, record).await
     }
@@ -213,7 +221,10 @@ fn started(shared: &Shared, draft: &Draft, deployment: &Deployment) -> Started {
         price_overrides: deployment.price_overrides.clone(),
         region: deployment.settings.region(),
         user_api_key_hash: draft.identity.key_hash.clone(),
+        user_api_key_alias: draft.identity.key_alias.clone(),
         user_id: draft.identity.user_id.clone(),
+        team_id: draft.identity.team_id.clone(),
+        org_id: draft.identity.org_id.clone(),
         end_user: draft.end_user(),
         route: draft.route.to_owned(),
         tags: draft.tags(),

@@ -6,6 +6,7 @@
 //! error that names its path.
 
 mod cache;
+mod control;
 mod deployment;
 mod keys;
 mod litellm;
@@ -22,6 +23,7 @@ use serde_json::{Map, Value};
 
 pub use self::{
     cache::{CachePlace, CacheSettings, RedisSettings, SharedBy},
+    control::ControlSettings,
     deployment::{Deployment, DeploymentId},
     mocking::Mocking,
     provider_settings::Settings,
@@ -61,6 +63,8 @@ pub struct Config {
     pub fetches_anywhere: bool,
     /// Whether every stream ends with a usage chunk, asked for or not.
     pub always_include_usage: bool,
+    /// The collector to follow; set by the program.
+    pub control: Option<ControlSettings>,
     /// Our own section.
     pub settings: GatewaySettings,
 }

@@ -33,7 +33,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Response<AnswerBody> {
     let master_key = shared.config.master_key.as_ref();
-    if let Err(error) = auth::authenticate(request.headers(), master_key) {
+    if let Err(error) = auth::authenticate(request.headers(), master_key, shared.who_calls()) {
         return answer::error(&error);
     }
     let wanted = wanted(request.uri().query());

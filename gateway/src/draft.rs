@@ -145,7 +145,11 @@ impl Draft {
             .request
             .iter()
             .flat_map(|request| request.metadata.tags.iter());
-        body.chain(&self.client.tags).cloned().collect()
+        let of_key = self.identity.tags.iter();
+        body.chain(&self.client.tags)
+            .chain(of_key)
+            .cloned()
+            .collect()
     }
 
     /// The tags of the body and of the header, and the user agent as LiteLLM tags it.

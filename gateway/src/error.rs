@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use event::{ErrorInformation, Json};
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 
 use crate::operation::Dialect;
@@ -42,6 +42,8 @@ pub enum ErrorClass {
     TooLarge,
     /// Too many calls.
     RateLimit,
+    /// There is no money left for the call.
+    BudgetExceeded,
     /// The provider broke.
     InternalServer,
     /// The provider could not be reached, or its answer broke off.
@@ -73,7 +75,8 @@ impl ErrorClass {
             Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+            // LiteLLM's `budget_exceeded_status_code`.
+            Self::Unprocessable | Self::BudgetExceeded => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimit => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer | Self::ApiConnection | Self::GatewayAborted => {
@@ -102,6 +105,7 @@ impl ErrorClass {
             Self::PermissionDenied => "PermissionDeniedError",
             Self::Timeout => "Timeout",
             Self::RateLimit => "RateLimitError",
+            Self::BudgetExceeded => "BudgetExceededError",
             Self::InternalServer => "InternalServerError",
             Self::ApiConnection => "APIConnectionError",
             Self::BadGateway => "BadGatewayError",
@@ -119,6 +123,7 @@ impl ErrorClass {
             Self::Authentication => "auth_error",
             Self::PermissionDenied => "permission_error",
             Self::RateLimit => "throttling_error",
+            Self::BudgetExceeded => "budget_exceeded",
             Self::InternalServer | Self::ApiConnection | Self::BadGateway => {
                 "internal_server_error"
             }
@@ -143,6 +148,7 @@ impl ErrorClass {
             Self::PermissionDenied => "403_PERMISSION_DENIED",
             Self::Timeout => "408_UPSTREAM_TIMEOUT",
             Self::RateLimit => "429_RATE_LIMIT_EXCEEDED",
+            Self::BudgetExceeded => "429_BUDGET_EXCEEDED",
             Self::ApiConnection => "500_PROVIDER_CONNECTION_ERROR",
             Self::ServiceUnavailable => "503_PROVIDER_OVERLOADED",
             Self::InternalServer | Self::BadGateway => "500_PROVIDER_INTERNAL_ERROR",
@@ -224,7 +230,18 @@ pub struct ApiError {
     /// The provider's request id.
     pub provider_request_id: Option<String>,
     /// Seconds the provider wants to be left alone.
-    pub retry_after: Option<u64>,
+    pub retry_after: Option<u32>,
+    /// What few errors say.
+    pub more: Option<Box<More>>,
+}
+
+/// What few errors say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct More {
+    /// LiteLLM's name of this kind of error, where it is not that of the class.
+    pub kind: Option<&'static str>,
+    /// What the answer's headers say beyond what is usual.
+    pub headers: Vec<(String, String)>,
 }
 
 impl ApiError {
@@ -238,7 +255,20 @@ impl ApiError {
             provider: None,
             provider_request_id: None,
             retry_after: None,
+            more: None,
         }
+    }
+
+    /// The same under LiteLLM's name of this kind of error.
+    #[must_use]
+    pub(crate) fn of_kind(mut self, kind: &'static str) -> Self {
+        self.more.get_or_insert_default().kind = Some(kind);
+        self
+    }
+
+    fn kind(&self) -> &'static str {
+        let own = self.more.as_ref().and_then(|more| more.kind);
+        own.unwrap_or_else(|| self.class.kind())
     }
 
     /// The JSON a client gets.
@@ -258,7 +288,7 @@ impl ApiError {
         let status = self.class.status();
         let inner = Inner {
             message: &self.message,
-            r#type: self.class.kind(),
+            r#type: self.kind(),
             param: self.param.as_deref(),
             code: status.as_str(),
         };
@@ -329,6 +359,11 @@ impl ApiError {
         );
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        for (name, value) in self.more.iter().flat_map(|more| &more.headers) {
+            let name = HeaderName::try_from(name).ok();
+            let pair = name.zip(HeaderValue::try_from(value).ok());
+            headers.extend(pair);
         }
         response
     }

@@ -27,7 +27,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Bytes of an error answer that are read.
 const ERROR_BYTES_MAX: usize = 1 << 20;
 /// The longest pause a provider may ask for that is passed on as seconds.
-const RETRY_AFTER_MAX: u64 = 3600;
+const RETRY_AFTER_MAX: u32 = 3600;
 
 /// What a provider answered.
 pub(crate) enum Answered {
@@ -339,7 +339,7 @@ async fn refusal(
         .map(str::to_owned);
     error.retry_after = header("retry-after")
         .and_then(|value| value.trim().parse().ok())
-        .map(|seconds: u64| seconds.min(RETRY_AFTER_MAX));
+        .map(|seconds: u32| seconds.min(RETRY_AFTER_MAX));
     Box::new(Failure {
         error,
         status: Some(status),

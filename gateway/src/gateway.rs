@@ -10,19 +10,21 @@ use std::{
     time::Duration,
 };
 
-use bus::{BusError, Log};
+use bus::{BusError, Log, Position};
 use cost_map::PriceMap;
 use egress::EgressPolicy;
-use event::Timestamp;
+use event::{Timestamp, control::Known};
 use rustls::ClientConfig;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    admission::{Rates, Recent},
     cache::Cache,
     call::StartedRecord,
     clock::{self, Clock},
     config::Config,
+    control::Control,
     credentials::Credentials,
     media::MediaClient,
     metrics::Metrics,
@@ -72,12 +74,31 @@ pub(crate) struct Core {
     pub(crate) credentials: Credentials,
     pub(crate) media: MediaClient,
     pub(crate) metrics: Metrics,
+    pub(crate) control: Arc<Control>,
+    pub(crate) rates: Rates,
+    pub(crate) recent: Recent,
     pub(crate) clock: Clock,
     /// When the journal last refused a record, in microseconds since the epoch.
     pub(crate) refused_at: AtomicI64,
 }
 
 impl Core {
+    /// Goes on with what the last run left.
+    fn took_over(&self, aborted: usize, unwritten: Vec<(Position, Vec<u8>)>) {
+        let aborted = u64::try_from(aborted).unwrap_or(u64::MAX);
+        self.metrics.aborted_at_start.inc_by(aborted);
+        for (position, record) in unwritten {
+            let ticket = self.open_calls.reopen(position);
+            let started = Some(StartedRecord { position, ticket });
+            self.unwritten.keep(started, record);
+        }
+    }
+
+    /// What whoever calls now is judged by.
+    pub(crate) fn who_calls(&self) -> (Arc<Known>, Timestamp) {
+        (self.control.known(), (self.clock)())
+    }
+
     /// Notes that the journal refused a record.
     pub(crate) fn journal_refused(&self) {
         self.metrics.journal_errors.inc();
@@ -139,6 +160,7 @@ impl Core {
         config: Config,
         log: Arc<dyn Log>,
         (clock, tls): (Clock, &ClientConfig),
+        control: Arc<Control>,
     ) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let cache = Cache::open(config.cache.clone(), metrics.cache.clone());
@@ -152,6 +174,9 @@ impl Core {
             unwritten: Unwritten::default(),
             credentials: Credentials::default(),
             metrics,
+            control,
+            rates: Rates::default(),
+            recent: Recent::default(),
             clock,
             refused_at: AtomicI64::new(0),
         })
@@ -190,18 +215,12 @@ impl Gateway {
             source,
         })?;
         let tls = upstream::tls().map_err(StartError::Certificates)?;
-        let core = Arc::new(Core::open(config, log, (clock, &tls))?);
-        core.metrics
-            .aborted_at_start
-            .inc_by(u64::try_from(aborted).unwrap_or(u64::MAX));
-        for (position, record) in unwritten {
-            let ticket = core.open_calls.reopen(position);
-            core.unwritten
-                .keep(Some(StartedRecord { position, ticket }), record);
-        }
+        let (stop, server) = (CancellationToken::new(), TaskTracker::new());
+        let followed = config.control.as_ref();
+        let control = Control::start(followed, (&log, clock), &tls, (&server, &stop)).await;
+        let core = Arc::new(Core::open(config, log, (clock, &tls), control)?);
+        core.took_over(aborted, unwritten);
         recovery.advance(&core.open_calls, &*core.log)?;
-        let stop = CancellationToken::new();
-        let server = TaskTracker::new();
         let (workers, hand) = Workers::start(&core, &tls).map_err(StartError::Worker)?;
         let upkeep = keep_up(Arc::clone(&core), recovery, stop.clone());
         tasks::spawn_on(&server, upkeep);

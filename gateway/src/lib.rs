@@ -2,6 +2,7 @@
 //!
 //! Start with `lifecycle.rs`, the life of one call, and `call.rs`, the guard that makes one event of it.
 
+mod admission;
 mod answer;
 mod attempts;
 mod auth;
@@ -9,6 +10,7 @@ mod cache;
 mod call;
 mod clock;
 pub mod config;
+mod control;
 mod credentials;
 mod describe;
 mod destination;
@@ -50,7 +52,7 @@ mod workers;
 
 pub use crate::{
     config::{Config, ConfigError, Warning},
-    error::{ApiError, ErrorClass},
+    error::{ApiError, ErrorClass, More},
     gateway::{Gateway, StartError},
     operation::{Content, Dialect, Operation},
     request::{

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::{
+    admission,
     answer::{self, AnswerBody},
     attempts::{self, Chosen},
     auth,
@@ -41,7 +42,8 @@ pub(crate) async fn serve(
     mut draft: Draft,
 ) -> Response<AnswerBody> {
     let dialect = draft.operation.dialect();
-    match auth::authenticate(&head.headers, shared.config.master_key.as_ref()) {
+    let master_key = shared.config.master_key.as_ref();
+    match auth::authenticate(&head.headers, master_key, shared.who_calls()) {
         Ok(identity) => draft.identity = identity,
         // Not a call yet: whoever has no key must not be able to fill the journal.
         Err(error) => {
@@ -54,6 +56,9 @@ pub(crate) async fn serve(
         Err(error) => return reject(&shared, draft, &error).await,
     };
     let is_for_several = request.is_for_several();
+    if let Some(name) = admission::aliased(&draft, &request.model) {
+        request.model = name;
+    }
     let found = (!is_for_several).then(|| destination::find(&shared, &mut request));
     draft.request = Some(request);
     match found {
@@ -74,10 +79,15 @@ pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Resp
         Ok(chosen) => chosen,
         Err(error) => return reject(&shared, draft, &error).await,
     };
+    let admitted = admission::admit(&shared, &draft, &found, &chosen.deployment).await;
+    let permit = match admitted {
+        Ok(permit) => permit,
+        Err(error) => return reject(&shared, draft, &error).await,
+    };
     let call_id = draft.call_id.to_string();
     let deployment = Arc::clone(&chosen.deployment);
     let stamp = Stamp::new(call_id, Arc::clone(&deployment), draft.start, dialect);
-    match Call::admit(shared, draft, deployment).await {
+    match Call::admit(shared, draft, deployment, permit).await {
         Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, found, chosen, stamp).await,
             Err(error) => failed(call, *Failure::without_answer(error), &stamp).await,

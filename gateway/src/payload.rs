@@ -8,6 +8,8 @@ use http::{HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{
+    admission,
+    auth::Identity,
     cache::Key,
     call::{Ending, Open},
     config::Deployment,
@@ -43,6 +45,7 @@ pub(crate) fn of_call(
         cache_key,
         is_mock,
         in_flight,
+        permit: _,
     } = open;
     if draft.presence.has_ended() && ending.outcome == Outcome::Success {
         ending.outcome = Outcome::ClientDisconnected;
@@ -187,6 +190,26 @@ pub(crate) fn usage(
     }
 }
 
+/// Whose the call is, and what they may spend.
+fn whose(shared: &Shared, identity: Identity, start: Timestamp) -> Metadata {
+    let mut metadata = Metadata {
+        user_api_key_hash: identity.key_hash,
+        user_api_key_alias: identity.key_alias,
+        user_api_key_user_id: identity.user_id,
+        user_api_key_user_email: identity.user_email,
+        user_api_key_team_id: identity.team_id,
+        user_api_key_team_alias: identity.team_alias,
+        user_api_key_org_id: identity.org_id,
+        user_api_key_org_alias: identity.org_alias,
+        user_api_key_auth_metadata: identity.metadata,
+        ..Metadata::default()
+    };
+    if !identity.known.is_without_budgets() {
+        admission::note_budgets(shared, &mut metadata, &identity.known, start);
+    }
+    metadata
+}
+
 /// What is known of every request, admitted or not.
 fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingPayload {
     let address = draft.client.address.map(|address| address.to_string());
@@ -199,8 +222,6 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
     let ours = extension(shared, &draft);
     let request = draft.request.as_ref();
     let metadata = Metadata {
-        user_api_key_hash: draft.identity.key_hash,
-        user_api_key_user_id: draft.identity.user_id,
         user_api_key_end_user_id: end_user.clone(),
         user_api_key_request_route: Some(draft.route.to_owned()),
         spend_logs_metadata: request
@@ -213,7 +234,7 @@ fn from_draft(shared: &Shared, draft: Draft, now: Timestamp) -> StandardLoggingP
             .unwrap_or_default(),
         usage_object: Json::empty_object(),
         requester_custom_headers: Json::of(&Texts(&draft.client.headers)),
-        ..Metadata::default()
+        ..whose(shared, draft.identity, draft.start)
     };
     StandardLoggingPayload {
         id: draft.call_id.to_string(),

@@ -4,11 +4,13 @@
 //! the one that counts: it knows the map in force, discounts and margins.
 
 use cost_map::{Call, Overrides, PriceMap, Units};
-use event::{Outcome, UsageSource};
+use event::{Outcome, Usage, UsageSource, Usd};
 use rust_decimal::Decimal;
 
 use crate::{
     call::{Ending, Open},
+    config::Deployment,
+    draft::Draft,
     gateway::Shared,
     payload,
 };
@@ -26,6 +28,32 @@ pub(crate) fn of(shared: &Shared, open: &Open, ending: &Ending) -> Option<String
     if ending.outcome != Outcome::Success && source == UsageSource::None {
         return Some("0".to_owned());
     }
+    let said = Said {
+        model: ending.observed.model.as_deref(),
+        tier: ending.observed.service_tier.as_deref(),
+    };
+    let cost = reckon(shared, (draft, deployment), &usage, said)?;
+    Some(cost.to_string())
+}
+
+/// What a call would cost in USD that uses this; `None` if there is no price for it.
+pub(crate) fn of_usage(shared: &Shared, of: (&Draft, &Deployment), usage: &Usage) -> Option<Usd> {
+    reckon(shared, of, usage, Said::default())
+}
+
+/// What the provider said that decides on the price.
+#[derive(Clone, Copy, Default)]
+struct Said<'a> {
+    model: Option<&'a str>,
+    tier: Option<&'a str>,
+}
+
+fn reckon(
+    shared: &Shared,
+    (draft, deployment): (&Draft, &Deployment),
+    usage: &Usage,
+    said: Said<'_>,
+) -> Option<Usd> {
     let overrides = deployment.price_overrides.as_ref();
     let overrides = overrides.map(|json| Overrides::parse(json.text()));
     let overrides = overrides.transpose().ok()?;
@@ -37,20 +65,19 @@ pub(crate) fn of(shared: &Shared, open: &Open, ending: &Ending) -> Option<String
     let units = units.flatten();
     let took = (shared.clock)().since(draft.start).micros();
     let qualified = payload::qualified(deployment);
-    let tier = ending.observed.service_tier.as_deref();
     let call = Call {
         units: units.as_ref(),
         provider: Some(&deployment.provider_name),
         base_model: deployment.base_model.as_deref(),
-        response_model: ending.observed.model.as_deref(),
+        response_model: said.model,
         call_type: Some(call_type),
         overrides: overrides.as_ref(),
-        service_tier: tier
+        service_tier: said
+            .tier
             .or(request.service_tier.as_deref())
             .or(usage.service_tier.as_deref()),
         response_seconds: Some(Decimal::new(took, 6)),
-        ..Call::new(&qualified, &usage, draft.start)
+        ..Call::new(&qualified, usage, draft.start)
     };
-    let cost = cost_map::price(PriceMap::bundled(), &call);
-    cost.total.map(|total| total.to_string())
+    cost_map::price(PriceMap::bundled(), &call).total
 }

@@ -8,12 +8,13 @@ use event::{Outcome, codec};
 use tokio::sync::oneshot;
 
 use crate::{
+    admission::Permit,
     call::{Call, Ending, Open, StartedRecord},
     config::{Accounting, Durability},
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::Shared,
-    payload,
+    payload, price,
     turn::{Begun, Of, Stored, Waits},
 };
 
@@ -41,15 +42,33 @@ pub(crate) async fn begin(
 }
 
 /// Writes the event of an admitted call.
-pub(crate) fn finish(shared: &Shared, open: Open, ending: Ending) -> Written {
+pub(crate) fn finish(shared: &Shared, mut open: Open, ending: Ending) -> Written {
     let now = (shared.clock)();
     shared
         .metrics
         .call_ended(&open.deployment.model_name, ending.outcome);
     keep_answer(shared, &open, &ending);
     let started = open.started;
-    let record = codec::encode_finished(&payload::of_call(shared, open, ending, now));
-    write(shared, started, record)
+    let mut permit = std::mem::take(&mut open.permit);
+    if !permit.reserved.is_empty() {
+        note_cost(shared, &open, &ending);
+    }
+    let mut payload = payload::of_call(shared, open, ending, now);
+    permit.consumed(payload.total_tokens, now);
+    if let Some(ours) = &mut payload.tollkeeper {
+        ours.reserved.clone_from(&permit.reserved);
+    }
+    write(shared, started, (codec::encode_finished(&payload), permit))
+}
+
+/// Notes what a call cost, as far as the gateway knows: the next one is expected to cost that.
+fn note_cost(shared: &Shared, open: &Open, ending: &Ending) {
+    let cost = price::of(shared, open, ending).and_then(|cost| cost.parse().ok());
+    if let (Some(cost), Outcome::Success) = (cost, ending.outcome) {
+        let key = open.draft.identity.key_hash.as_deref().unwrap_or_default();
+        let model = payload::qualified(&open.deployment);
+        shared.recent.note(key, &model, cost);
+    }
 }
 
 /// Keeps an answer that came in full, for the next request that is the same.
@@ -84,12 +103,20 @@ pub(crate) fn reject(shared: &Shared, draft: Draft, error: &ApiError) -> Written
     let now = (shared.clock)();
     shared.metrics.call_ended("", Outcome::Rejected);
     let payload = payload::of_rejected(shared, draft, error, now);
-    write(shared, None, codec::encode_finished(&payload))
+    write(
+        shared,
+        None,
+        (codec::encode_finished(&payload), Permit::default()),
+    )
 }
 
-fn write(shared: &Shared, started: Option<StartedRecord>, record: Vec<u8>) -> Written {
+fn write(
+    shared: &Shared,
+    started: Option<StartedRecord>,
+    (record, permit): (Vec<u8>, Permit),
+) -> Written {
     let (tell, told) = oneshot::channel();
-    let of = Of::Ended(started, tell);
+    let of = Of::Ended(started, permit, tell);
     shared.turn.put(shared, Waits { record, of });
     Written(Some(told))
 }

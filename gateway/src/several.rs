@@ -13,6 +13,7 @@ use http::Response;
 use http_body_util::BodyExt as _;
 
 use crate::{
+    admission,
     answer::{self, AnswerBody},
     destination,
     draft::Draft,
@@ -101,6 +102,9 @@ fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Draft, Found)>, Shape),
     let trace = draft.trace_name();
     let mut calls = Vec::with_capacity(requests.len());
     for (number, mut request) in requests.into_iter().enumerate() {
+        if let Some(name) = admission::aliased(draft, &request.model) {
+            request.model = name;
+        }
         let found = destination::find(shared, &mut request)?;
         calls.push((of_one(draft, number, &trace, request), found));
     }

@@ -11,6 +11,7 @@ use bus::{Appended, BusError, Log, Position};
 use tokio::sync::{Notify, oneshot};
 
 use crate::{
+    admission::Permit,
     call::{Call, Open, StartedRecord},
     error::ApiError,
     gateway::Shared,
@@ -44,7 +45,7 @@ pub(crate) enum Of {
     /// client still waits: if not, dropping it writes its event.
     Begun(Begun, oneshot::Sender<Result<Call, ApiError>>),
     /// A call that has ended, or was refused.
-    Ended(Option<StartedRecord>, oneshot::Sender<Stored>),
+    Ended(Option<StartedRecord>, Permit, oneshot::Sender<Stored>),
 }
 
 /// Where a record stands, or `None` if it could not be written and need not be.
@@ -127,13 +128,17 @@ fn write(shared: &Shared, records: Vec<Waits>) {
                 // Nobody waits for it: the call ends here, and says so.
                 drop(told_or_not);
             }
-            Of::Ended(started, told) => {
+            Of::Ended(started, permit, told) => {
                 let stored = match place {
                     Some(position) => {
                         over.extend(started.map(|started| started.ticket));
+                        permit.stored(position.offset);
                         Ok(Some(position))
                     }
-                    None => keep(shared, started, record),
+                    None => {
+                        permit.kept();
+                        keep(shared, started, record)
+                    }
                 };
                 let _nobody_waits = told.send(stored);
             }

@@ -13,7 +13,7 @@ use crate::books::BooksError;
 
 /// A request that is not answered.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     kind: &'static str,
     message: String,
@@ -34,11 +34,11 @@ struct Inner {
 }
 
 impl Refusal {
-    pub(super) fn unauthorized(message: &str) -> Self {
+    pub(crate) fn unauthorized(message: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "auth_error", message)
     }
 
-    pub(super) fn bad_request(param: &'static str, message: &str) -> Self {
+    pub(crate) fn bad_request(param: &'static str, message: &str) -> Self {
         let refusal = Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message);
         Self {
             param: Some(param),
@@ -46,16 +46,39 @@ impl Refusal {
         }
     }
 
-    pub(super) fn not_found(message: &str) -> Self {
+    pub(crate) fn not_found(message: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found_error", message)
     }
 
-    pub(super) fn unavailable(message: &str) -> Self {
+    /// A field is missing or of another type.
+    pub(crate) fn unprocessable(param: &'static str, message: &str) -> Self {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        let refusal = Self::new(status, "invalid_request_error", message);
+        Self {
+            param: Some(param),
+            ..refusal
+        }
+    }
+
+    pub(crate) fn forbidden(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "auth_error", message)
+    }
+
+    /// The same with LiteLLM's word for the kind of error.
+    pub(crate) fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
+    pub(crate) fn unavailable(message: &str) -> Self {
         let status = StatusCode::SERVICE_UNAVAILABLE;
         Self::new(status, "internal_server_error", message)
     }
 
-    pub(super) fn conflict(message: &str) -> Self {
+    pub(crate) fn gone(message: &str) -> Self {
+        Self::new(StatusCode::GONE, "invalid_request_error", message)
+    }
+
+    pub(crate) fn conflict(message: &str) -> Self {
         Self::new(StatusCode::CONFLICT, "invalid_request_error", message)
     }
 

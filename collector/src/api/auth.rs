@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use event::Secret;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -19,28 +20,38 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    if let Some(key) = &api.master_key {
-        let given = given(request.headers())
-            .ok_or_else(|| Refusal::unauthorized("Authentication Error, No api key passed in."))?;
-        // Of digests, so that the time says nothing about the length either.
-        let (given, key) = (Sha256::digest(given), Sha256::digest(key.expose()));
-        if !bool::from(given.ct_eq(&key)) {
-            return Err(Refusal::unauthorized(
-                "Authentication Error, Invalid proxy server token",
-            ));
-        }
+    if let Some(key) = &api.master_key
+        && !is_master(key, given(request.headers())?)
+    {
+        return Err(invalid());
     }
     Ok(next.run(request).await)
 }
 
-fn given(headers: &HeaderMap) -> Option<&str> {
-    if let Some(key) = headers.get("x-litellm-api-key") {
+/// Whether it is the master key. Compared by digests, so that the time says nothing about the
+/// length either.
+pub(crate) fn is_master(master: &Secret, given: &str) -> bool {
+    let (given, master) = (Sha256::digest(given), Sha256::digest(master.expose()));
+    given.ct_eq(&master).into()
+}
+
+/// The key is not one that opens this.
+pub(crate) fn invalid() -> Refusal {
+    Refusal::unauthorized("Authentication Error, Invalid proxy server token")
+}
+
+/// The key that a request comes with.
+///
+/// # Errors
+/// If it comes without one.
+pub(crate) fn given(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let ours = headers.get("x-litellm-api-key").map(|key| {
         let key = key.to_str().ok()?;
-        return Some(key.strip_prefix("Bearer ").unwrap_or(key));
-    }
-    headers
-        .get(header::AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .strip_prefix("Bearer ")
+        Some(key.strip_prefix("Bearer ").unwrap_or(key))
+    });
+    let key = ours.unwrap_or_else(|| {
+        let key = headers.get(header::AUTHORIZATION)?;
+        key.to_str().ok()?.strip_prefix("Bearer ")
+    });
+    key.ok_or_else(|| Refusal::unauthorized("Authentication Error, No api key passed in."))
 }

@@ -22,14 +22,15 @@ use crate::{
     reprice, samples,
 };
 
-struct Rig {
+pub(crate) struct Rig {
     router: Router,
+    pub(crate) books: Books,
     health: Arc<Health>,
     spend: Usd,
     _data: TempDir,
 }
 
-async fn rig(master_key: Option<&str>) -> Rig {
+pub(crate) async fn rig(master_key: Option<&str>) -> Rig {
     let data = tempfile::tempdir().unwrap();
     let books = Books::open(&data.path().join("books.sqlite"))
         .await
@@ -58,7 +59,7 @@ async fn rig(master_key: Option<&str>) -> Rig {
         tasks: tasks.clone(),
     });
     let api = Api {
-        books,
+        books: books.clone(),
         repricer,
         health: Arc::clone(&health),
         metrics: Arc::new(Metrics::new(10, Vec::new())),
@@ -75,6 +76,7 @@ async fn rig(master_key: Option<&str>) -> Rig {
         .sum();
     Rig {
         router: router(api),
+        books,
         health,
         spend,
         _data: data,
@@ -125,6 +127,26 @@ impl Rig {
         let status = response.status();
         let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// Sends `METHOD path` with a key and a body, and reads the answer's text.
+    pub(crate) async fn send(
+        &self,
+        route: &str,
+        key: Option<&str>,
+        body: Option<&str>,
+    ) -> (StatusCode, String) {
+        let (method, path) = route.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_owned()));
+        let request = request.body(body).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 8 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     async fn get(&self, path: &str) -> Value {

@@ -6,15 +6,15 @@ const PICOS_PER_MICRO: i128 = 1_000_000;
 
 /// An amount in two columns: whole micro-USD, rounded down, and the rest in pico-USD.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Split {
-    pub(super) micros: i64,
+pub(crate) struct Split {
+    pub(crate) micros: i64,
     /// From 0 to 999 999.
-    pub(super) picos: i64,
+    pub(crate) picos: i64,
 }
 
 impl Split {
     /// Splits an amount; no sum of calls is beyond what fits (nine trillion dollars).
-    pub(super) fn of(amount: Usd) -> Self {
+    pub(crate) fn of(amount: Usd) -> Self {
         let micros = amount.picos().div_euclid(PICOS_PER_MICRO);
         let picos = amount.picos().rem_euclid(PICOS_PER_MICRO);
         debug_assert!(
@@ -28,7 +28,7 @@ impl Split {
     }
 
     /// Joins the columns. They need not be in range: sums of either column are taken as they are.
-    pub(super) fn usd(self) -> Usd {
+    pub(crate) fn usd(self) -> Usd {
         Usd::from_picos(i128::from(self.micros) * PICOS_PER_MICRO + i128::from(self.picos))
     }
 }

@@ -263,6 +263,9 @@ struct Pricing<'a> {
     /// Not a price, but a correction must not go where the call did not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     no_log: bool,
+    /// In which windows of which budgets it counts.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reserved: &'a [event::Reserved],
 }
 
 impl<'a> Pricing<'a> {
@@ -276,6 +279,7 @@ impl<'a> Pricing<'a> {
             price_overrides,
             region,
             no_log,
+            reserved,
             outcome: _,
             usage_source: _,
             started_sequence: _,
@@ -293,6 +297,7 @@ impl<'a> Pricing<'a> {
             price_overrides: price_overrides.as_ref(),
             region: region.as_deref(),
             no_log: *no_log,
+            reserved,
         };
         let nothing = Self {
             response_model: None,
@@ -302,6 +307,7 @@ impl<'a> Pricing<'a> {
             price_overrides: None,
             region: None,
             no_log: false,
+            reserved: &[],
         };
         (kept != nothing).then_some(kept)
     }

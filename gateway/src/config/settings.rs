@@ -50,6 +50,11 @@ pub struct GatewaySettings {
     /// Whether a request may have its content written down where `turn_off_message_logging` says
     /// that none is.
     pub allow_redaction_opt_out: bool,
+    /// The collector to follow, where it is another process: `http://10.0.0.5:4001`.
+    pub collector: Option<String>,
+    /// How long a call may wait for money that other calls hold.
+    #[serde(deserialize_with = "duration")]
+    pub budget_wait: Duration,
 }
 
 /// What happens to calls when the journal cannot take them.
@@ -103,6 +108,8 @@ impl Default for GatewaySettings {
             on_disconnect: OnDisconnect::default(),
             reserve_output_tokens: 1024,
             allow_redaction_opt_out: false,
+            collector: None,
+            budget_wait: Duration::from_secs(2),
         }
     }
 }
@@ -123,6 +130,8 @@ const KEYS: &[&str] = &[
     "on_disconnect",
     "reserve_output_tokens",
     "allow_redaction_opt_out",
+    "collector",
+    "budget_wait",
 ];
 
 pub(super) fn read(value: &Value) -> Result<GatewaySettings, ConfigError> {

@@ -174,7 +174,11 @@ impl Failed<'_> {
 
     /// The deployment's own time, else what the provider asked for, else the router's.
     fn pause(&self) -> Duration {
-        let asked = self.error.retry_after.map(Duration::from_secs);
+        let asked = self
+            .error
+            .retry_after
+            .map(u64::from)
+            .map(Duration::from_secs);
         self.deployment
             .cooldown_time
             .or(asked)

@@ -1,6 +1,7 @@
 //! The real program, from outside, against a provider that follows a script.
 
 mod adjustments;
+mod budgets;
 mod cache;
 mod clients;
 mod collector_away;

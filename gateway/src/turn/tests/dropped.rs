@@ -12,6 +12,7 @@ use http::Request;
 use serde_json::json;
 
 use crate::{
+    admission::{Permit, Rates, Recent},
     cache::Cache,
     call::Call,
     clock,
@@ -46,6 +47,9 @@ fn shared(log: Arc<dyn Log>) -> Arc<Shared> {
         credentials: Credentials::default(),
         media: MediaClient::new(&tls, EgressPolicy::public()),
         metrics: Metrics::new(),
+        control: Arc::default(),
+        rates: Rates::default(),
+        recent: Recent::default(),
         clock: clock::system,
         refused_at: 0.into(),
     };
@@ -80,7 +84,8 @@ async fn a_call_that_is_dropped_while_its_record_is_stored_has_its_event() {
         let call_id = draft.call_id.clone();
         let found = shared.groups.find("m").unwrap();
         let deployment = Arc::clone(&found.group.members()[0].deployment);
-        let mut admitted = Box::pin(Call::admit(Arc::clone(&shared), draft, deployment));
+        let (permit, by_call) = (Permit::default(), Arc::clone(&shared));
+        let mut admitted = Box::pin(Call::admit(by_call, draft, deployment, permit));
         // The record waits for the end of the turn.
         let waits = tokio::select! {
             biased;

@@ -1,0 +1,112 @@
+//! How much may be spent, and how fast: what keys, users, teams and budgets have in common. Pure.
+
+use std::collections::BTreeMap;
+
+use chrono_tz::Tz;
+use event::{Enforcement, Timestamp, Usd, Window, WindowDuration, WindowRule};
+use serde::{Deserialize, Serialize};
+
+/// In whose calendar windows begin.
+const ZONE: Tz = Tz::UTC;
+
+/// The window of a budget that `instant` lies in.
+pub(crate) fn now_in(duration: Option<WindowDuration>, instant: Timestamp) -> Window {
+    let rule = duration.map(|duration| WindowRule::new(duration, ZONE));
+    Window::of(rule.as_ref(), instant)
+}
+
+/// Amounts are in US dollars; `None` is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Limits {
+    pub(crate) max_budget: Option<Usd>,
+    /// From which amount on an alert is raised.
+    pub(crate) soft_budget: Option<Usd>,
+    pub(crate) budget_duration: Option<WindowDuration>,
+    /// What happens to a call that does not fit.
+    pub(crate) enforcement: Option<Enforcement>,
+    pub(crate) max_parallel_requests: Option<u64>,
+    /// Tokens per minute.
+    pub(crate) tpm_limit: Option<u64>,
+    /// Requests per minute.
+    pub(crate) rpm_limit: Option<u64>,
+    pub(crate) model_max_budget: BTreeMap<String, ModelLimit>,
+}
+
+/// What may be spent on one model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModelLimit {
+    #[serde(default, alias = "max_budget")]
+    pub(crate) budget_limit: Option<Usd>,
+    #[serde(default, alias = "budget_duration")]
+    pub(crate) time_period: Option<WindowDuration>,
+    #[serde(default)]
+    pub(crate) tpm_limit: Option<u64>,
+    #[serde(default)]
+    pub(crate) rpm_limit: Option<u64>,
+}
+
+/// A further budget of the same entity, over another window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BudgetLimit {
+    pub(crate) budget_duration: WindowDuration,
+    pub(crate) max_budget: Usd,
+}
+
+/// How fast each model may be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ModelRates {
+    /// Requests per minute.
+    pub(crate) model_rpm_limit: BTreeMap<String, u64>,
+    /// Tokens per minute.
+    pub(crate) model_tpm_limit: BTreeMap<String, u64>,
+}
+
+impl Limits {
+    /// The first of them that lets more pass than `before` did.
+    pub(crate) fn loosened(&self, before: &Self) -> Option<&'static str> {
+        let fields = [
+            ("max_budget", wider(&before.max_budget, &self.max_budget)),
+            (
+                "budget_duration",
+                before.budget_duration != self.budget_duration,
+            ),
+            ("enforcement", before.enforcement != self.enforcement),
+            (
+                "max_parallel_requests",
+                wider(&before.max_parallel_requests, &self.max_parallel_requests),
+            ),
+            ("tpm_limit", wider(&before.tpm_limit, &self.tpm_limit)),
+            ("rpm_limit", wider(&before.rpm_limit, &self.rpm_limit)),
+            (
+                "model_max_budget",
+                before.model_max_budget != self.model_max_budget,
+            ),
+        ];
+        fields
+            .into_iter()
+            .find_map(|(field, loosened)| loosened.then_some(field))
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// When the window that `now` lies in ends.
+    pub(crate) fn resets_at(&self, now: Timestamp) -> Option<Timestamp> {
+        now_in(self.budget_duration, now).end
+    }
+}
+
+/// Whether a limit went up or away.
+pub(super) fn wider<T: PartialOrd>(before: &Option<T>, after: &Option<T>) -> bool {
+    match (before, after) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(before), Some(after)) => after > before,
+    }
+}
