@@ -73,7 +73,9 @@ fn request(plan: &Plan, call: &Call) -> Result<Request<Full<Bytes>>, http::Error
         .header(header::CONTENT_TYPE, "application/json")
         .header(header::USER_AGENT, "tollkeeper-load");
     if call.messages {
-        request = request.header("anthropic-version", "2023-06-01");
+        request = request
+            .header("anthropic-version", "2023-06-01")
+            .header("x-api-key", &plan.key);
     }
     if let Some(id) = &call.id {
         request = request.header("x-litellm-call-id", id);
