@@ -54,6 +54,13 @@ pub(crate) struct Open {
     pub(crate) permit: Permit,
 }
 
+impl Open {
+    /// Whether a provider was asked: a kept answer and a mock ask nobody.
+    pub(crate) const fn asked_a_provider(&self) -> bool {
+        !self.attempts.is_empty() && !self.is_mock
+    }
+}
+
 /// Where the started record of a call stands.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StartedRecord {

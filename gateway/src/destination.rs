@@ -3,18 +3,28 @@
 use std::sync::Arc;
 
 use crate::{
+    admission,
+    draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::Shared,
     request::ClientRequest,
     routing::{Found, Member, account},
 };
 
-/// The deployments that may answer `request`.
+/// The deployments that may answer `request`, whose model may be a name that the key or its team
+/// has given it.
 ///
 /// # Errors
 ///
 /// If there is none, with the names there are.
-pub(crate) fn find(shared: &Shared, request: &mut ClientRequest) -> Result<Found, ApiError> {
+pub(crate) fn find(
+    shared: &Shared,
+    draft: &Draft,
+    request: &mut ClientRequest,
+) -> Result<Found, ApiError> {
+    if let Some(name) = admission::aliased(draft, &request.model) {
+        request.model = name;
+    }
     let named = shared.groups.find(&request.model);
     if let Some(mark) = &request.mark {
         let keeper = shared.groups.marked(mark).ok_or_else(gone)?;

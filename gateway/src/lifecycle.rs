@@ -56,10 +56,7 @@ pub(crate) async fn serve(
         Err(error) => return reject(&shared, draft, &error).await,
     };
     let is_for_several = request.is_for_several();
-    if let Some(name) = admission::aliased(&draft, &request.model) {
-        request.model = name;
-    }
-    let found = (!is_for_several).then(|| destination::find(&shared, &mut request));
+    let found = (!is_for_several).then(|| destination::find(&shared, &draft, &mut request));
     draft.request = Some(request);
     match found {
         Some(Ok(found)) => one(shared, draft, found).await,

@@ -39,6 +39,7 @@ pub(crate) fn of_call(
     mut ending: Ending,
     now: Timestamp,
 ) -> StandardLoggingPayload {
+    let asked = open.asked_a_provider();
     let Open {
         draft,
         deployment,
@@ -46,7 +47,7 @@ pub(crate) fn of_call(
         attempts,
         fallbacks: _,
         cache_key,
-        is_mock,
+        is_mock: _,
         in_flight,
         permit: _,
     } = open;
@@ -54,7 +55,7 @@ pub(crate) fn of_call(
         ending.outcome = Outcome::ClientDisconnected;
     }
     let stream = draft.request.as_ref().is_some_and(|request| request.stream);
-    let asked = (&*deployment, !attempts.is_empty() && !is_mock);
+    let asked = (&*deployment, asked);
     let (usage, usage_source) = usage(shared, &draft, asked, &ending);
     if let Some(in_flight) = in_flight {
         in_flight.consumed(usage.total_tokens, now);

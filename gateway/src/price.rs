@@ -23,8 +23,8 @@ pub(crate) fn of(shared: &Shared, open: &Open, ending: &Ending) -> Option<String
     let Open {
         draft, deployment, ..
     } = open;
-    let asked = !open.attempts.is_empty();
-    let (usage, source) = payload::usage(shared, draft, (&**deployment, asked), ending);
+    let asked = (&**deployment, open.asked_a_provider());
+    let (usage, source) = payload::usage(shared, draft, asked, ending);
     if ending.outcome != Outcome::Success && source == UsageSource::None {
         return Some("0".to_owned());
     }

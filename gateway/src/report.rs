@@ -73,8 +73,7 @@ fn note_cost(shared: &Shared, open: &Open, ending: &Ending) {
 
 /// Keeps an answer that came in full, for the next request that is the same.
 fn keep_answer(shared: &Shared, open: &Open, ending: &Ending) {
-    let asked = !open.attempts.is_empty() && !open.is_mock;
-    let (Some(key), true) = (&open.cache_key, asked) else {
+    let (Some(key), true) = (&open.cache_key, open.asked_a_provider()) else {
         return;
     };
     let observed = &ending.observed;

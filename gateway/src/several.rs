@@ -13,7 +13,6 @@ use http::Response;
 use http_body_util::BodyExt as _;
 
 use crate::{
-    admission,
     answer::{self, AnswerBody},
     destination,
     draft::Draft,
@@ -102,10 +101,7 @@ fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Draft, Found)>, Shape),
     let trace = draft.trace_name();
     let mut calls = Vec::with_capacity(requests.len());
     for (number, mut request) in requests.into_iter().enumerate() {
-        if let Some(name) = admission::aliased(draft, &request.model) {
-            request.model = name;
-        }
-        let found = destination::find(shared, &mut request)?;
+        let found = destination::find(shared, draft, &mut request)?;
         calls.push((of_one(draft, number, &trace, request), found));
     }
     let models = has_conversations.then_some(models);

@@ -123,12 +123,7 @@ pub(super) async fn block(
     Extension(caller): Who,
     form: Form,
 ) -> Result<Response, Refusal> {
-    let blocked_users = set_blocked(&api, &caller, form, true).await?;
-    #[derive(Serialize)]
-    struct Body {
-        blocked_users: Vec<EndUser>,
-    }
-    Ok(Json(Body { blocked_users }).into_response())
+    set_blocked(&api, &caller, form, true).await
 }
 
 /// Lets them call again.
@@ -137,12 +132,7 @@ pub(super) async fn unblock(
     Extension(caller): Who,
     form: Form,
 ) -> Result<Response, Refusal> {
-    let blocked_users = set_blocked(&api, &caller, form, false).await?;
-    #[derive(Serialize)]
-    struct Body {
-        blocked_users: Vec<EndUser>,
-    }
-    Ok(Json(Body { blocked_users }).into_response())
+    set_blocked(&api, &caller, form, false).await
 }
 
 async fn set_blocked(
@@ -150,13 +140,17 @@ async fn set_blocked(
     caller: &Caller,
     mut form: Form,
     blocked: bool,
-) -> Result<Vec<EndUser>, Refusal> {
+) -> Result<Response, Refusal> {
+    #[derive(Serialize)]
+    struct Body {
+        blocked_users: Vec<EndUser>,
+    }
     caller.admin()?;
     let ids = form.texts("user_ids")?.required("user_ids")?;
     form.finish()?;
     let mut writer = api.books.writer().await;
     let mut change = caller.change(&mut writer).await?;
-    let mut customers = Vec::with_capacity(ids.len());
+    let mut blocked_users = Vec::with_capacity(ids.len());
     for id in ids {
         let mut customer = match change.get::<EndUser>(&id).await? {
             Some(customer) => customer,
@@ -168,10 +162,10 @@ async fn set_blocked(
         };
         customer.blocked = blocked;
         change.put(&mut customer).await?;
-        customers.push(customer);
+        blocked_users.push(customer);
     }
     change.commit().await?;
-    Ok(customers)
+    Ok(Json(Body { blocked_users }).into_response())
 }
 
 /// What is known of a customer.
