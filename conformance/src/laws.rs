@@ -32,6 +32,7 @@ laws! {
     delivery::the_largest_batch_that_is_allowed_is_taken,
     delivery::two_deliveries_at_once_do_not_mix,
     delivery::an_item_that_cannot_be_read_does_not_hold_up_the_others,
+    delivery::events_and_alerts_arrive_together,
     delivery::awkward_events_arrive_as_they_left,
     faults::a_fault_is_reported_as_what_it_is,
     faults::a_fault_that_is_over_is_over,

@@ -15,6 +15,7 @@
 //! - `the_largest_batch_that_is_allowed_is_taken`: by `limits`; and a single event that is larger.
 //! - `two_deliveries_at_once_do_not_mix`: if `limits` allows two.
 //! - `an_item_that_cannot_be_read_does_not_hold_up_the_others`: it is refused by its index, or kept.
+//! - `events_and_alerts_arrive_together`: if the sink takes both.
 //! - `awkward_events_arrive_as_they_left`: see [`samples::awkward`].
 //!
 //! Faults:
@@ -67,9 +68,9 @@
 //! }
 //!
 //! impl Shelf {
-//!     async fn send(&self, method: Method, body: Vec<u8>) -> Result<(), SinkError> {
-//!         let request = Outgoing::new(method, self.config.url.clone(), body)
-//!             .secret_header(header::AUTHORIZATION, "Bearer ", &self.config.key)?;
+//!     async fn send(&self, request: Outgoing) -> Result<(), SinkError> {
+//!         let key = &self.config.key;
+//!         let request = request.secret_header(header::AUTHORIZATION, "Bearer ", key)?;
 //!         self.http.send(request).await.map(|_answer| ())
 //!     }
 //! }
@@ -84,23 +85,15 @@
 //!     }
 //!
 //!     async fn probe(&self) -> Result<(), SinkError> {
-//!         self.send(Method::HEAD, Vec::new()).await
+//!         let url = self.config.url.clone();
+//!         self.send(Outgoing::new(Method::HEAD, url, Vec::new())).await
 //!     }
 //!
 //!     async fn deliver(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
-//!         let mut receipt = Receipt::default();
-//!         let mut body = Vec::new();
-//!         for (index, item) in batch.items().iter().enumerate() {
-//!             if item.event().is_none() {
-//!                 receipt.refused.push(index);
-//!                 continue;
-//!             }
-//!             body.push(if body.is_empty() { b'[' } else { b',' });
-//!             body.extend_from_slice(item.json());
-//!         }
-//!         if !body.is_empty() {
-//!             body.push(b']');
-//!             self.send(Method::POST, body).await?;
+//!         let (events, receipt) = batch.events();
+//!         if !events.is_empty() {
+//!             let json: Vec<_> = events.iter().map(|(_item, event)| event).collect();
+//!             self.send(Outgoing::json(self.config.url.clone(), &json)?).await?;
 //!         }
 //!         Ok(receipt)
 //!     }

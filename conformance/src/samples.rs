@@ -1,8 +1,9 @@
 //! Events to deliver: plain ones, and all that is awkward about real ones.
 
 use event::{
-    CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Metadata, Origin, Outcome,
-    PricedEvent, StandardLoggingPayload, Status, Timestamp, Unpriced, UsageSource, Usd, codec,
+    Alert, AlertKind, CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Metadata,
+    Origin, Outcome, PricedEvent, Severity, StandardLoggingPayload, Status, Timestamp, Unpriced,
+    UsageSource, Usd, codec,
 };
 use sink::Item;
 
@@ -15,6 +16,28 @@ pub fn plain(count: u64) -> Vec<Item> {
     (1..=count)
         .map(|sequence| item(payload(sequence), sequence, one_dollar()))
         .collect()
+}
+
+/// `count` plain alerts, in the order of their numbers.
+#[must_use]
+pub fn alerts(count: u64) -> Vec<Item> {
+    (1..=count).map(|number| alert(number, None)).collect()
+}
+
+/// An alert whose message has at least `bytes` bytes, if that is asked for.
+pub(crate) fn alert(number: u64, bytes: Option<usize>) -> Item {
+    let message = bytes.map_or_else(
+        || format!("team `team-{number}` has used 80 % of its budget"),
+        |bytes| "x".repeat(bytes),
+    );
+    let alert = Alert {
+        key: format!("sink_failing/sink-{number}"),
+        kind: AlertKind::SinkFailing,
+        severity: Severity::Warning,
+        at: Timestamp::from_micros(START),
+        message,
+    };
+    open(&codec::encode_alert(&alert, number))
 }
 
 /// One event for each awkward thing: text that is not ASCII, empty strings, `\u0000`, token counts
@@ -97,16 +120,18 @@ pub fn of_size(bytes: usize, sequence: u64) -> Item {
 /// An item that has the id of an event and is none: what a damaged log would give.
 #[must_use]
 pub fn unreadable(sequence: u64) -> Item {
-    let event = PricedEvent::new(payload(sequence), origin(sequence), one_dollar());
-    let mut record = codec::encode_priced(&event);
-    let json = codec::open_priced(&record).map_or(0, |opened| opened.json.len());
-    record.truncate(record.len() - json);
-    let damaged = format!(
-        r#"{{"tollkeeper":{{"settlement":{{"event_id":"{}"}}}}}}"#,
-        event.id()
-    );
-    record.extend_from_slice(damaged.as_bytes());
-    open(&record)
+    let whole = item(payload(sequence), sequence, one_dollar());
+    let id = whole.id();
+    let damaged = format!(r#"{{"tollkeeper":{{"settlement":{{"event_id":"{id}"}}}}}}"#);
+    whole.with_json(damaged.into_bytes().into())
+}
+
+/// An item that has the id of an alert and is none.
+#[must_use]
+pub fn unreadable_alert(number: u64) -> Item {
+    let whole = alert(number, None);
+    let damaged = format!(r#"{{"alert_id":"{}"}}"#, whole.id());
+    whole.with_json(damaged.into_bytes().into())
 }
 
 fn item(payload: StandardLoggingPayload, sequence: u64, cost: Cost) -> Item {
@@ -200,13 +225,14 @@ mod tests {
 
     #[test]
     fn samples_are_events_with_ids_of_their_own() {
-        for items in [plain(3), awkward()] {
+        for items in [plain(3), awkward(), alerts(3)] {
             let mut ids: Vec<_> = items.iter().map(Item::id).collect();
             ids.dedup();
             assert_eq!(ids.len(), items.len());
-            assert!(items.iter().all(|item| item.event().is_some()));
         }
-        assert!(unreadable(7).event().is_none());
+        assert!(unreadable(7).event().is_none() && unreadable_alert(7).alert().is_none());
+        assert!(awkward().iter().all(|item| item.event().is_some()));
+        assert!(alerts(2).iter().all(|item| item.alert().is_some()));
         assert!(of_size(5000, 1).json().len() >= 5000);
     }
 }

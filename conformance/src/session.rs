@@ -11,13 +11,13 @@ use event::Timestamp;
 use libtest_mimic::Failed;
 use serde_json::Value;
 use sink::{
-    Batch, Clock, Item, OpenSink, Receipt, SinkEnv, SinkError,
+    Batch, Clock, Item, OpenSink, Receipt, SinkEnv, SinkError, Takes,
     egress::EgressPolicy,
     http::{HttpClient, HttpOptions},
 };
 use tokio::runtime::Runtime;
 
-use crate::{Destination, Stand, Stored, truth};
+use crate::{Destination, Stand, Stored, samples, truth};
 
 /// Requests end after this time, so that a destination that hangs does not cost much.
 const REQUEST_TIME_MAX: Duration = Duration::from_millis(500);
@@ -80,6 +80,30 @@ impl Session {
         &*self.sink
     }
 
+    /// `count` plain items of the kind the sink takes; events, if it takes both.
+    pub(crate) fn plain(&self, count: u64) -> Vec<Item> {
+        match self.sink.takes() {
+            Takes::Events | Takes::Both => samples::plain(count),
+            Takes::Alerts => samples::alerts(count),
+        }
+    }
+
+    /// Such an item of at least so many bytes.
+    pub(crate) fn of_size(&self, bytes: usize, number: u64) -> Item {
+        match self.sink.takes() {
+            Takes::Events | Takes::Both => samples::of_size(bytes, number),
+            Takes::Alerts => samples::alert(number, Some(bytes)),
+        }
+    }
+
+    /// Such an item that cannot be read.
+    pub(crate) fn unreadable(&self, number: u64) -> Item {
+        match self.sink.takes() {
+            Takes::Events | Takes::Both => samples::unreadable(number),
+            Takes::Alerts => samples::unreadable_alert(number),
+        }
+    }
+
     /// What `deliver` says.
     pub(crate) fn try_deliver(
         &self,
@@ -95,8 +119,8 @@ impl Session {
         let receipt = self
             .try_deliver(name, items)?
             .map_err(|error| chain(&error))?;
-        ensure(receipt.refused.is_empty(), || {
-            format!("items {:?} of batch `{name}` were refused", receipt.refused)
+        ensure(receipt == Receipt::default(), || {
+            format!("batch `{name}` was not taken whole: {receipt:?}")
         })
     }
 

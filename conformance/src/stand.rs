@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use event::{EventId, Json};
 use serde_json::Value;
-use sink::{Registration, SinkErrorKind};
+use sink::{
+    Registration, SinkErrorKind,
+    http::{StatusCode, meaning},
+};
 
 /// A place where one kind of sink can be tested.
 pub trait Stand: Sync {
@@ -32,7 +35,7 @@ pub struct Rig {
 
 /// The destination as its owner sees it.
 pub trait Destination {
-    /// The events it has kept, in the order it got them. What it would itself recognise as a
+    /// The events and alerts it has kept, in the order it got them. What it would itself recognise as a
     /// repetition counts once.
     ///
     /// # Errors
@@ -50,20 +53,20 @@ pub trait Destination {
 
     /// Misbehaves from now on. Returns the kind that the sink has to report for it
     /// ([`Fault::kind`], unless there is a reason), or `None` if this destination cannot misbehave
-    /// in this way.
+    /// in this way: then it behaves.
     fn suffer(&self, fault: Fault) -> Option<SinkErrorKind>;
 
     /// Behaves again.
     fn recover(&self);
 }
 
-/// An event as a destination has kept it.
+/// An event or an alert as a destination has kept it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Which event it is.
+    /// Which one it is: [`sink::Item::id`].
     pub id: EventId,
-    /// What the destination knows of it, in the event's own form: an object that has some of its
-    /// fields, under the same names. `{}` if it keeps the id alone.
+    /// What the destination knows of it, in its own form: an object that has some of its fields,
+    /// under the same names. `{}` if it keeps the id alone.
     pub said: Json,
 }
 
@@ -75,58 +78,121 @@ pub enum Fault {
     Away,
     /// Reads the batch and never answers.
     Hangs,
+    /// Answers so slowly that it never comes to an end.
+    Drips,
     /// Breaks the connection in the middle of the batch.
     CutsRequest,
-    /// Takes the batch and breaks the connection in the middle of the answer.
+    /// Reads the batch and breaks the connection instead of taking it.
+    Resets,
+    /// Takes the batch and breaks the connection instead of answering.
+    StoresThenResets,
+    /// Takes the batch and never answers.
+    StoresThenHangs,
+    /// Takes the batch and breaks the connection in the middle of the answer's head.
     CutsAnswer,
+    /// Takes the batch and breaks the connection in the middle of the answer's body.
+    CutsAnswerBody,
     /// Takes the batch and answers that it failed (503).
     StoresThenFails,
-    /// Answers 429.
-    Throttles,
-    /// Answers 429 and asks for a pause.
-    ThrottlesFor(Duration),
-    /// Answers 500.
-    Fails,
-    /// Answers 401.
-    Unauthorized,
-    /// Answers 404.
-    NotFound,
-    /// Answers 400.
-    Rejects,
-    /// Answers 413.
-    TooLarge,
+    /// Answers what is not of its protocol.
+    AnswersGarbage,
+    /// Answers with more headers than anybody reads.
+    AnswersHugeHead,
+    /// Answers with this status and nothing else. Nothing is stored.
+    Answers(u16),
+    /// Answers with this status and asks for a pause, in seconds. Nothing is stored.
+    AsksForPause(u16, Duration),
+    /// Answers with this status and asks for a pause, by the date at which it ends. Nothing is
+    /// stored.
+    AsksForPauseUntil(u16, Duration),
+    /// Redirects, with this status, to an address inside the network. Nothing is stored.
+    Redirects(u16),
 }
+
+/// The pause that faults ask for.
+const PAUSE: Duration = Duration::from_secs(7);
 
 impl Fault {
     /// Every fault that a destination is asked to suffer.
     pub const ALL: &[Self] = &[
         Self::Away,
         Self::Hangs,
+        Self::Drips,
         Self::CutsRequest,
+        Self::Resets,
+        Self::StoresThenResets,
+        Self::StoresThenHangs,
         Self::CutsAnswer,
+        Self::CutsAnswerBody,
         Self::StoresThenFails,
-        Self::Throttles,
-        Self::ThrottlesFor(Duration::from_secs(7)),
-        Self::Fails,
-        Self::Unauthorized,
-        Self::NotFound,
-        Self::Rejects,
-        Self::TooLarge,
+        Self::AnswersGarbage,
+        Self::AnswersHugeHead,
+        Self::Answers(304),
+        Self::Answers(400),
+        Self::Answers(401),
+        Self::Answers(403),
+        Self::Answers(404),
+        Self::Answers(405),
+        Self::Answers(408),
+        Self::Answers(409),
+        Self::Answers(410),
+        Self::Answers(413),
+        Self::Answers(415),
+        Self::Answers(422),
+        Self::Answers(425),
+        Self::Answers(429),
+        Self::Answers(500),
+        Self::Answers(502),
+        Self::Answers(503),
+        Self::Answers(504),
+        Self::Answers(529),
+        Self::AsksForPause(429, PAUSE),
+        Self::AsksForPause(503, PAUSE),
+        Self::AsksForPauseUntil(429, PAUSE),
+        Self::Redirects(301),
+        Self::Redirects(302),
+        Self::Redirects(307),
+        Self::Redirects(308),
     ];
+
+    /// Faults that leave the batch stored.
+    pub const STORES: &[Self] = &[
+        Self::StoresThenResets,
+        Self::StoresThenHangs,
+        Self::CutsAnswer,
+        Self::CutsAnswerBody,
+        Self::StoresThenFails,
+    ];
+
+    /// The status of the answer, where there is one.
+    #[must_use]
+    pub const fn status(self) -> Option<u16> {
+        match self {
+            Self::Answers(status)
+            | Self::AsksForPause(status, _)
+            | Self::AsksForPauseUntil(status, _)
+            | Self::Redirects(status) => Some(status),
+            Self::StoresThenFails => Some(503),
+            _ => None,
+        }
+    }
 
     /// What the sink has to report, unless the destination's protocol says otherwise.
     #[must_use]
-    pub const fn kind(self) -> SinkErrorKind {
+    pub fn kind(self) -> SinkErrorKind {
+        let status = self
+            .status()
+            .and_then(|code| StatusCode::from_u16(code).ok());
+        let meant = status.and_then(|status| meaning(status).err());
+        meant.unwrap_or(SinkErrorKind::Unreachable)
+    }
+
+    /// The pause that it asks for.
+    #[must_use]
+    pub const fn pause(self) -> Option<Duration> {
         match self {
-            Self::Away | Self::Hangs | Self::CutsRequest | Self::CutsAnswer => {
-                SinkErrorKind::Unreachable
-            }
-            Self::StoresThenFails | Self::Fails => SinkErrorKind::Failing,
-            Self::Throttles | Self::ThrottlesFor(_) => SinkErrorKind::Throttled,
-            Self::Unauthorized => SinkErrorKind::Unauthorized,
-            Self::NotFound => SinkErrorKind::Misconfigured,
-            Self::Rejects => SinkErrorKind::Refused,
-            Self::TooLarge => SinkErrorKind::TooLarge,
+            Self::AsksForPause(_, pause) | Self::AsksForPauseUntil(_, pause) => Some(pause),
+            _ => None,
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod v1;
 
-use crate::{EventId, Origin, PricedEvent, StandardLoggingPayload, Started};
+use crate::{Alert, EventId, Origin, PricedEvent, StandardLoggingPayload, Started};
 
 /// One record of the calls log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,15 +19,30 @@ pub enum CallRecord {
 /// A record of the priced log, opened but not read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PricedRecord<'a> {
-    /// The event's id.
+    /// What it is.
+    pub kind: PricedKind,
+    /// The event's id, or the alert's.
     pub id: EventId,
-    /// Where the event entered.
+    /// Where it entered: for an alert [`ALERTS`] and its id in the books.
     pub origin: Origin,
     /// How often its cost had been corrected: 0 for the event as it was settled first.
     pub revision: u32,
-    /// The [`PricedEvent`] as JSON.
+    /// The [`PricedEvent`] as JSON; or the [`Alert`], with its id and number as `alert_id` and
+    /// `number`.
     pub json: &'a [u8],
 }
+
+/// What stands in a record of the priced log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PricedKind {
+    /// A [`PricedEvent`], or a correction of one.
+    Event,
+    /// An [`Alert`].
+    Alert,
+}
+
+/// The source in the [`Origin`] of every alert.
+pub const ALERTS: &str = "alerts";
 
 /// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +85,13 @@ pub fn encode_priced(event: &PricedEvent) -> Vec<u8> {
     v1::encode_priced(event)
 }
 
+/// Writes an alert for the priced log in the newest version. `number` is its id in the books; with
+/// the alert's key it makes the id of the record, which is the same however often it is written.
+#[must_use]
+pub fn encode_alert(alert: &Alert, number: u64) -> Vec<u8> {
+    v1::encode_alert(alert, number)
+}
+
 /// Reads a record of the calls log.
 ///
 /// # Errors
@@ -83,11 +105,11 @@ pub fn decode_call(record: &[u8]) -> Result<CallRecord, DecodeError> {
     }
 }
 
-/// Reads a record of the priced log.
+/// Reads an event of the priced log.
 ///
 /// # Errors
 ///
-/// If the record was not written by any known version.
+/// If the record was not written by any known version, or is an alert.
 pub fn decode_priced(record: &[u8]) -> Result<PricedEvent, DecodeError> {
     let (version, kind, body) = split(record)?;
     match version {

@@ -27,7 +27,7 @@ mod window;
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
     budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
-    codec::{CallRecord, DecodeError, PricedRecord},
+    codec::{CallRecord, DecodeError, PricedKind, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},
     entity::{Entity, EntityError, EntityId, EntityKind},
     extension::{Attempt, Extension, Outcome, Previous, Settlement, UsageSource},

@@ -2,11 +2,12 @@
 
 use std::{fmt, future::Future};
 
-use serde::de::DeserializeOwned;
+use event::PricedKind;
+use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::{Batch, BatchLimits, Clock, SinkError, http::HttpClient};
+use crate::{Batch, BatchLimits, Clock, Receipt, SinkError, http::HttpClient};
 
-/// A destination of events.
+/// A destination of events, of alerts, or of both.
 ///
 /// A sink has no memory: when [`deliver`](Sink::deliver) returns, the destination has the batch or
 /// the collector still does. It spawns no tasks, reads no clock and no environment, and may be
@@ -25,6 +26,12 @@ pub trait Sink: fmt::Debug + Send + Sync + Sized + 'static {
     ///
     /// If two settings that are each valid do not go together.
     fn open(config: Self::Config, env: &SinkEnv) -> Result<Self, SinkError>;
+
+    /// What it can be sent. Of both, it is sent events alone unless the user's configuration says
+    /// otherwise (`send: alerts`, `send: both`).
+    fn takes(&self) -> Takes {
+        Takes::Events
+    }
 
     /// The batch size the destination likes best; the user's configuration overrides it.
     fn limits(&self) -> BatchLimits {
@@ -48,9 +55,25 @@ pub struct SinkEnv {
     pub clock: Clock,
 }
 
-/// The destination's word that it has the batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Receipt {
-    /// Indexes of items it took note of but will never store; they go to the dead letters.
-    pub refused: Vec<usize>,
+/// What a sink is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Takes {
+    /// Calls with their costs.
+    Events,
+    /// What a person should know.
+    Alerts,
+    /// Both, in one batch: see [`Item::kind`](crate::Item::kind).
+    Both,
+}
+
+impl Takes {
+    /// Whether an item of this kind is sent.
+    #[must_use]
+    pub const fn takes(self, kind: PricedKind) -> bool {
+        match kind {
+            PricedKind::Event => matches!(self, Self::Events | Self::Both),
+            PricedKind::Alert => matches!(self, Self::Alerts | Self::Both),
+        }
+    }
 }

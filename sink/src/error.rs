@@ -143,7 +143,7 @@ impl StdError for SinkError {
 
 /// What a stranger wrote, made safe for a terminal and a log: runs of blanks and control characters
 /// become one space.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(DETAIL_BYTES_MAX));
     for char in text.chars() {
         let blank = char.is_control() || char.is_whitespace() || is_direction(char);

@@ -9,15 +9,18 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{SinkError, SinkErrorKind};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+mod compress;
 mod endpoint;
 mod meaning;
 
 pub use self::{
+    compress::gzip,
     endpoint::{Endpoint, EndpointError},
     meaning::meaning,
 };
@@ -108,6 +111,37 @@ impl Outgoing {
         Self::new(Method::POST, endpoint, body)
     }
 
+    /// A `POST` of JSON.
+    ///
+    /// # Errors
+    ///
+    /// If `body` cannot be written as JSON: it has a map whose keys are no strings.
+    pub fn json(endpoint: Endpoint, body: &impl Serialize) -> Result<Self, SinkError> {
+        let body = serde_json::to_vec(body).map_err(|error| {
+            let detail = "the batch cannot be written as JSON";
+            SinkError::new(SinkErrorKind::Refused)
+                .with_detail(detail)
+                .with_source(error)
+        })?;
+        let json = HeaderValue::from_static("application/json");
+        Ok(Self::post(endpoint, body).header(header::CONTENT_TYPE, json))
+    }
+
+    /// Compresses the body and says so in `content-encoding`. The same body always gives the same
+    /// bytes.
+    #[must_use]
+    pub fn gzip(mut self) -> Self {
+        self.body = compress::gzip(&self.body).into();
+        let gzip = HeaderValue::from_static("gzip");
+        self.header(header::CONTENT_ENCODING, gzip)
+    }
+
+    /// The body, as it will be sent: for those who sign it.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
     /// Sets a header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -169,6 +203,28 @@ impl Outgoing {
         words
             .filter(|word| word.len() >= 8)
             .fold(text.to_owned(), |text, word| text.replace(word, "…"))
+    }
+}
+
+impl Answer {
+    /// The body, read as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`SinkErrorKind::Failing`] if it is not what was expected: whoever answers that is not the
+    /// destination, or it is broken.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, SinkError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // The place is enough: a message of serde's may quote the answer.
+            let (line, column) = (error.line(), error.column());
+            let detail = format!(
+                "the answer ({}, {} bytes) is not the JSON that was expected, at line {line}, \
+                 column {column}",
+                self.status,
+                self.body.len()
+            );
+            SinkError::new(SinkErrorKind::Failing).with_detail(&detail)
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin};
 
 use serde_json::Value;
 
-use crate::{Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind};
+use crate::{Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind, Takes};
 
 /// One line in the list of known sinks.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,8 @@ impl Registration {
 pub trait OpenSink: fmt::Debug + Send + Sync {
     /// See [`Sink::KIND`].
     fn kind(&self) -> &'static str;
+    /// See [`Sink::takes`].
+    fn takes(&self) -> Takes;
     /// See [`Sink::limits`].
     fn limits(&self) -> BatchLimits;
     /// See [`Sink::probe`].
@@ -54,6 +56,10 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 impl<S: Sink> OpenSink for S {
     fn kind(&self) -> &'static str {
         S::KIND
+    }
+
+    fn takes(&self) -> Takes {
+        Sink::takes(self)
     }
 
     fn limits(&self) -> BatchLimits {

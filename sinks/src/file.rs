@@ -7,6 +7,8 @@
 //! A call whose cost is corrected gets another line, with the same `tollkeeper.settlement.event_id`
 //! and a higher `revision` beside it. The line with the highest revision holds.
 //!
+//! An alert (`send: alerts`, `send: both`) is a line with an `alert_id`.
+//!
 //! # Nothing twice
 //!
 //! The collector delivers a batch again, under the same name, until it hears that it is stored. It
@@ -37,7 +39,7 @@ use std::{
     time::Duration,
 };
 
-use sink::{Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind};
+use sink::{Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind, Takes};
 
 mod config;
 mod shelf;
@@ -65,6 +67,10 @@ impl Sink for File {
             shelf: Arc::new(Mutex::new(Shelf::new(config)?)),
             spare: Arc::default(),
         })
+    }
+
+    fn takes(&self) -> Takes {
+        Takes::Both
     }
 
     /// One batch at a time, since there is one end of the file.

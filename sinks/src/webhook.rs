@@ -75,11 +75,11 @@ impl Sink for Webhook {
     }
 
     async fn deliver(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
-        let (body, refused) = body::encode(batch, self.config.content);
+        let (body, receipt) = body::encode(batch, self.config.content);
         if let Some(body) = body {
             self.post(id(batch), body).await?;
         }
-        Ok(Receipt { refused })
+        Ok(receipt)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{ops, time::Duration};
 use bus::Record;
 use event::Severity;
 use serde_json::value::RawValue;
-use sink::{Batch, Item, OpenSink, SinkError, SinkErrorKind, Verdict};
+use sink::{Batch, Item, OpenSink, Receipt, SinkError, SinkErrorKind, Verdict};
 use tokio::time::Instant;
 
 use super::{
@@ -89,13 +89,15 @@ impl Delivery<'_> {
                 continue;
             };
             match self.insist(&batch, pauses).await? {
-                Ok(refused) => {
-                    let refused = refused.into_iter().map(|at| part.start.saturating_add(at));
-                    let mut refused: Vec<_> = refused.filter(|at| part.contains(at)).collect();
-                    refused.sort_unstable();
-                    refused.dedup();
-                    let refusal = Refusal::by_receipt();
-                    dead += self.bury(&items, &positions, &refused, refusal).await?;
+                Ok(receipt) => {
+                    for refused in receipt.refused() {
+                        let at = part.start.saturating_add(refused.index);
+                        let refusal = Refusal::by_receipt(&refused.reason);
+                        dead += self.bury(&items, &positions, &[at], refusal).await?;
+                    }
+                    let deferred = receipt.deferred().iter();
+                    let deferred = deferred.map(|at| part.start.saturating_add(*at));
+                    parts.extend(deferred.map(|at| at..at.saturating_add(1)));
                 }
                 Err(refusal) if part.len() == 1 => {
                     dead += self
@@ -113,15 +115,15 @@ impl Delivery<'_> {
         &self,
         batch: &Batch<'_>,
         pauses: &mut Backoff,
-    ) -> Option<Result<Vec<usize>, Refusal>> {
+    ) -> Option<Result<Receipt, Refusal>> {
         let mut attempts: u32 = 0;
         loop {
             attempts = attempts.saturating_add(1);
             let error = match self.attempt(batch).await {
-                Ok(refused) => {
+                Ok(receipt) => {
                     pauses.succeeded();
                     self.stats.is(LaneState::Closed);
-                    return Some(Ok(refused));
+                    return Some(Ok(receipt));
                 }
                 Err(error) => error,
             };
@@ -142,7 +144,7 @@ impl Delivery<'_> {
     }
 
     /// One attempt within its time.
-    async fn attempt(&self, batch: &Batch<'_>) -> Result<Vec<usize>, SinkError> {
+    async fn attempt(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
         let begun = Instant::now();
         let delivered = tokio::time::timeout(self.timeout, self.sink.deliver(batch)).await;
         let took = begun.elapsed().as_secs_f64();
@@ -152,7 +154,7 @@ impl Delivery<'_> {
             .get_or_create(self.stats.labels())
             .observe(took);
         match delivered {
-            Ok(delivered) => delivered.map(|receipt| receipt.refused),
+            Ok(delivered) => delivered,
             Err(elapsed) => Err(SinkError::new(SinkErrorKind::Unreachable).with_source(elapsed)),
         }
     }
@@ -307,11 +309,10 @@ impl Delivery<'_> {
 }
 
 impl Refusal {
-    fn by_receipt() -> Self {
-        let detail = "the destination took the batch without this event".to_owned();
+    fn by_receipt(reason: &str) -> Self {
         Self {
             kind: "refused",
-            detail,
+            detail: reason.to_owned(),
             attempts: 1,
         }
     }

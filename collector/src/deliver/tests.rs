@@ -94,7 +94,11 @@ impl Sink for Scripted {
             }
             Some(Step::Panic) => panic!("as the script says"),
             Some(Step::Hang) => std::future::pending().await,
-            Some(Step::Refuse(refused)) => return Ok(Receipt { refused }),
+            Some(Step::Refuse(refused)) => {
+                let mut receipt = Receipt::default();
+                refused.iter().for_each(|at| receipt.refuse(*at, "no"));
+                return Ok(receipt);
+            }
             None if poisoned => return Err(SinkError::new(SinkErrorKind::Refused)),
             None if too_large => return Err(SinkError::new(SinkErrorKind::TooLarge)),
             None => {}

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, num::NonZeroUsize};
 
 use bus::{Position, ReadLimit, Reader};
-use event::codec;
+use event::{PricedKind, codec};
 use tokio::time::Instant;
 
 use super::{Pipeline, PipelineError, Place};
@@ -117,6 +117,11 @@ impl Pipeline {
         let mut events: Vec<Entry> = Vec::with_capacity(batch.records.len());
         let mut marks: BTreeMap<String, u64> = BTreeMap::new();
         for record in &batch.records {
+            let opened = codec::open_priced(&record.bytes).map_err(PipelineError::Orphan)?;
+            if opened.kind == PricedKind::Alert {
+                // The books have it: it comes from there.
+                continue;
+            }
             let event = codec::decode_priced(&record.bytes).map_err(PipelineError::Orphan)?;
             if event.revision() > 0 {
                 events.push(Entry::new(event).at(record.position.offset));

@@ -12,6 +12,8 @@ use crate::Fault;
 
 /// Nobody who is alive is silent for longer.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// Between two bytes of an answer that never ends.
+const DRIP: Duration = Duration::from_millis(20);
 /// Bytes that are read of a request before its connection is cut.
 const CUT_AFTER: u64 = 100;
 
@@ -31,57 +33,94 @@ pub(super) fn talk(mut stream: TcpStream, state: &Mutex<State>) {
             return;
         }
     };
-    let answer = decide(fault, &request, state);
-    match answer {
-        Some(answer) => drop(stream.write_all(&answer)),
-        // Until the other side has had enough.
-        None => drop(io::copy(&mut &stream, &mut io::sink())),
+    match decide(fault, &request, state) {
+        Reply::Whole(answer) => drop(stream.write_all(&answer)),
+        Reply::Drop => {}
+        Reply::Silence => listen(&stream),
+        Reply::Drips(answer) => {
+            for byte in answer.iter().cycle() {
+                if stream.write_all(&[*byte]).is_err() {
+                    return;
+                }
+                super::pause(DRIP);
+            }
+        }
     }
     drop(stream.shutdown(Shutdown::Both));
 }
 
-/// Keeps the request or not, and says what to answer; `None` is silence.
-fn decide(fault: Option<Fault>, request: &Request, state: &Mutex<State>) -> Option<Vec<u8>> {
+/// Until the other side has had enough.
+fn listen(mut stream: &TcpStream) {
+    drop(io::copy(&mut stream, &mut io::sink()));
+}
+
+/// How a request is answered.
+enum Reply {
+    Whole(Vec<u8>),
+    /// Byte by byte, again and again.
+    Drips(Vec<u8>),
+    Silence,
+    Drop,
+}
+
+/// Keeps the request or not, and says how to answer.
+fn decide(fault: Option<Fault>, request: &Request, state: &Mutex<State>) -> Reply {
     let mut state = lock(state);
     state.seen.push(request.clone());
-    if matches!(
-        fault,
-        None | Some(Fault::CutsAnswer | Fault::StoresThenFails)
-    ) {
+    if fault.is_none_or(|fault| Fault::STORES.contains(&fault)) {
         state.taken.push(request.clone());
     }
-    let yes = |body: &[u8]| {
-        let mut answer = head("200 OK", "", body.len());
-        // A `HEAD` is answered like a `GET`, without the body.
-        answer.extend_from_slice(if request.method == "HEAD" { b"" } else { body });
-        answer
+    let mut yes = head(200, "", state.answer.len());
+    let whole_head = yes.len();
+    // A `HEAD` is answered like a `GET`, without the body.
+    if request.method != "HEAD" {
+        yes.extend_from_slice(&state.answer);
+    }
+    let Some(fault) = fault else {
+        return Reply::Whole(yes);
     };
-    let no = |status: &str, header: &str| head(status, header, 0);
-    Some(match fault {
-        None => yes(&state.answer),
-        Some(Fault::CutsAnswer) => {
-            let mut answer = yes(&state.answer);
-            answer.truncate(20);
-            answer
+    Reply::Whole(match fault {
+        Fault::Away | Fault::Hangs | Fault::StoresThenHangs => return Reply::Silence,
+        Fault::CutsRequest | Fault::Resets | Fault::StoresThenResets => return Reply::Drop,
+        Fault::Drips => return Reply::Drips(b"HTTP/1.1 200 OK\r\nx-drip: 1\r\n".to_vec()),
+        Fault::CutsAnswer => {
+            yes.truncate(20);
+            yes
         }
-        Some(Fault::StoresThenFails) => no("503 Service Unavailable", ""),
-        Some(Fault::Throttles) => no("429 Too Many Requests", ""),
-        Some(Fault::ThrottlesFor(pause)) => no(
-            "429 Too Many Requests",
-            &format!("retry-after: {}\r\n", pause.as_secs()),
-        ),
-        Some(Fault::Fails) => no("500 Internal Server Error", ""),
-        Some(Fault::Unauthorized) => no("401 Unauthorized", ""),
-        Some(Fault::NotFound) => no("404 Not Found", ""),
-        Some(Fault::Rejects) => no("400 Bad Request", ""),
-        Some(Fault::TooLarge) => no("413 Content Too Large", ""),
-        Some(Fault::Away | Fault::Hangs | Fault::CutsRequest) => return None,
+        // A `HEAD` has no body to be cut.
+        Fault::CutsAnswerBody if request.method == "HEAD" => head(500, "", 0),
+        Fault::CutsAnswerBody => {
+            let mut cut = head(200, "", state.answer.len() + 10);
+            cut.extend_from_slice(yes.get(whole_head..).unwrap_or_default());
+            cut
+        }
+        Fault::StoresThenFails => head(503, "", 0),
+        Fault::AnswersGarbage => b"SSH-2.0-OpenSSH_9.6\r\n\0\x01\x02 not HTTP\r\n\r\n".to_vec(),
+        Fault::AnswersHugeHead => {
+            let mut huge = b"HTTP/1.1 200 OK\r\n".to_vec();
+            for number in 0..20_000 {
+                huge.extend_from_slice(format!("x-header-{number}: {number}\r\n").as_bytes());
+            }
+            huge
+        }
+        Fault::Answers(status) => head(status, "", 0),
+        Fault::AsksForPause(status, pause) => {
+            head(status, &format!("retry-after: {}\r\n", pause.as_secs()), 0)
+        }
+        Fault::AsksForPauseUntil(status, pause) => {
+            let until = 14 + pause.as_secs();
+            let day = "Sat, 21 Nov 2026 11:42:";
+            let dates = format!("date: {day}14 GMT\r\nretry-after: {day}{until:02} GMT\r\n");
+            head(status, &dates, 0)
+        }
+        Fault::Redirects(status) => head(status, "location: http://169.254.169.254/latest/\r\n", 0),
     })
 }
 
-fn head(status: &str, header: &str, length: usize) -> Vec<u8> {
+fn head(status: u16, header: &str, length: usize) -> Vec<u8> {
     let fixed = "content-type: application/json\r\nconnection: close\r\n";
-    format!("HTTP/1.1 {status}\r\n{fixed}{header}content-length: {length}\r\n\r\n").into_bytes()
+    format!("HTTP/1.1 {status} Said\r\n{fixed}{header}content-length: {length}\r\n\r\n")
+        .into_bytes()
 }
 
 /// Reads a request; `None` if the connection was closed before there was a whole one.

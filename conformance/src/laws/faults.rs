@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
-use sink::SinkErrorKind;
 
 use crate::{
-    Fault, Stand, samples,
+    Fault, Stand,
     session::{self, Session, chain, ensure},
 };
 
 pub(super) fn a_fault_is_reported_as_what_it_is(stand: &dyn Stand) -> Result<(), Failed> {
-    let items = samples::plain(2);
+    let items = Session::open(stand)?.plain(2);
     for &fault in Fault::ALL {
         let session = Session::open(stand)?;
         let Some(expected) = session.destination.suffer(fault) else {
@@ -28,10 +27,7 @@ pub(super) fn a_fault_is_reported_as_what_it_is(stand: &dyn Stand) -> Result<(),
                 chain(&error)
             )
         })?;
-        let pause = match fault {
-            Fault::ThrottlesFor(pause) if expected == SinkErrorKind::Throttled => Some(pause),
-            _ => None,
-        };
+        let pause = fault.pause();
         ensure(error.retry_after() == pause, || {
             format!(
                 "{fault:?} asks for a pause of {pause:?}, not {:?}",
@@ -43,7 +39,7 @@ pub(super) fn a_fault_is_reported_as_what_it_is(stand: &dyn Stand) -> Result<(),
 }
 
 pub(super) fn a_fault_that_is_over_is_over(stand: &dyn Stand) -> Result<(), Failed> {
-    let items = samples::plain(4);
+    let items = Session::open(stand)?.plain(4);
     for &fault in Fault::ALL {
         let session = Session::open(stand)?;
         session.deliver("before", &items[..1])?;
@@ -63,7 +59,7 @@ pub(super) fn a_fault_that_is_over_is_over(stand: &dyn Stand) -> Result<(), Fail
 
 pub(super) fn a_dropped_delivery_leaves_the_sink_usable(stand: &dyn Stand) -> Result<(), Failed> {
     let session = Session::open(stand)?;
-    let items = samples::plain(40);
+    let items = session.plain(40);
     let names: Vec<_> = (0..20_u64).map(|at| format!("dropped-{at}")).collect();
     for ((name, part), at) in names.iter().zip(items.chunks(2)).zip(0..) {
         session.drop_after(Duration::from_micros(at * 100), name, part)?;
@@ -81,8 +77,8 @@ pub(super) fn a_dropped_delivery_leaves_the_sink_usable(stand: &dyn Stand) -> Re
 }
 
 pub(super) fn no_secret_is_shown(stand: &dyn Stand) -> Result<(), Failed> {
-    let items = samples::plain(2);
     let session = Session::open(stand)?;
+    let items = session.plain(2);
     let hidden = |shown: &str| {
         let secret = session
             .secrets

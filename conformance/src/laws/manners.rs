@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sink::SinkErrorKind;
 
 use crate::{
-    Fault, Stand, samples,
+    Fault, Stand,
     session::{self, Session, chain, ensure},
 };
 
@@ -29,7 +29,7 @@ pub(super) fn open_does_nothing_yet(stand: &dyn Stand) -> Result<(), Failed> {
 
 pub(super) fn a_probe_leaves_nothing_behind(stand: &dyn Stand) -> Result<(), Failed> {
     let session = Session::open(stand)?;
-    let items = samples::plain(4);
+    let items = session.plain(4);
     let probe = || -> Result<(), Failed> {
         let before = session.destination.contents();
         session.probe()?.map_err(|error| chain(&error))?;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Origin, Outcome, Status,
-    Timestamp, Unpriced, Usd,
+    AlertKind, CallId, Class, Cost, CostStatus, Exact, Extension, Json, LineItem, Origin, Outcome,
+    Severity, Status, Timestamp, Unpriced, Usd,
 };
 
 /// Records as version 1 wrote them. Never edited: what was written has to stay readable.
@@ -107,6 +107,37 @@ fn what_is_written_is_read_back() {
         );
         assert_eq!(opened.json, serde_json::to_vec(&priced).unwrap());
     }
+}
+
+#[test]
+fn an_alert_is_written_with_its_id_and_is_no_event() {
+    let alert = Alert {
+        key: "sink_failing/files".to_owned(),
+        kind: AlertKind::SinkFailing,
+        severity: Severity::Critical,
+        at: Timestamp::from_micros(1_795_185_951_397_412),
+        message: "sink `files` is on hold".to_owned(),
+    };
+    let record = encode_alert(&alert, 7);
+    assert_eq!(record, encode_alert(&alert, 7));
+    let opened = open_priced(&record).unwrap();
+    assert_eq!(
+        (opened.kind, opened.revision, opened.origin.sequence),
+        (PricedKind::Alert, 0, 7)
+    );
+    assert_eq!(opened.origin.source, ALERTS);
+    assert_ne!(opened.id, open_priced(&encode_alert(&alert, 8)).unwrap().id);
+    let json: serde_json::Value = serde_json::from_slice(opened.json).unwrap();
+    assert_eq!(json["alert_id"], opened.id.to_string());
+    assert_eq!(
+        (&json["number"], &json["kind"]),
+        (&7.into(), &"sink_failing".into())
+    );
+    assert_eq!(serde_json::from_slice::<Alert>(opened.json).unwrap(), alert);
+    assert!(matches!(
+        decode_priced(&record),
+        Err(DecodeError::UnknownKind { kind: 5, .. })
+    ));
 }
 
 #[test]

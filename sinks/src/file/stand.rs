@@ -57,10 +57,12 @@ impl Directory {
     }
 }
 
-/// As much of an event as is left in one that is damaged.
+/// As much of an event or alert as is left in one that is damaged.
 #[derive(Deserialize)]
-struct Line {
-    tollkeeper: Settled,
+#[serde(untagged)]
+enum Line {
+    Event { tollkeeper: Settled },
+    Alert { alert_id: EventId },
 }
 
 #[derive(Deserialize)]
@@ -83,8 +85,10 @@ impl Destination for Directory {
             }
             for line in text.lines() {
                 let said = Json::parse(line.to_owned()).ok_or("a line is not JSON")?;
-                let event: Line = said.read().ok_or("a line has no id")?;
-                let id = event.tollkeeper.settlement.event_id;
+                let id = match said.read().ok_or("a line has no id")? {
+                    Line::Event { tollkeeper } => tollkeeper.settlement.event_id,
+                    Line::Alert { alert_id } => alert_id,
+                };
                 stored.push(Stored { id, said });
             }
         }
@@ -96,7 +100,7 @@ impl Destination for Directory {
     }
 
     fn suffer(&self, fault: Fault) -> Option<SinkErrorKind> {
-        if fault != Fault::Away && fault != Fault::NotFound {
+        if fault != Fault::Away && fault != Fault::Answers(404) {
             return None;
         }
         // A file stands where the directory was.

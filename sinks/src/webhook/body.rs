@@ -6,26 +6,19 @@ use event::{
     Usd,
 };
 use serde::Serialize;
-use sink::{Batch, Item};
+use sink::{Batch, Item, Receipt};
 
 use super::Content;
 
-/// The body, and the indexes of items that are no events; no body if there is no event.
-pub(super) fn encode(batch: &Batch<'_>, content: Content) -> (Option<Vec<u8>>, Vec<usize>) {
-    let mut events = Vec::with_capacity(batch.items().len());
-    let mut refused = Vec::new();
-    for (index, item) in batch.items().iter().enumerate() {
-        match item.event() {
-            Some(event) => events.push((item, event)),
-            None => refused.push(index),
-        }
-    }
+/// The body, and a receipt that refuses items that are no events; no body if there is no event.
+pub(super) fn encode(batch: &Batch<'_>, content: Content) -> (Option<Vec<u8>>, Receipt) {
+    let (events, receipt) = batch.events();
     let Some(latest) = events
         .iter()
         .map(|(_, event)| event.payload().end_time)
         .max()
     else {
-        return (None, refused);
+        return (None, receipt);
     };
     // By what was asked for and not by what is left, so that the form goes with the id.
     let alone = batch.items().len() == 1;
@@ -44,7 +37,7 @@ pub(super) fn encode(batch: &Batch<'_>, content: Content) -> (Option<Vec<u8>>, V
         write(&mut body, item, event, content);
     }
     body.extend_from_slice(if alone { b"}" } else { b"]}}" });
-    (Some(body), refused)
+    (Some(body), receipt)
 }
 
 /// One event: where it comes from, then the event's own fields.

@@ -95,10 +95,11 @@ impl Destination for Receiver {
 
     fn suffer(&self, fault: Fault) -> Option<SinkErrorKind> {
         self.0.suffer(fault);
-        Some(match fault {
-            // Receivers deploy bugs: what they refuse is tried again.
-            Fault::Unauthorized | Fault::NotFound | Fault::Rejects => SinkErrorKind::Failing,
-            other => other.kind(),
+        // Receivers deploy bugs: what they refuse is tried again, unless they say it is for good.
+        Some(match (fault.status(), fault.kind()) {
+            (Some(410), kind) | (Some(408 | 413 | 425 | 429), kind) => kind,
+            (Some(400..=499), _) => SinkErrorKind::Failing,
+            (_, kind) => kind,
         })
     }
 

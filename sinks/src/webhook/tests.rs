@@ -89,8 +89,8 @@ mod with_samples {
 
     fn body(items: &[Item], content: Content) -> (Value, String) {
         let batch = Batch::new("0-7-9", items).unwrap();
-        let (body, refused) = body::encode(&batch, content);
-        assert_eq!(refused, [0; 0]);
+        let (body, receipt) = body::encode(&batch, content);
+        assert_eq!(receipt, Receipt::default());
         let text = String::from_utf8(body.unwrap()).unwrap();
         (serde_json::from_str(&text).unwrap(), text)
     }
@@ -195,6 +195,7 @@ mod with_samples {
     fn nothing_is_posted_if_no_item_is_an_event() {
         let items = [samples::unreadable(1)];
         let batch = Batch::new("0", &items).unwrap();
-        assert_eq!(body::encode(&batch, Content::Full), (None, vec![0]));
+        let (body, receipt) = body::encode(&batch, Content::Full);
+        assert_eq!((body, receipt.refused()[0].index), (None, 0));
     }
 }
