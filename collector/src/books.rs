@@ -9,6 +9,7 @@
 
 mod alerts;
 mod audit;
+mod batches;
 mod corrections;
 mod counts;
 mod detail;
@@ -28,7 +29,6 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use self::money::Split;
 pub use self::{
     alerts::StoredAlert,
     audit::{Audit, Difference},
@@ -36,6 +36,10 @@ pub use self::{
     counts::{Counts, Entry},
     query::{Day, Entity, Filter, Page, StoredCall},
     schema::MigrateError,
+};
+pub(crate) use self::{
+    batches::{Standing as BatchStanding, account},
+    money::Split,
 };
 
 use crate::{control::Directory, ledger};
@@ -242,6 +246,9 @@ impl Books {
             sums.add(event, counts);
         }
         rows::insert(&mut transaction, &table).await?;
+        for row in &table {
+            batches::enter(&mut transaction, row).await?;
+        }
         // After the rows that they correct.
         corrections::apply(&mut transaction, &mut cards, &corrections, &mut sums).await?;
         if !run.events.is_empty() {

@@ -34,6 +34,7 @@
 //! Sinks read the priced log and may have an event before it is settled; they will never have one
 //! that is not going to be.
 
+mod batches;
 mod corrections;
 mod intake;
 mod recovery;

@@ -1,6 +1,7 @@
 //! From a call to its cost: which price map is in force, and what of a payload it is asked.
 
 mod accept;
+mod batch;
 mod keeper;
 mod layer;
 mod maps;
@@ -22,6 +23,7 @@ use rust_decimal::Decimal;
 
 pub use self::open::PriceMapError;
 pub(crate) use self::{
+    batch::qualified,
     layer::Kind,
     maps::{PriceMaps, Unknown},
     open::Tools,
@@ -70,7 +72,10 @@ impl Pricer {
         if payload.cache_hit == Some(true) {
             return Cost::nothing(map.version());
         }
-        self.worth(map, payload, usage)
+        match batch::ended(payload) {
+            Some(batch) => self.of_batch(map, payload, batch),
+            None => self.worth(map, payload, usage),
+        }
     }
 
     /// What a cache hit would have cost, had the provider been asked; `None` if it was no hit, or

@@ -19,7 +19,7 @@
 mod content;
 mod job;
 mod report;
-mod stored;
+pub(crate) mod stored;
 
 use std::{fmt, sync::Arc};
 

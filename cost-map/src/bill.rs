@@ -147,7 +147,7 @@ pub(crate) fn product(a: Decimal, b: Decimal) -> Option<Decimal> {
 }
 
 /// The exact sum, or nothing.
-fn sum(items: &[LineItem]) -> Option<Decimal> {
+pub(crate) fn sum(items: &[LineItem]) -> Option<Decimal> {
     let amounts = || items.iter().map(|item| item.amount.0);
     let scale = amounts()
         .map(|amount| amount.scale())

@@ -158,7 +158,7 @@ fn case<'a>(
     let details = call.usage.prompt_tokens_details.as_ref();
     let cache_type = details.and_then(|details| details.cache_type.as_deref());
     let at = At {
-        prompt: quantities.prompt,
+        prompt: call.prompt_length.unwrap_or(quantities.prompt),
         tier,
         // xAI's thresholds are reached, not passed.
         inclusive: provider == Some("xai"),

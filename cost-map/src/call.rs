@@ -32,6 +32,9 @@ pub struct Call<'a> {
     pub place: Place<'a>,
     /// How long the answer took in seconds, for deployments that are priced by time.
     pub response_seconds: Option<Decimal>,
+    /// Tokens in the prompt that prices depend on, where `usage` is the sum of several requests;
+    /// else all of its prompt.
+    pub prompt_length: Option<u64>,
     /// The call's own time.
     pub at: Timestamp,
 }
@@ -53,6 +56,7 @@ impl<'a> Call<'a> {
             service_tier: None,
             place: Place::default(),
             response_seconds: None,
+            prompt_length: None,
             at,
         }
     }

@@ -24,6 +24,7 @@ mod question;
 pub mod reported;
 mod resolve;
 mod tiers;
+mod together;
 mod tools;
 mod units;
 
@@ -37,4 +38,5 @@ pub use crate::{
     parse::{MapError, Problem},
     question::{Question, QuestionError, answer, write_answer},
     resolve::{How, Picture, Resolved},
+    together::together,
 };

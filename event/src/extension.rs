@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cost, CostStatus, EventId, Json, Origin, Reserved, Timestamp, Usd};
+use crate::{Batch, Cost, CostStatus, EventId, Json, Origin, Reserved, Timestamp, Usd};
 
 /// What Tollkeeper knows of a call beyond LiteLLM's fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct Extension {
     /// Whether the client wants it in the books alone (`no-log`): no sink gets it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_log: bool,
+    /// What it tells of a batch that a provider works through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Box<Batch>>,
     /// What it was admitted with, of each budget that it holds something of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reserved: Vec<Reserved>,

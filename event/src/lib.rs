@@ -5,6 +5,7 @@
 //! What is not: prices, sinks, the bus, any I/O and any clock.
 
 mod alert;
+mod batch;
 mod budget;
 pub mod codec;
 pub mod control;
@@ -26,6 +27,7 @@ mod window;
 
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
+    batch::{Batch, BatchPart, BatchStage},
     budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedKind, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},

@@ -1,5 +1,7 @@
 //! What a call consumed, in the shape that OpenAI reports it and LiteLLM logs it.
 
+mod sum;
+
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 

@@ -40,7 +40,6 @@ pub(crate) mod routing;
 mod serve;
 mod several;
 mod stamp;
-mod sum;
 mod tasks;
 mod tokens;
 mod turn;

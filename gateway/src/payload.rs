@@ -19,7 +19,9 @@ use crate::{
     draft::Draft,
     error::ApiError,
     gateway::Shared,
-    measure, redaction,
+    measure,
+    provider::batch,
+    redaction,
     request::left_out,
     tokens,
 };
@@ -64,7 +66,10 @@ pub(crate) fn of_call(
     let mut payload = from_draft(shared, draft, now);
     describe_deployment(&mut payload, &deployment, &ending.headers);
     consumed(&mut payload, &usage);
-    let observed = ending.observed;
+    let mut observed = ending.observed;
+    if let Some(batch) = &mut observed.batch {
+        batch::own_prices(&shared.groups, &deployment, batch);
+    }
     payload.id = observed
         .id
         .unwrap_or_else(|| payload.litellm_call_id.to_string());
@@ -95,6 +100,7 @@ pub(crate) fn of_call(
         ours.attempts = attempts;
         ours.response_model = observed.model;
         ours.served_service_tier = observed.service_tier;
+        ours.batch = observed.batch;
     }
     payload
 }

@@ -17,6 +17,7 @@ pub mod anthropic;
 mod ask;
 pub mod aws;
 pub mod azure;
+pub(crate) mod batch;
 pub mod bedrock;
 pub(crate) mod bridge;
 pub mod chunks;
@@ -57,7 +58,7 @@ pub mod watsonx;
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
-use event::{Json, Usage};
+use event::{Batch, Json, Usage};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use self::parameters::Parameters;
@@ -348,4 +349,6 @@ pub struct Observed {
     pub text_bytes: u64,
     /// The error that stands where an answer should.
     pub error: Option<Fault>,
+    /// What it told of a batch.
+    pub batch: Option<Box<Batch>>,
 }

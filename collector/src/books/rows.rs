@@ -263,6 +263,9 @@ struct Pricing<'a> {
     /// Not a price, but a correction must not go where the call did not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     no_log: bool,
+    /// What a batch consumed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    batch: Option<&'a event::Batch>,
     /// In which windows of which budgets it counts.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     reserved: &'a [event::Reserved],
@@ -279,6 +282,7 @@ impl<'a> Pricing<'a> {
             price_overrides,
             region,
             no_log,
+            batch,
             reserved,
             outcome: _,
             usage_source: _,
@@ -297,6 +301,7 @@ impl<'a> Pricing<'a> {
             price_overrides: price_overrides.as_ref(),
             region: region.as_deref(),
             no_log: *no_log,
+            batch: batch.as_deref(),
             reserved,
         };
         let nothing = Self {
@@ -307,6 +312,7 @@ impl<'a> Pricing<'a> {
             price_overrides: None,
             region: None,
             no_log: false,
+            batch: None,
             reserved: &[],
         };
         (kept != nothing).then_some(kept)

@@ -8,7 +8,7 @@
 use sqlx::{Connection as _, SqliteConnection};
 
 /// Each entry leads from the version before it to the next. Written once, never edited.
-const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
+const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, BATCHES];
 
 const V1: &str = "
 CREATE TABLE sources (
@@ -327,6 +327,20 @@ CREATE TABLE ledger_steps (
     -- Rises with each change of the ledger.
     step INTEGER NOT NULL
 ) STRICT;
+";
+
+/// Batches at providers, by every name that one goes by at an account.
+const BATCHES: &str = "
+CREATE TABLE batches (
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- Numbers of rows of `calls`: who created it, and with what it is billed.
+    creator INTEGER,
+    holder INTEGER,
+    -- Whether that one knew what it consumed; if not, one that does takes its place.
+    is_known INTEGER NOT NULL,
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the books to the newest version.

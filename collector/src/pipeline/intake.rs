@@ -1,9 +1,12 @@
 //! Step 1: decode, price and encode in one pass.
 
 use bus::{Gap, Record};
-use event::{CallRecord, Cost, Origin, PricedEvent, Unpriced, codec};
+use event::{CallRecord, Cost, Origin, PricedEvent, Unpriced, Usage, codec};
 
-use super::{Pipeline, PipelineError, Place};
+use super::{
+    Pipeline, PipelineError, Place,
+    batches::{Claims, Known},
+};
 use crate::{
     books::{self, Entry},
     clock,
@@ -27,6 +30,16 @@ pub(super) struct Intake {
     pub(super) bad: u64,
 }
 
+impl Intake {
+    fn take(&mut self, event: PricedEvent, usage: Option<&Usage>) {
+        self.encoded.push(codec::encode_priced(&event));
+        self.events.push(match usage {
+            Some(usage) => Entry::with_usage(event, usage),
+            None => Entry::new(event),
+        });
+    }
+}
+
 impl Pipeline {
     /// Turns records of the calls log into records of the priced log.
     pub(super) async fn take_in(
@@ -35,6 +48,7 @@ impl Pipeline {
         place: &Place,
     ) -> Result<Intake, PipelineError> {
         let mut intake = Intake::default();
+        let mut claims = Claims::default();
         let mut bad = Vec::new();
         for stretch in records.chunks(STRETCH) {
             for record in stretch {
@@ -57,6 +71,12 @@ impl Pipeline {
                     source: place.source.clone(),
                     sequence,
                 };
+                let known = Known {
+                    books: &self.books,
+                    claims: &claims,
+                    events: &intake.events,
+                };
+                let claim = known.claim(&mut payload, &origin).await?;
                 let usage = price::usage(&payload);
                 let (cost, saved) = match self.pricer.map_at(payload.start_time).await {
                     Ok(map) => (
@@ -76,8 +96,13 @@ impl Pipeline {
                     bad.push((record, "beyond the books", chain(&error)));
                     continue;
                 }
-                intake.encoded.push(codec::encode_priced(&event));
-                intake.events.push(Entry::with_usage(event, &usage));
+                if let Some(mut claim) = claim {
+                    if let Some(correction) = claim.correction.take() {
+                        intake.take(correction, None);
+                    }
+                    claims.enter(claim, intake.events.len());
+                }
+                intake.take(event, Some(&usage));
             }
             tokio::task::yield_now().await;
         }

@@ -11,6 +11,7 @@ use event::{PricedEvent, Usd, codec};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+mod batches;
 mod corrections;
 
 use super::*;

@@ -167,7 +167,7 @@ impl Job {
     async fn price(&mut self, rows: Vec<StoredCall>) -> Vec<Candidate> {
         let mut found = Vec::new();
         for (number, row) in rows.into_iter().enumerate() {
-            match self.look_at(row) {
+            match self.look_at(row).await {
                 Ok(candidate) => found.push(candidate),
                 Err(fate) => self.tally.left(fate),
             }
@@ -178,13 +178,16 @@ impl Job {
         found
     }
 
-    fn look_at(&mut self, row: StoredCall) -> Result<Candidate, Fate> {
+    async fn look_at(&mut self, row: StoredCall) -> Result<Candidate, Fate> {
         if row.position.is_none() {
             let reason = "the row is older than what calls are priced again by";
             return Err(Fate::Kept(reason.to_owned()));
         }
         let kept = |error: Unreadable| Fate::Kept(chain(&error));
-        let payload = stored::payload(&row).map_err(kept)?;
+        let mut payload = stored::payload(&row).map_err(kept)?;
+        self.find_holder(&row, &mut payload)
+            .await
+            .map_err(|error| Fate::Kept(chain(&error)))?;
         let usage = price::usage(&payload);
         let cost = self.pricer.cost(&self.map, &payload, &usage);
         let was = row.spend();
@@ -204,6 +207,25 @@ impl Job {
             cost,
             total,
         })
+    }
+
+    /// Notes with which other event the batch is billed that the call saw, if it saw one.
+    async fn find_holder(
+        &self,
+        row: &StoredCall,
+        payload: &mut StandardLoggingPayload,
+    ) -> Result<(), BooksError> {
+        let account = books::account(payload);
+        let ours = payload.tollkeeper.as_deref_mut();
+        let Some(batch) = ours.and_then(|ours| ours.batch.as_deref_mut()) else {
+            return Ok(());
+        };
+        let books = &self.desk.parts.books;
+        if let Some(holder) = books.batch(&account, &batch.names).await?.holder {
+            let holder = books.event_of(holder).await?;
+            batch.billed_with = Some(holder).filter(|holder| *holder != row.event_id());
+        }
+        Ok(())
     }
 
     /// Has the pipeline enter corrections, a few at a time.

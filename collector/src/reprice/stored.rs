@@ -12,7 +12,7 @@ use crate::books::StoredCall;
 /// A row that cannot be read back; it was damaged, or written by hand.
 #[derive(Debug, thiserror::Error)]
 #[error("row of the books cannot be read back")]
-pub(super) struct Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub(crate) struct Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// What a row's `metadata` holds.
 #[derive(Default, Deserialize)]
@@ -37,7 +37,7 @@ struct Rest {
 ///
 /// # Errors
 /// If the row was not written by this program.
-pub(super) fn payload(row: &StoredCall) -> Result<StandardLoggingPayload, Unreadable> {
+pub(crate) fn payload(row: &StoredCall) -> Result<StandardLoggingPayload, Unreadable> {
     let rest: Rest = serde_json::from_str(&row.metadata).map_err(unreadable)?;
     let ours = Extension {
         outcome: named(&row.outcome)?,
@@ -99,7 +99,7 @@ pub(super) fn payload(row: &StoredCall) -> Result<StandardLoggingPayload, Unread
 ///
 /// # Errors
 /// If the row was not written by this program.
-pub(super) fn event(
+pub(crate) fn event(
     row: StoredCall,
     mut payload: StandardLoggingPayload,
 ) -> Result<PricedEvent, Unreadable> {

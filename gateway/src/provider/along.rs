@@ -180,6 +180,7 @@ impl Along {
             response: Some(Json::from(json)),
             text_bytes: u64::try_from(text_bytes).unwrap_or(u64::MAX),
             error: self.fault_in(&fields),
+            batch: None,
         }
     }
 
@@ -196,7 +197,7 @@ impl Along {
 }
 
 /// Counts the web searches in the output of a response, which its usage leaves out.
-fn searched(usage: &mut Option<Usage>, output: Option<&RawValue>) {
+pub(super) fn searched(usage: &mut Option<Usage>, output: Option<&RawValue>) {
     #[derive(Deserialize)]
     struct Item<'a> {
         #[serde(borrow, rename = "type")]

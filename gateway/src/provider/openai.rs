@@ -162,6 +162,7 @@ fn whole_with(body: &Bytes, meant: impl FnOnce(&RawValue) -> Option<Usage>) -> O
             class: ErrorClass::InternalServer,
             message: error_message(error),
         }),
+        batch: None,
     }
 }
 

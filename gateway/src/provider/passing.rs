@@ -3,7 +3,9 @@
 
 use http::{HeaderName, Uri, header};
 
-use super::{Outgoing, Prepared, ProviderError, along::Along, openai, realtime::parameter};
+use super::{
+    Outgoing, Prepared, ProviderError, along::Along, batch, openai, realtime::parameter,
+};
 use crate::{
     config::Deployment,
     request::{ClientRequest, Passed},
@@ -45,7 +47,7 @@ pub(crate) fn prepare(
     let along = Along::new(request.operation, &deployment.provider_name);
     Ok(Prepared {
         outgoing,
-        reader: Box::new(along),
+        reader: batch::watched(along, passed, &deployment.provider_name),
         streams: true,
     })
 }

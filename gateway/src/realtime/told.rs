@@ -7,7 +7,7 @@ use memchr::memmem;
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 
-use crate::{operation::Operation, provider::Observed, sum};
+use crate::{operation::Operation, provider::Observed};
 
 /// What was told so far.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Told {
         let call_type = Some(Operation::Realtime.call_type());
         let usage = cost_map::reported::usage(Some(&self.provider), call_type, usage);
         if let Ok(usage) = usage {
-            sum::add(self.usage.get_or_insert_default(), usage);
+            self.usage.get_or_insert_default().add(usage);
         }
     }
 

@@ -202,6 +202,7 @@ impl Told {
             response: self.response.take().or_else(|| self.message.take()),
             text_bytes: u64::try_from(self.text_bytes).unwrap_or(u64::MAX),
             error: self.error.take(),
+            batch: None,
         }
     }
 }

@@ -150,6 +150,7 @@ impl Assembly {
             service_tier: self.service_tier.take(),
             text_bytes: u64::try_from(self.text_bytes).unwrap_or(u64::MAX),
             error,
+            batch: None,
         }
     }
 

@@ -1,9 +1,15 @@
 //! Adds up what the parts of a call consumed: the answers of a session, the lines of a batch.
 
-use event::{CachedDetails, CompletionDetails, PromptDetails, Usage};
+use super::{CachedDetails, CompletionDetails, PromptDetails, Usage};
 
-/// Adds `more` to `sum`, part by part. What is no count is that of the last that says it.
-pub(crate) fn add(sum: &mut Usage, more: Usage) {
+impl Usage {
+    /// Adds `more`, part by part. What is no count is that of the last that says it.
+    pub fn add(&mut self, more: Self) {
+        add(self, more);
+    }
+}
+
+fn add(sum: &mut Usage, more: Usage) {
     whole(&mut sum.prompt_tokens, more.prompt_tokens);
     whole(&mut sum.completion_tokens, more.completion_tokens);
     whole(&mut sum.total_tokens, more.total_tokens);
@@ -105,15 +111,15 @@ mod tests {
             "completion_tokens_details":{"audio_tokens":2,"text_tokens":3}}"#;
         let one: Usage = serde_json::from_str(one).unwrap();
         let mut sum = Usage::default();
-        add(&mut sum, one.clone());
+        sum.add(one.clone());
         assert_eq!(sum, one);
         let plain = Usage {
             prompt_tokens: 1,
             total_tokens: 1,
             ..Usage::default()
         };
-        add(&mut sum, plain);
-        add(&mut sum, one);
+        sum.add(plain);
+        sum.add(one);
         let twice = r#"{"prompt_tokens":21,"completion_tokens":10,"total_tokens":31,
             "prompt_tokens_details":{"cached_tokens":8,"text_tokens":12,"audio_tokens":8,
                 "cached_tokens_details":{"audio_tokens":2,"text_tokens":6}},

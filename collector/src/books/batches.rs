@@ -1,0 +1,167 @@
+//! Which event a batch is billed with, by every name that the batch goes by.
+//!
+//! Decided before an event is priced (`pipeline/batches.rs`), and entered here with it: like all of
+//! the books a fold over the priced log.
+
+use event::{BatchStage, EventId, Origin, StandardLoggingPayload};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+
+use super::{
+    Books, BooksError, natural, query,
+    query::StoredCall,
+    rows::{self, Row},
+    whole,
+};
+
+/// What is known of a batch. `T` says which call it is: in the books, the number of its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing<T> {
+    /// The call that created it.
+    pub(crate) creator: Option<T>,
+    /// The call that it is billed with.
+    pub(crate) holder: Option<T>,
+    /// Whether that one knew what it consumed.
+    pub(crate) is_known: bool,
+}
+
+impl<T> Default for Standing<T> {
+    fn default() -> Self {
+        Self {
+            creator: None,
+            holder: None,
+            is_known: false,
+        }
+    }
+}
+
+impl<T> Standing<T> {
+    /// With what another name of the same batch says.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let creator = self.creator.or(other.creator);
+        let is_other = match (&self.holder, &other.holder) {
+            (None, _) => true,
+            (Some(_), Some(_)) => other.is_known && !self.is_known,
+            (Some(_), None) => false,
+        };
+        let (holder, is_known) = match is_other {
+            true => (other.holder, other.is_known),
+            false => (self.holder, self.is_known),
+        };
+        Self {
+            creator,
+            holder,
+            is_known,
+        }
+    }
+}
+
+/// Whose names they are: the provider and its address, without what differs between two ways of
+/// writing the same.
+pub(crate) fn account(payload: &StandardLoggingPayload) -> String {
+    let provider = payload.custom_llm_provider.as_deref().unwrap_or_default();
+    let base = payload.api_base.as_deref().unwrap_or_default();
+    let base = base.split_once("://").map_or(base, |(_, rest)| rest);
+    let base = base.trim_end_matches('/');
+    let base = base.strip_suffix("/v1").unwrap_or(base);
+    format!("{provider} {}", base.to_ascii_lowercase())
+}
+
+impl Books {
+    /// What is known of the batch that goes by these names. Sees everything that has been settled.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub(crate) async fn batch(
+        &self,
+        account: &str,
+        names: &[String],
+    ) -> Result<Standing<i64>, BooksError> {
+        let mut connection = self.writer.lock().await;
+        standing(&mut connection, account, names).await
+    }
+
+    /// The row of this number, unless it has gone.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub(crate) async fn row(&self, number: i64) -> Result<Option<StoredCall>, BooksError> {
+        let sql = format!("SELECT {} {} ", query::columns(), query::JOINED);
+        let mut query = QueryBuilder::<Sqlite>::new(sql);
+        query.push("WHERE calls.number = ").push_bind(number);
+        let mut connection = self.writer.lock().await;
+        let query = query.build_query_as();
+        Ok(query.fetch_optional(&mut *connection).await?)
+    }
+
+    /// The event of this number, whether its row is there or not.
+    ///
+    /// # Errors
+    /// If the database cannot be read, or no call can have the number.
+    pub(crate) async fn event_of(&self, number: i64) -> Result<EventId, BooksError> {
+        let sql = "SELECT source FROM sources WHERE id = ?";
+        let query = sqlx::query_scalar(sql).bind(number.div_euclid(rows::SEQUENCES));
+        let mut connection = self.writer.lock().await;
+        Ok(EventId::of(&Origin {
+            source: query.fetch_one(&mut *connection).await?,
+            sequence: natural(number.rem_euclid(rows::SEQUENCES))?,
+        }))
+    }
+}
+
+/// Enters what an event tells of a batch.
+pub(super) async fn enter(
+    connection: &mut SqliteConnection,
+    row: &Row<'_>,
+) -> Result<(), BooksError> {
+    let event = row.event;
+    let payload = event.payload();
+    let ours = payload.tollkeeper.as_deref();
+    let Some(batch) = ours.and_then(|ours| ours.batch.as_deref()) else {
+        return Ok(());
+    };
+    let sequence = whole(event.settlement().origin.sequence)?;
+    let number = rows::number(row.source, sequence).ok_or(BooksError::OutOfRange)?;
+    let account = account(payload);
+    let mut now = standing(connection, &account, &batch.names).await?;
+    if batch.stage == BatchStage::Created {
+        now.creator = now.creator.or(Some(number));
+    } else if batch.billed_with.is_none() {
+        if now.is_known {
+            let event = event.id();
+            tracing::error!(%event, ?batch.names, "batch is billed twice: two collectors?");
+        }
+        now.holder = Some(number);
+        now.is_known = batch.unknown.is_none();
+    }
+    let sql = "INSERT INTO batches (account, name, creator, holder, is_known) \
+               VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET creator = excluded.creator, \
+               holder = excluded.holder, is_known = excluded.is_known";
+    for name in &batch.names {
+        let query = sqlx::query(sql).bind(&account).bind(name);
+        let query = query.bind(now.creator).bind(now.holder).bind(now.is_known);
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+async fn standing(
+    connection: &mut SqliteConnection,
+    account: &str,
+    names: &[String],
+) -> Result<Standing<i64>, BooksError> {
+    let sql = "SELECT creator, holder, is_known FROM batches WHERE account = ? AND name = ?";
+    let mut standing = Standing::default();
+    for name in names {
+        let query = sqlx::query_as(sql).bind(account).bind(name);
+        let row: Option<(Option<i64>, Option<i64>, bool)> =
+            query.fetch_optional(&mut *connection).await?;
+        if let Some((creator, holder, is_known)) = row {
+            standing = standing.or(Standing {
+                creator,
+                holder,
+                is_known,
+            });
+        }
+    }
+    Ok(standing)
+}
