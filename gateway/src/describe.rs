@@ -47,7 +47,11 @@ pub(crate) async fn answer(
         Endpoint::Health => Ok(health(shared)),
         Endpoint::Metrics => return metrics(shared),
         // These are answered before, and ask nothing of whoever asks.
-        Endpoint::Call(_) | Endpoint::Passed(..) | Endpoint::Alive | Endpoint::Ready => {
+        Endpoint::Call(_)
+        | Endpoint::Passed(..)
+        | Endpoint::Managed
+        | Endpoint::Alive
+        | Endpoint::Ready => {
             Err(ApiError::new(ErrorClass::NotFound, "no such route here"))
         }
     };

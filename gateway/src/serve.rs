@@ -29,7 +29,7 @@ use crate::{
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
-    lifecycle,
+    lifecycle, manage,
     request::show_key,
     routes::{self, Endpoint, Route, Unmatched},
     tasks,
@@ -174,6 +174,7 @@ async fn route(
     match endpoint {
         Endpoint::Alive => return answer::json("\"I'm alive!\""),
         Endpoint::Ready => return ready(&shared),
+        Endpoint::Managed => return manage::pass_on(&shared, request).await,
         Endpoint::Call(_) | Endpoint::Passed(..) => {}
         told => return describe::answer(&shared, told, matched, request).await,
     }
