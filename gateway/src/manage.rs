@@ -4,7 +4,7 @@
 //! They are no calls, so they leave no event. Who may ask what is the collector's to say: it gets
 //! the key that the client brings, and of its headers nothing else.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -19,6 +19,7 @@ use rustls::ClientConfig;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    admission,
     answer::{self, AnswerBody},
     auth,
     config::Config,
@@ -61,11 +62,25 @@ impl Collector {
 }
 
 /// Passes a request on, and its answer back.
-pub(crate) async fn pass_on(shared: &Shared, request: Request<Incoming>) -> Response<AnswerBody> {
-    match ask(shared, request).await {
-        Ok(response) => response,
-        Err(error) => answer::error(&error),
-    }
+pub(crate) async fn pass_on(
+    shared: &Shared,
+    request: Request<Incoming>,
+    address: IpAddr,
+) -> Response<AnswerBody> {
+    let asked = match may_come(shared, request.headers(), address) {
+        Ok(()) => ask(shared, request).await,
+        Err(error) => Err(error),
+    };
+    asked.unwrap_or_else(|error| answer::error(&error))
+}
+
+/// Whether the key may be used from there. A key that is not known here yet, or no more, is the
+/// collector's to refuse.
+fn may_come(shared: &Shared, headers: &HeaderMap, address: IpAddr) -> Result<(), ApiError> {
+    let master_key = shared.config.master_key.as_ref();
+    let identity = auth::authenticate(headers, master_key, shared.who_calls());
+    let identity = identity.unwrap_or_default();
+    admission::from(shared, &identity, address)
 }
 
 async fn ask(
@@ -108,7 +123,9 @@ async fn ask(
     *response.status_mut() = head.status;
     for name in TOLD {
         let value = head.headers.get(&name).cloned();
-        response.headers_mut().extend(value.map(|value| (name, value)));
+        response
+            .headers_mut()
+            .extend(value.map(|value| (name, value)));
     }
     Ok(response)
 }
