@@ -124,6 +124,7 @@ impl Config {
         let mut collector: collector::Config = section(&mut tree, "collector", &document)?;
         prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
         adjustments(&mut collector.prices, &tree, &document, &mut warnings)?;
+        zone(&mut collector, &tree, &document, &mut warnings)?;
         let sinks = sinks(&mut tree, &document)?;
         let misconfigured = |error: gateway::ConfigError| Misconfigured {
             line: document.line(&error.path),
@@ -290,34 +291,53 @@ fn adjustments(
     document: &Document,
     warnings: &mut Vec<String>,
 ) -> Result<(), Misconfigured> {
-    fn take<T: serde::de::DeserializeOwned>(
-        ours: &mut Option<T>,
-        name: &str,
-        (tree, document): (&Map<String, Value>, &Document),
-    ) -> Result<Option<String>, Misconfigured> {
-        let theirs = tree
-            .get("litellm_settings")
-            .and_then(|section| section.get(name));
-        let Some(value) = theirs.filter(|value| !value.is_null()) else {
-            return Ok(None);
-        };
-        let path = format!("litellm_settings.{name}");
-        let theirs = read(value.clone(), &path, document)?;
-        if ours.is_none() {
-            *ours = Some(theirs);
-            return Ok(None);
-        }
-        let at = document.line(&path).map(|line| format!("line {line}: "));
-        let at = at.unwrap_or_default();
-        Ok(Some(format!(
-            "{at}`{path}` has no effect: `collector.prices.{name}` is set"
-        )))
-    }
     let discounts = &mut prices.cost_discount_config;
-    warnings.extend(take(discounts, "cost_discount_config", (tree, document))?);
+    let place = "collector.prices";
+    let name = "cost_discount_config";
+    warnings.extend(take(discounts, (place, name), name, (tree, document))?);
     let margins = &mut prices.cost_margin_config;
-    warnings.extend(take(margins, "cost_margin_config", (tree, document))?);
+    let name = "cost_margin_config";
+    warnings.extend(take(margins, (place, name), name, (tree, document))?);
     Ok(())
+}
+
+/// LiteLLM's time zone of budgets, where the collector's own section has none.
+fn zone(
+    collector: &mut collector::Config,
+    tree: &Map<String, Value>,
+    document: &Document,
+    warnings: &mut Vec<String>,
+) -> Result<(), Misconfigured> {
+    let ours = ("collector", "budget_timezone");
+    let zone = &mut collector.budget_timezone;
+    warnings.extend(take(zone, ours, "timezone", (tree, document))?);
+    Ok(())
+}
+
+/// A setting of `litellm_settings` for one of ours that is not set; a warning if it is.
+fn take<T: serde::de::DeserializeOwned>(
+    ours: &mut Option<T>,
+    (section, own_name): (&str, &str),
+    name: &str,
+    (tree, document): (&Map<String, Value>, &Document),
+) -> Result<Option<String>, Misconfigured> {
+    let theirs = tree
+        .get("litellm_settings")
+        .and_then(|section| section.get(name));
+    let Some(value) = theirs.filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let path = format!("litellm_settings.{name}");
+    let theirs = read(value.clone(), &path, document)?;
+    if ours.is_none() {
+        *ours = Some(theirs);
+        return Ok(None);
+    }
+    let at = document.line(&path).map(|line| format!("line {line}: "));
+    let at = at.unwrap_or_default();
+    Ok(Some(format!(
+        "{at}`{path}` has no effect: `{section}.{own_name}` is set"
+    )))
 }
 
 /// LiteLLM's variables for its price map: the URL where none is set here, and a word against URLs.

@@ -16,7 +16,7 @@ use std::{error::Error as StdError, sync::Arc};
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{Method, StatusCode, Uri, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -99,6 +99,7 @@ pub(crate) fn router(api: Api) -> Router {
         .merge(management::router(&api))
         .merge(open)
         .fallback(unknown)
+        .method_not_allowed_fallback(other_method)
         .with_state(api)
 }
 
@@ -160,8 +161,14 @@ async fn sinks(State(api): Shared) -> Response {
     Json(lanes).into_response()
 }
 
-async fn unknown() -> Refusal {
-    Refusal::not_found("no such route")
+async fn unknown(uri: Uri) -> Refusal {
+    management::absent(uri.path())
+}
+
+async fn other_method(method: Method, uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(100).collect();
+    let message = format!("`{}` does not take {method}", path.escape_debug());
+    Refusal::method_not_allowed(&message)
 }
 
 #[cfg(test)]

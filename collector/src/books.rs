@@ -22,6 +22,7 @@ mod schema;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
+use chrono_tz::Tz;
 use event::PricedEvent;
 use sqlx::{
     Connection as _, SqliteConnection, SqlitePool,
@@ -63,6 +64,7 @@ pub struct Books {
     cards: Arc<detail::Cards>,
     readers: SqlitePool,
     directory: Directory,
+    zone: Tz,
 }
 
 /// Where the books stand.
@@ -176,6 +178,7 @@ impl Books {
             writer: Arc::new(Mutex::new(writer)),
             cards: Arc::default(),
             directory: Directory::default(),
+            zone: Tz::UTC,
             readers,
         })
     }
@@ -264,6 +267,17 @@ impl Books {
     #[must_use]
     pub const fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// The same books, whose budgets begin by the calendar of `zone` where they name none.
+    #[must_use]
+    pub(crate) fn in_zone(self, zone: Tz) -> Self {
+        Self { zone, ..self }
+    }
+
+    /// In whose calendar budgets begin that name no zone.
+    pub(crate) const fn zone(&self) -> Tz {
+        self.zone
     }
 
     /// The connection that writes, for as long as it is held.

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub use self::{
     prices::{Factor, PricesConfig},
-    units::Bytes,
+    units::{Bytes, Zone},
 };
 
 /// The section `collector:`.
@@ -31,6 +31,9 @@ pub struct Config {
     pub metrics_auth: bool,
     /// How many label sets of a metric `/metrics` tells apart; the rest is counted as `other`.
     pub metrics_series_max: usize,
+    /// In whose calendar the windows of budgets begin that name no zone of their own; UTC if it is
+    /// left out.
+    pub budget_timezone: Option<Zone>,
     /// Where sinks may connect to.
     pub egress: sink::egress::EgressPolicy,
 }
@@ -43,6 +46,7 @@ impl Default for Config {
             prices: PricesConfig::default(),
             metrics_auth: true,
             metrics_series_max: 2000,
+            budget_timezone: None,
             egress: sink::egress::EgressPolicy::default(),
         }
     }

@@ -299,6 +299,8 @@ impl Ready {
         let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
         let lanes = opened.iter().map(deliver::Opened::stats).collect();
         let books = Books::open(&deps.data.join("books.sqlite")).await?;
+        let books = books.in_zone(config.budget_timezone.unwrap_or_default().0);
+        control::tables::renew(&books).await?;
         // Before any event is settled: each counts in the budgets of its entities.
         control::tables::take(&books).await?;
         let alerts = Alerts::new(books.clone());

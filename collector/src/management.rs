@@ -5,11 +5,13 @@
 //! reads every field ([`form::Form`]), and writes all of it in one [`Change`](crate::entities::Change),
 //! or nothing.
 
+mod absent;
 mod answer;
 mod attach;
 mod budgets;
 mod caller;
 mod customers;
+mod edit;
 mod form;
 mod given;
 mod keys;
@@ -31,6 +33,7 @@ use axum::{
     routing::{MethodRouter, delete, get, patch, post},
 };
 
+pub(crate) use self::absent::absent;
 use crate::api::Api;
 
 type Rows = Vec<(&'static str, MethodRouter<Arc<Api>>)>;
@@ -57,16 +60,39 @@ fn rows() -> Rows {
         ("/key/block", post(keys::block)),
         ("/key/unblock", post(keys::unblock)),
         ("/key/regenerate", post(keys::regenerate)),
+        (
+            "/key/service-account/generate",
+            post(keys::generate_for_service),
+        ),
+        ("/key/bulk_update", post(keys::bulk_update)),
+        ("/key/aliases", get(keys::aliases)),
+        ("/key/health", post(keys::health)),
+        ("/v2/key/info", post(keys::info_of_several)),
         ("/key/{key}/regenerate", post(keys::regenerate_named)),
         ("/key/{key}/reset_spend", post(keys::reset_spend)),
         ("/user/new", post(users::new)),
-        ("/user/info", get(users::info)),
+        ("/user/info", get(users::about::info)),
+        ("/v2/user/info", get(users::about::short)),
+        ("/user/available_roles", get(users::about::roles)),
+        ("/user/bulk_update", post(users::bulk_update)),
         ("/user/list", get(users::list)),
         ("/user/update", post(users::update)),
         ("/user/delete", post(users::delete)),
         ("/team/new", post(teams::new)),
         ("/team/info", get(teams::info)),
         ("/team/list", get(teams::list)),
+        ("/v2/team/list", get(teams::paged)),
+        ("/team/available", get(teams::available)),
+        ("/team/permissions_list", get(teams::permissions::list)),
+        ("/team/permissions_update", post(teams::permissions::update)),
+        ("/team/model/add", post(teams::models::add)),
+        ("/team/model/delete", post(teams::models::delete)),
+        ("/team/{team}", patch(teams::update_named)),
+        (
+            "/team/{team}/member/{user}/reset_spend",
+            post(teams::members::reset_spend),
+        ),
+        ("/team/bulk_member_add", post(teams::members::bulk_add)),
         ("/team/update", post(teams::update)),
         ("/team/delete", post(teams::delete)),
         ("/team/block", post(teams::block)),
@@ -82,6 +108,10 @@ fn rows() -> Rows {
         (
             "/organization/member_add",
             post(organizations::members::add),
+        ),
+        (
+            "/organization/member_update",
+            patch(organizations::members::update),
         ),
         (
             "/organization/member_delete",

@@ -8,7 +8,7 @@ use std::{
 
 /// Addresses with a common prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+pub struct Network {
     base: IpAddr,
     prefix: u32,
 }
@@ -29,7 +29,9 @@ impl Network {
         }
     }
 
-    pub(super) fn contains(self, address: IpAddr) -> bool {
+    /// Whether an address is in it. One that is written in both families is another in each.
+    #[must_use]
+    pub fn contains(self, address: IpAddr) -> bool {
         match (self.base, address) {
             (IpAddr::V4(base), IpAddr::V4(address)) => {
                 let mask = u32::MAX.checked_shl(32 - self.prefix).unwrap_or(0);
@@ -44,22 +46,28 @@ impl Network {
     }
 }
 
+/// What is neither a network nor an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither a network (`10.0.0.0/8`, `fd00::/8`) nor an address")]
+pub struct NotANetwork(String);
+
 impl FromStr for Network {
-    type Err = ();
+    type Err = NotANetwork;
 
     /// Reads `10.0.0.0/8`, `fd00::/8`, `127.0.0.1`.
-    fn from_str(text: &str) -> Result<Self, ()> {
+    fn from_str(text: &str) -> Result<Self, NotANetwork> {
+        let wrong = || NotANetwork(text.chars().take(64).collect());
         let (base, prefix) = text
             .split_once('/')
             .map_or((text, None), |(a, b)| (a, Some(b)));
-        let base: IpAddr = base.parse().map_err(|_error| ())?;
+        let base: IpAddr = base.parse().map_err(|_error| wrong())?;
         let full = if base.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             None => full,
-            Some(digits) => digits.parse().map_err(|_error| ())?,
+            Some(digits) => digits.parse().map_err(|_error| wrong())?,
         };
         if prefix > full {
-            Err(())
+            Err(wrong())
         } else {
             Ok(Self { base, prefix })
         }

@@ -15,7 +15,8 @@ use serde::Deserialize;
 
 mod address;
 
-use self::address::{Network, Reserved, embedded, reserved};
+pub use self::address::{Network, NotANetwork};
+use self::address::{Reserved, embedded, reserved};
 
 /// Which destinations are allowed. The default is `https` to the public internet.
 ///

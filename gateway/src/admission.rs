@@ -9,6 +9,7 @@ mod bound;
 mod purse;
 mod rates;
 mod recent;
+mod standing;
 
 use std::sync::Arc;
 
@@ -18,7 +19,13 @@ use event::{
 };
 use tokio::time::Instant;
 
-pub(crate) use self::{access::aliased, purse::Purse, rates::Rates, recent::Recent};
+pub(crate) use self::{
+    access::{Lists, aliased, enter, from},
+    purse::Purse,
+    rates::Rates,
+    recent::Recent,
+    standing::standing,
+};
 use self::{
     purse::{Against, Want},
     rates::Place,

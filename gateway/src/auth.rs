@@ -158,7 +158,8 @@ fn virtual_key(
     }))
 }
 
-fn presented(headers: &HeaderMap) -> Option<&str> {
+/// The key that a request brings, wherever its client puts it.
+pub(crate) fn presented(headers: &HeaderMap) -> Option<&str> {
     let value = KEY_HEADERS
         .iter()
         .find_map(|name| headers.get(*name))?

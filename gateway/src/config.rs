@@ -14,6 +14,7 @@ mod mocking;
 mod provider_settings;
 mod router;
 mod settings;
+mod sources;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use cost_map::PriceMap;
 use event::Secret;
 use serde_json::{Map, Value};
 
+pub(crate) use self::sources::within;
 pub use self::{
     cache::{CachePlace, CacheSettings, RedisSettings, SharedBy},
     control::ControlSettings,
@@ -29,6 +31,7 @@ pub use self::{
     provider_settings::Settings,
     router::{Alias, Lists, RouterSettings, Strategy},
     settings::{Accounting, Durability, GatewaySettings, OnDisconnect},
+    sources::Sources,
 };
 
 /// Everything the gateway is told.
@@ -65,6 +68,10 @@ pub struct Config {
     pub always_include_usage: bool,
     /// The collector to follow; set by the program.
     pub control: Option<ControlSettings>,
+    /// From which addresses clients may come.
+    pub sources: Sources,
+    /// Parameters that every request has to set (`enforced_params`, `enforce_user_param`).
+    pub enforced_params: Vec<String>,
     /// Our own section.
     pub settings: GatewaySettings,
 }
@@ -172,6 +179,7 @@ impl Config {
                 other => return Err(ConfigError::at(other, unknown(other, SECTIONS))),
             }
         }
+        config.sources.check()?;
         deployment::number_ids(&mut config.deployments);
         let by_cost = config.router.routing_strategy == Strategy::CostBasedRouting;
         if by_cost || config.router.enable_pre_call_checks {

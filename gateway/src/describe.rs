@@ -2,7 +2,7 @@
 
 mod model_info;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use event::Json;
 use http::{HeaderMap, HeaderValue, Request, Response, header};
@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::{
+    admission::{self, Lists},
     answer::{self, AnswerBody},
-    auth, destination,
+    auth::{self, Identity},
+    destination,
     error::{ApiError, ErrorClass},
     gateway::Shared,
     operation::Operation,
@@ -28,28 +30,41 @@ const CREATED: u32 = 1_677_610_602;
 /// Answers a request that is no call.
 pub(crate) async fn answer(
     shared: &Arc<Shared>,
-    endpoint: Endpoint,
-    matched: Matched,
+    (endpoint, matched): (Endpoint, Matched),
     request: Request<Incoming>,
+    address: IpAddr,
 ) -> Response<AnswerBody> {
     let master_key = shared.config.master_key.as_ref();
-    if let Err(error) = auth::authenticate(request.headers(), master_key, shared.who_calls()) {
-        return answer::error(&error);
-    }
+    let identity = auth::authenticate(request.headers(), master_key, shared.who_calls());
+    let allowed = identity.and_then(|identity| {
+        let route = matched.route.pattern;
+        admission::enter(shared, &identity, Some(address), route).map(|()| identity)
+    });
+    let identity = match allowed {
+        Ok(identity) => identity,
+        Err(error) => return answer::error(&error),
+    };
+    let lists = Lists::of(&identity, None);
     let wanted = wanted(request.uri().query());
     let told = match endpoint {
-        Endpoint::Models => Ok(models(shared)),
-        Endpoint::Model => model(shared, &matched.rest.unwrap_or_default()),
-        Endpoint::ModelInfo => Ok(model_info::deployments(shared, wanted.as_deref())),
-        Endpoint::ModelGroupInfo => Ok(model_info::groups(shared, wanted.as_deref())),
-        Endpoint::Parameters => supported(shared, wanted.as_deref()),
+        Endpoint::Models => Ok(models(&lists.shown(&shared.groups))),
+        Endpoint::Model => model(
+            shared,
+            (&identity, &lists),
+            &matched.rest.unwrap_or_default(),
+        ),
+        Endpoint::ModelInfo => Ok(model_info::deployments(shared, &lists, wanted.as_deref())),
+        Endpoint::ModelGroupInfo => Ok(model_info::groups(shared, &lists, wanted.as_deref())),
+        Endpoint::Parameters => supported(shared, &identity, wanted.as_deref()),
         Endpoint::CountTokens => count(shared, request).await,
         Endpoint::Health => Ok(health(shared)),
         Endpoint::Metrics => return metrics(shared),
         // These are answered before, and ask nothing of whoever asks.
-        Endpoint::Call(_) | Endpoint::Passed(..) | Endpoint::Alive | Endpoint::Ready => {
-            Err(ApiError::new(ErrorClass::NotFound, "no such route here"))
-        }
+        Endpoint::Call(_)
+        | Endpoint::Passed(..)
+        | Endpoint::Managed
+        | Endpoint::Alive
+        | Endpoint::Ready => Err(ApiError::new(ErrorClass::NotFound, "no such route here")),
     };
     match told {
         Ok(json) => answer::json(json.text().to_owned()),
@@ -84,35 +99,39 @@ impl<'a> Model<'a> {
     }
 }
 
-fn models(shared: &Shared) -> Json {
+fn models(names: &[&str]) -> Json {
     #[derive(Serialize)]
     struct List<'a> {
         data: Vec<Model<'a>>,
         object: &'static str,
     }
-    let names = shared.groups.names().iter();
     Json::of(&List {
-        data: names.map(|name| Model::new(name)).collect(),
+        data: names.iter().map(|name| Model::new(name)).collect(),
         object: "list",
     })
 }
 
-fn model(shared: &Shared, name: &str) -> Result<Json, ApiError> {
+fn model(
+    shared: &Shared,
+    (identity, lists): (&Identity, &Lists<'_>),
+    name: &str,
+) -> Result<Json, ApiError> {
     let name = decoded(name);
-    match shared.groups.find(&name) {
+    let denied = lists.denied(&shared.groups, &name);
+    match shared.groups.find(&name).filter(|_found| denied.is_none()) {
         Some(_found) => Ok(Json::of(&Model::new(&name))),
         None => Err(ApiError {
             class: ErrorClass::NotFound,
-            ..destination::unknown_model(shared, &name)
+            ..destination::unknown_model(shared, identity, &name)
         }),
     }
 }
 
 /// The parameters of OpenAI's that every deployment of a model knows.
-fn supported(shared: &Shared, wanted: Option<&str>) -> Result<Json, ApiError> {
+fn supported(shared: &Shared, identity: &Identity, wanted: Option<&str>) -> Result<Json, ApiError> {
     let name = wanted.unwrap_or_default();
     let found = shared.groups.find(name);
-    let found = found.ok_or_else(|| destination::unknown_model(shared, name))?;
+    let found = found.ok_or_else(|| destination::unknown_model(shared, identity, name))?;
     let members = found.group.members();
     let known = |parameter: &&&str| {
         members.iter().all(|member| {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    admission,
+    admission::{self, Lists},
+    auth::Identity,
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::Shared,
@@ -32,7 +33,7 @@ pub(crate) fn find(
     }
     let providers = request.providers;
     if providers.is_empty() {
-        return named.ok_or_else(|| unknown_model(shared, &request.model));
+        return named.ok_or_else(|| unknown_model(shared, &draft.identity, &request.model));
     }
     if let Some(found) = named {
         let group = found.group.only(|member| {
@@ -93,9 +94,9 @@ fn gone() -> ApiError {
     ApiError::new(ErrorClass::NotFound, message)
 }
 
-/// What a client is told that names a model which nobody serves.
-pub(crate) fn unknown_model(shared: &Shared, model: &str) -> ApiError {
-    let names = shared.groups.names();
+/// What a client is told that names a model which nobody serves: those that it may use.
+pub(crate) fn unknown_model(shared: &Shared, identity: &Identity, model: &str) -> ApiError {
+    let names = Lists::of(identity, None).shown(&shared.groups);
     let shown: String = model.chars().take(100).collect();
     let message = format!(
         "Invalid model name passed in model={shown}. Known here: {}. Ask `/v1/models` for the list",

@@ -20,6 +20,7 @@ mod error;
 mod exchange;
 mod gateway;
 mod lifecycle;
+mod manage;
 mod measure;
 mod media;
 mod metrics;

@@ -83,7 +83,8 @@ pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Resp
     };
     let call_id = draft.call_id.to_string();
     let deployment = Arc::clone(&chosen.deployment);
-    let stamp = Stamp::new(call_id, Arc::clone(&deployment), draft.start, dialect);
+    let key = admission::standing(&shared, &draft);
+    let stamp = Stamp::new(call_id, Arc::clone(&deployment), draft.start, dialect).of_key(key);
     match Call::admit(shared, draft, deployment, permit).await {
         Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, found, chosen, stamp).await,

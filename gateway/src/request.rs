@@ -11,6 +11,7 @@ mod names;
 mod parameters;
 mod parse;
 mod passed;
+mod said;
 mod scan;
 mod socket;
 mod text;

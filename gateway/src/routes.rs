@@ -5,7 +5,7 @@ mod rows;
 use http::Method;
 
 pub(crate) use self::rows::KEEPERS;
-use self::rows::{CALLS, OTHERS, PASSED, STORED, UNDERSTOOD};
+use self::rows::{CALLS, MANAGED, OTHERS, PASSED, STORED, UNDERSTOOD};
 use crate::{operation::Operation, request::Place};
 
 /// What a route leads to.
@@ -25,6 +25,8 @@ pub(crate) enum Endpoint {
     Alive,
     Ready,
     Metrics,
+    /// What the collector answers.
+    Managed,
 }
 
 /// One path, with `{name}` for any one part of it and `{*}` for all the rest.
@@ -66,7 +68,11 @@ impl Eq for Route {}
 /// Every route there is, the more particular first.
 pub(crate) fn all() -> impl Iterator<Item = &'static Route> {
     let calls = CALLS.iter().flatten();
-    calls.chain(OTHERS).chain(STORED).chain(PASSED)
+    calls
+        .chain(OTHERS)
+        .chain(STORED)
+        .chain(PASSED)
+        .chain(MANAGED)
 }
 
 /// The route of a path.

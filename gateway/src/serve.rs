@@ -29,7 +29,7 @@ use crate::{
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::{Core, Shared},
-    lifecycle,
+    lifecycle, manage,
     request::show_key,
     routes::{self, Endpoint, Route, Unmatched},
     tasks,
@@ -171,11 +171,13 @@ async fn route(
         Err(unmatched) => return unknown(unmatched, request.uri().path()),
     };
     let endpoint = matched.route.endpoint;
+    let address = shared.config.sources.client(peer.ip(), request.headers());
     match endpoint {
         Endpoint::Alive => return answer::json("\"I'm alive!\""),
         Endpoint::Ready => return ready(&shared),
+        Endpoint::Managed => return manage::pass_on(&shared, request, address).await,
         Endpoint::Call(_) | Endpoint::Passed(..) => {}
-        told => return describe::answer(&shared, told, matched, request).await,
+        told => return describe::answer(&shared, (told, matched), request, address).await,
     }
     let (operation, place) = matched.place(request.method());
     let (mut head, body) = request.into_parts();
@@ -184,7 +186,7 @@ async fn route(
     let draft = Draft::new(
         &head,
         (matched.route.pattern, operation),
-        Some(peer.ip()),
+        Some(address),
         now,
     );
     let by_call = Arc::clone(&shared);
@@ -204,7 +206,9 @@ fn unknown(unmatched: Unmatched, path: &str) -> Response<AnswerBody> {
         Unmatched::Method(route) => route,
         Unmatched::Path => {
             // The forms without `/v1` go without saying.
-            let shown = |route: &&Route| route.pattern.starts_with("/v1/");
+            let shown = |route: &&Route| {
+                route.pattern.starts_with("/v1/") && route.endpoint != Endpoint::Managed
+            };
             let known: Vec<&str> = routes::all()
                 .filter(shown)
                 .map(|route| route.pattern)

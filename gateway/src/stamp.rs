@@ -32,6 +32,8 @@ pub(crate) struct Stamp {
     waited: i64,
     timeout: Option<Duration>,
     retries_max: u32,
+    /// What is said of the key.
+    key: Vec<(String, String)>,
 }
 
 impl Stamp {
@@ -53,7 +55,13 @@ impl Stamp {
             waited: 0,
             timeout: None,
             retries_max: 0,
+            key: Vec::new(),
         }
+    }
+
+    /// The stamp of a call with a key of which this is said.
+    pub(crate) fn of_key(self, key: Vec<(String, String)>) -> Self {
+        Self { key, ..self }
     }
 
     /// The stamp again, after attempts that may have gone elsewhere.
@@ -108,6 +116,11 @@ impl Stamp {
         answer::set(headers, "x-litellm-model-name", &model);
         self.figures(headers);
         provided(headers, upstream);
+        for (name, text) in &self.key {
+            let name = HeaderName::try_from(name).ok();
+            // A model's name need not be one of a header.
+            headers.extend(name.zip(HeaderValue::try_from(text).ok()));
+        }
         response
     }
 

@@ -43,6 +43,19 @@ pub(crate) fn tls() -> std::io::Result<ClientConfig> {
     Ok(config)
 }
 
+/// Opens connections, with TLS where the address says so.
+pub(crate) fn connector(tls: &ClientConfig) -> HttpsConnector<HttpConnector> {
+    let mut http = HttpConnector::new();
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    HttpsConnectorBuilder::new()
+        .with_tls_config(tls.clone())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(http)
+}
+
 /// Keeps connections to providers.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
@@ -53,20 +66,11 @@ pub(crate) struct Upstream {
 impl Upstream {
     /// A client without connections.
     pub(crate) fn new(tls: &ClientConfig) -> Self {
-        let mut http = HttpConnector::new();
-        http.set_nodelay(true);
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_MAX)
             .pool_timer(TokioTimer::new())
-            .build(https);
+            .build(connector(tls));
         let agent = concat!("tollkeeper/", env!("CARGO_PKG_VERSION"));
         Self {
             client,

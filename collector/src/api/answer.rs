@@ -74,6 +74,27 @@ impl Refusal {
         Self::new(status, "internal_server_error", message)
     }
 
+    /// LiteLLM has it, and this program does not.
+    pub(crate) fn not_implemented(message: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "not_implemented_error",
+            message,
+        )
+    }
+
+    pub(crate) fn method_not_allowed(message: &str) -> Self {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        Self::new(status, "invalid_request_error", message)
+    }
+
+    /// A request to set what was spent.
+    pub(crate) fn spend_is_a_sum() -> Self {
+        let message = "spend is what the calls in the books add up to, and is never set: raise \
+                       `max_budget` instead, or set a `budget_duration`";
+        Self::bad_request("reset_to", message)
+    }
+
     pub(crate) fn gone(message: &str) -> Self {
         Self::new(StatusCode::GONE, "invalid_request_error", message)
     }

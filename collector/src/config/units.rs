@@ -2,6 +2,7 @@
 
 use std::{fmt, num::NonZeroUsize, time::Duration};
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, de::Error};
 
 const DURATIONS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
@@ -15,6 +16,19 @@ const SIZES: [(&str, usize); 7] = [
     ("GB", 1_000_000_000),
     ("B", 1),
 ];
+
+/// A time zone by its IANA name: `Europe/Berlin`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Zone(pub Tz);
+
+impl<'de> Deserialize<'de> for Zone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let wrong =
+            |_error| D::Error::custom(format!("`{name}` is no time zone: write `Europe/Berlin`"));
+        name.parse().map(Self).map_err(wrong)
+    }
+}
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,8 +22,6 @@ use crate::{
 
 /// How often the version is looked at.
 const EVERY: Duration = Duration::from_millis(200);
-/// In whose calendar windows begin.
-const ZONE: Tz = Tz::UTC;
 
 /// Follows the tables until told to stop.
 pub(crate) async fn follow(books: Books, tasks: Tasks) {
@@ -39,6 +37,17 @@ pub(crate) async fn follow(books: Books, tasks: Tasks) {
             );
         }
     }
+}
+
+/// Begins a version at a start: what gateways are told depends on the configuration too, and that may
+/// be another one than before.
+///
+/// # Errors
+/// If the books cannot be written.
+pub(crate) async fn renew(books: &Books) -> Result<(), BooksError> {
+    let sql = "UPDATE control_version SET version = version + 1";
+    sqlx::query(sql).execute(&mut *books.writer().await).await?;
+    Ok(())
 }
 
 /// Reads the tables if their version has moved.
@@ -65,6 +74,8 @@ async fn all<S: Stored>(books: &Books) -> Result<Vec<S>, BooksError> {
 /// Puts a snapshot together.
 struct Draft {
     shared: BTreeMap<String, Limits>,
+    /// In whose calendar windows begin, where a budget names none.
+    zone: Tz,
     snapshot: Snapshot,
 }
 
@@ -73,6 +84,7 @@ async fn snapshot(books: &Books, version: u64) -> Result<Snapshot, BooksError> {
     let shared = rows.into_iter().map(|row| (row.budget_id, row.limits));
     let mut draft = Draft {
         shared: shared.collect(),
+        zone: books.zone(),
         snapshot: Snapshot {
             version,
             ..Snapshot::default()
@@ -118,6 +130,7 @@ impl Draft {
             max_budget: own.max_budget.or(shared.max_budget),
             soft_budget: own.soft_budget.or(shared.soft_budget),
             budget_duration: own.budget_duration.or(shared.budget_duration),
+            budget_timezone: own.budget_timezone.or(shared.budget_timezone),
             enforcement: own.enforcement.or(shared.enforcement),
             max_parallel_requests: own.max_parallel_requests.or(shared.max_parallel_requests),
             tpm_limit: own.tpm_limit.or(shared.tpm_limit),
@@ -129,10 +142,11 @@ impl Draft {
     /// The budgets of an entity: its own, one for each model, and further windows.
     fn budgets(&mut self, entity: Option<Entity>, limits: &Limits, more: &[BudgetLimit]) {
         let Some(entity) = entity else { return };
+        let zone = limits.budget_timezone.unwrap_or(self.zone);
         let terms = |limit: Usd, soft: Option<Usd>, duration: Option<WindowDuration>| Terms {
             limit,
             soft,
-            rule: duration.map(|duration| WindowRule::new(duration, ZONE)),
+            rule: duration.map(|duration| WindowRule::new(duration, zone)),
             enforcement: limits.enforcement.unwrap_or_default(),
             unpriced: event::WhenUnpriced::default(),
         };
@@ -179,6 +193,9 @@ impl Draft {
             models: ids(&key.models),
             aliases: pairs(&key.aliases),
             allowed_routes: ids(&key.allowed_routes),
+            allowed_ips: ids(&key.allowed_ips),
+            allowed_request_params: ids(&key.allowed_request_params),
+            enforced_params: ids(&key.enforced_params),
             tags: ids(&key.tags),
             limits: rates(&limits, (&key.model_rpm_limit, &key.model_tpm_limit)),
             metadata: key.metadata.clone(),
@@ -275,6 +292,7 @@ impl Draft {
         let now = told::EndUser {
             alias: end_user.alias.as_deref().and_then(id),
             blocked: end_user.blocked,
+            models: ids(&end_user.models),
             default_model: end_user.default_model.as_deref().and_then(id),
             limits: rates(&limits, (&none, &none)),
         };

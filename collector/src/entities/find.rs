@@ -10,6 +10,8 @@ use crate::books::{Books, BooksError, Page};
 pub(crate) struct Filter {
     equal: Vec<(&'static str, String)>,
     within: Option<(&'static str, Vec<String>)>,
+    having: Option<&'static str>,
+    containing: Option<(&'static str, String)>,
 }
 
 impl Filter {
@@ -25,11 +27,30 @@ impl Filter {
         self
     }
 
+    /// Only those whose column is set.
+    pub(crate) fn having(mut self, column: &'static str) -> Self {
+        self.having = Some(column);
+        self
+    }
+
+    /// Only those whose column has this text in it.
+    pub(crate) fn containing(mut self, column: &'static str, text: impl Into<String>) -> Self {
+        self.containing = Some((column, text.into()));
+        self
+    }
+
     pub(super) fn write(&self, query: &mut QueryBuilder<Sqlite>) {
         query.push(" WHERE 1");
         for (column, value) in &self.equal {
             query.push(format_args!(" AND {column} = "));
             query.push_bind(value.clone());
+        }
+        if let Some(column) = self.having {
+            query.push(format_args!(" AND {column} IS NOT NULL"));
+        }
+        if let Some((column, text)) = &self.containing {
+            query.push(format_args!(" AND instr({column}, "));
+            query.push_bind(text.clone()).push(") > 0");
         }
         if let Some((column, values)) = &self.within {
             // One parameter, however many values there are.

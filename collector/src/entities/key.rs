@@ -42,6 +42,12 @@ pub(crate) struct Key {
     pub(crate) tags: Vec<String>,
     /// The routes it opens; none named is all.
     pub(crate) allowed_routes: Vec<String>,
+    /// Networks and addresses that it may be used from; none named is all.
+    pub(crate) allowed_ips: Vec<String>,
+    /// The parameters that its requests may set; none named is what all may.
+    pub(crate) allowed_request_params: Vec<String>,
+    /// The parameters that its requests have to set.
+    pub(crate) enforced_params: Vec<String>,
     pub(crate) metadata: Json,
     pub(crate) blocked: bool,
     #[serde(with = "rfc3339::option")]
@@ -103,6 +109,18 @@ impl Key {
             (
                 "allowed_routes",
                 before.allowed_routes != self.allowed_routes,
+            ),
+            ("allowed_ips", before.allowed_ips != self.allowed_ips),
+            (
+                "allowed_request_params",
+                before.allowed_request_params != self.allowed_request_params,
+            ),
+            (
+                "enforced_params",
+                before
+                    .enforced_params
+                    .iter()
+                    .any(|name| !self.enforced_params.contains(name)),
             ),
             ("budget_id", before.budget_id != self.budget_id),
             ("budget_limits", before.budget_limits != self.budget_limits),

@@ -6,12 +6,9 @@ use chrono_tz::Tz;
 use event::{Enforcement, Timestamp, Usd, Window, WindowDuration, WindowRule};
 use serde::{Deserialize, Serialize};
 
-/// In whose calendar windows begin.
-const ZONE: Tz = Tz::UTC;
-
-/// The window of a budget that `instant` lies in.
-pub(crate) fn now_in(duration: Option<WindowDuration>, instant: Timestamp) -> Window {
-    let rule = duration.map(|duration| WindowRule::new(duration, ZONE));
+/// The window of a budget that `instant` lies in, by the calendar of `zone`.
+pub(crate) fn now_in(duration: Option<WindowDuration>, zone: Tz, instant: Timestamp) -> Window {
+    let rule = duration.map(|duration| WindowRule::new(duration, zone));
     Window::of(rule.as_ref(), instant)
 }
 
@@ -23,6 +20,9 @@ pub(crate) struct Limits {
     /// From which amount on an alert is raised.
     pub(crate) soft_budget: Option<Usd>,
     pub(crate) budget_duration: Option<WindowDuration>,
+    /// In whose calendar its windows begin; `None` for the collector's `budget_timezone`.
+    #[serde(with = "zone")]
+    pub(crate) budget_timezone: Option<Tz>,
     /// What happens to a call that does not fit.
     pub(crate) enforcement: Option<Enforcement>,
     pub(crate) max_parallel_requests: Option<u64>,
@@ -74,6 +74,10 @@ impl Limits {
                 "budget_duration",
                 before.budget_duration != self.budget_duration,
             ),
+            (
+                "budget_timezone",
+                before.budget_timezone != self.budget_timezone,
+            ),
             ("enforcement", before.enforcement != self.enforcement),
             (
                 "max_parallel_requests",
@@ -96,9 +100,27 @@ impl Limits {
         *self == Self::default()
     }
 
-    /// When the window that `now` lies in ends.
-    pub(crate) fn resets_at(&self, now: Timestamp) -> Option<Timestamp> {
-        now_in(self.budget_duration, now).end
+    /// When the window that `now` lies in ends; `usual` is the zone of budgets that name none.
+    pub(crate) fn resets_at(&self, usual: Tz, now: Timestamp) -> Option<Timestamp> {
+        let zone = self.budget_timezone.unwrap_or(usual);
+        now_in(self.budget_duration, zone, now).end
+    }
+}
+
+/// A zone by its IANA name.
+mod zone {
+    use chrono_tz::Tz;
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer, de::Error as _};
+
+    #[expect(clippy::ref_option, reason = "what serde calls it with")]
+    pub(super) fn serialize<S: Serializer>(zone: &Option<Tz>, to: S) -> Result<S::Ok, S::Error> {
+        zone.map(Tz::name).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Tz>, D::Error> {
+        let name = Option::<String>::deserialize(from)?;
+        name.map(|name| name.parse().map_err(D::Error::custom))
+            .transpose()
     }
 }
 

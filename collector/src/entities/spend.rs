@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono_tz::Tz;
 use event::{Timestamp, Usd, WindowDuration};
 use serde::Serialize;
 
@@ -22,9 +23,9 @@ pub(crate) enum Since {
 }
 
 impl Since {
-    /// From the start of a budget's window on.
-    pub(crate) fn of(duration: Option<WindowDuration>, now: Timestamp) -> Self {
-        let Some(start) = now_in(duration, now).start else {
+    /// From the start of a budget's window on, by the calendar of `zone`.
+    pub(crate) fn of(duration: Option<WindowDuration>, zone: Tz, now: Timestamp) -> Self {
+        let Some(start) = now_in(duration, zone, now).start else {
             return Self::Ever;
         };
         match start.micros().rem_euclid(MICROS_PER_DAY) {

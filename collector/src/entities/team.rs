@@ -30,6 +30,8 @@ pub(crate) struct Team {
     pub(crate) tags: Vec<String>,
     pub(crate) metadata: Json,
     pub(crate) blocked: bool,
+    /// What members may do who do not manage it.
+    pub(crate) team_member_permissions: Vec<String>,
     #[serde(flatten, skip_deserializing)]
     pub(crate) stamps: Stamps,
 }

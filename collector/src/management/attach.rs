@@ -93,10 +93,14 @@ pub(super) async fn shared(change: &mut Change<'_>, id: &str) -> Result<BudgetRo
 
 /// The team of this id.
 pub(super) async fn team(change: &mut Change<'_>, id: &str) -> Result<Team, Refusal> {
-    let message =
-        || format!("Team doesn't exist in db. Team={id}. Create team via `/team/new` call.");
     let team = change.get(id).await?;
-    team.ok_or_else(|| Refusal::not_found(&message()).of_kind("auth_error"))
+    team.ok_or_else(|| no_team(id))
+}
+
+/// That there is no such team.
+pub(super) fn no_team(id: &str) -> Refusal {
+    let message = format!("Team doesn't exist in db. Team={id}. Create team via `/team/new` call.");
+    Refusal::not_found(&message).of_kind("auth_error")
 }
 
 /// The organization of this id.

@@ -5,10 +5,18 @@ use axum::{
     extract::State,
     response::{IntoResponse as _, Response},
 };
+use chrono_tz::Tz;
 use event::Json;
 use serde::Serialize;
 
-use super::{attach, caller::Who, form::Form, query::Query, shown::BudgetShown};
+use super::{
+    attach,
+    caller::Who,
+    edit::{self, By, Edited, Made},
+    form::Form,
+    query::Query,
+    shown::BudgetShown,
+};
 use crate::{
     api::{Shared, answer::Refusal},
     books::Page,
@@ -23,43 +31,53 @@ use crate::{
 pub(super) async fn new(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let id = form.text("budget_id")?.value();
-    let mut row = BudgetRow {
-        budget_id: id.unwrap_or_else(attach::new_id),
-        ..BudgetRow::default()
-    };
-    if change.get::<BudgetRow>(&row.budget_id).await?.is_some() {
-        let message = format!("Budget={} already exists", row.budget_id);
-        return Err(Refusal::bad_request("budget_id", &message));
-    }
-    form.limits(&mut row.limits)?;
-    let answer = form.finish()?;
-    change.put(&mut row).await?;
-    change.commit().await?;
-    Ok(answer.json(&BudgetShown::of(row, clock::now())))
+    let (answer, row) = edit::make::<BudgetRow>(&api, &caller, form).await?;
+    Ok(answer.json(&BudgetShown::of(row, api.books.zone(), clock::now())))
 }
 
 /// Changes a budget, for all who share it.
 pub(super) async fn update(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let id = form.text("budget_id")?.required("budget_id")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let mut row: BudgetRow = change.get(&id).await?.ok_or_else(|| missing(&id))?;
-    form.limits(&mut row.limits)?;
-    let answer = form.finish()?;
-    change.put(&mut row).await?;
-    change.commit().await?;
-    Ok(answer.json(&BudgetShown::of(row, clock::now())))
+    let (answer, row) = edit::update::<BudgetRow>(&api, &caller, form).await?;
+    Ok(answer.json(&BudgetShown::of(row, api.books.zone(), clock::now())))
+}
+
+impl Edited for BudgetRow {
+    async fn find(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let id = form.text("budget_id")?.required("budget_id")?;
+        change.get(&id).await?.ok_or_else(|| missing(&id))
+    }
+
+    async fn read(
+        &mut self,
+        form: &mut Form,
+        _change: &mut Change<'_>,
+        _by: By<'_>,
+    ) -> Result<(), Refusal> {
+        form.limits(&mut self.limits)
+    }
+}
+
+impl Made for BudgetRow {
+    async fn fresh(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let id = form.text("budget_id")?.value();
+        let budget_id = id.unwrap_or_else(attach::new_id);
+        if change.get::<Self>(&budget_id).await?.is_some() {
+            let message = format!("Budget={budget_id} already exists");
+            return Err(Refusal::bad_request("budget_id", &message));
+        }
+        Ok(Self {
+            budget_id,
+            ..Self::default()
+        })
+    }
 }
 
 fn missing(id: &str) -> Refusal {
@@ -116,13 +134,13 @@ pub(super) async fn info(
     };
     let filter = Filter::default().within("id", ids);
     let rows: Vec<BudgetRow> = entities::page(&api.books, &filter, page).await?;
-    Ok(answer.json(&shown(rows)))
+    Ok(answer.json(&shown(rows, api.books.zone())))
 }
 
-fn shown(rows: Vec<BudgetRow>) -> Vec<BudgetShown> {
+fn shown(rows: Vec<BudgetRow>, zone: Tz) -> Vec<BudgetShown> {
     let now = clock::now();
     rows.into_iter()
-        .map(|row| BudgetShown::of(row, now))
+        .map(|row| BudgetShown::of(row, zone, now))
         .collect()
 }
 
@@ -137,7 +155,7 @@ pub(super) async fn list(
     query.finish()?;
     let rows: Vec<BudgetRow> =
         entities::page(&api.books, &Filter::default(), wanted.page()).await?;
-    Ok(axum::Json(shown(rows)).into_response())
+    Ok(axum::Json(shown(rows, api.books.zone())).into_response())
 }
 
 /// What can be set of a budget, and what it is set to.
@@ -156,7 +174,7 @@ pub(super) async fn settings(
 }
 
 /// What can be set, and what it is set to.
-fn set(limits: &Limits) -> [Setting; 7] {
+fn set(limits: &Limits) -> [Setting; 8] {
     let rows = [
         (
             "max_budget",
@@ -175,6 +193,12 @@ fn set(limits: &Limits) -> [Setting; 7] {
             "String",
             "How long a window is",
             Json::of(&limits.budget_duration),
+        ),
+        (
+            "budget_timezone",
+            "String",
+            "In whose calendar windows begin",
+            Json::of(&limits.budget_timezone.map(Tz::name)),
         ),
         (
             "max_parallel_requests",

@@ -91,7 +91,16 @@ impl Caller {
         let Some(key) = &self.key else {
             return Ok(());
         };
-        let reads = ["/info", "/list", "/settings"];
+        let reads = [
+            "/info",
+            "/list",
+            "/settings",
+            "/aliases",
+            "/available",
+            "/available_roles",
+            "/permissions_list",
+            "/health",
+        ];
         let reads = reads.iter().any(|end| self.route.ends_with(end));
         let opens = |allowed: &String| match allowed.as_str() {
             "management_routes" => true,
@@ -114,6 +123,11 @@ impl Caller {
     /// The user whose key it is.
     pub(super) fn user_id(&self) -> Option<&str> {
         self.user_id.as_deref()
+    }
+
+    /// What they ask for.
+    pub(super) fn route(&self) -> &str {
+        &self.route
     }
 
     /// The key they ask with; `None` for the master key.

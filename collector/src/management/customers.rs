@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::{
     attach,
     caller::{Caller, Who},
+    edit::{self, By, Edited, Made},
     form::Form,
     query::Query,
     shown,
@@ -23,62 +24,60 @@ use crate::{
 pub(super) async fn new(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let id = form.text("user_id")?.required("user_id")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    if change.get::<EndUser>(&id).await?.is_some() {
-        let message =
-            format!("Customer already exists, passed user_id={id}. Please pass a new user_id.");
-        return Err(Refusal::bad_request("user_id", &message).of_kind("bad_request"));
-    }
-    let mut customer = EndUser {
-        user_id: id,
-        ..EndUser::default()
-    };
-    fields(&mut form, &mut change, &mut customer).await?;
-    let answer = form.finish()?;
-    change.put(&mut customer).await?;
-    change.commit().await?;
-    drop(writer);
+    let (answer, customer) = edit::make::<EndUser>(&api, &caller, form).await?;
     Ok(answer.json(&shown::one(&api.books, customer).await?))
-}
-
-/// Reads what the request says of a customer; what it leaves out stays.
-async fn fields(
-    form: &mut Form,
-    change: &mut Change<'_>,
-    customer: &mut EndUser,
-) -> Result<(), Refusal> {
-    form.text("alias")?.put(&mut customer.alias);
-    form.flag("blocked")?.replace(&mut customer.blocked);
-    form.text("default_model")?.put(&mut customer.default_model);
-    form.texts("models")?.replace(&mut customer.models);
-    let mut budget_id = customer.budget_id.clone();
-    attach::budget(change, form, &*customer, &mut budget_id).await?;
-    customer.budget_id = budget_id;
-    Ok(())
 }
 
 /// Changes fields of a customer.
 pub(super) async fn update(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let id = form.text("user_id")?.required("user_id")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let mut customer = existing(&mut change, &id).await?;
-    fields(&mut form, &mut change, &mut customer).await?;
-    let answer = form.finish()?;
-    change.put(&mut customer).await?;
-    change.commit().await?;
-    drop(writer);
+    let (answer, customer) = edit::update::<EndUser>(&api, &caller, form).await?;
     Ok(answer.json(&shown::one(&api.books, customer).await?))
+}
+
+impl Edited for EndUser {
+    async fn find(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let id = form.text("user_id")?.required("user_id")?;
+        existing(change, &id).await
+    }
+
+    async fn read(
+        &mut self,
+        form: &mut Form,
+        change: &mut Change<'_>,
+        _by: By<'_>,
+    ) -> Result<(), Refusal> {
+        form.text("alias")?.put(&mut self.alias);
+        form.flag("blocked")?.replace(&mut self.blocked);
+        form.text("default_model")?.put(&mut self.default_model);
+        form.texts("models")?.replace(&mut self.models);
+        let mut budget_id = self.budget_id.clone();
+        attach::budget(change, form, &*self, &mut budget_id).await?;
+        self.budget_id = budget_id;
+        Ok(())
+    }
+}
+
+impl Made for EndUser {
+    async fn fresh(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let id = form.text("user_id")?.required("user_id")?;
+        if change.get::<Self>(&id).await?.is_some() {
+            let message =
+                format!("Customer already exists, passed user_id={id}. Please pass a new user_id.");
+            return Err(Refusal::bad_request("user_id", &message).of_kind("bad_request"));
+        }
+        Ok(Self {
+            user_id: id,
+            ..Self::default()
+        })
+    }
 }
 
 async fn existing(change: &mut Change<'_>, id: &str) -> Result<EndUser, Refusal> {

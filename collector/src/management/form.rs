@@ -1,12 +1,14 @@
 //! Reads the body of a request field by field, strictly: types, bounds, and no field too many.
 
+mod limits;
+
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
 };
-use event::{Enforcement, Exact, Json, Usd, WindowDuration};
+use event::{Exact, Json, Usd, WindowDuration};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error as _, MapAccess, Visitor},
@@ -14,10 +16,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{answer::Answer, given::Given, unsupported};
-use crate::{
-    api::answer::Refusal,
-    entities::{BudgetLimit, Limits, ModelLimit, ModelRates},
-};
+use crate::api::answer::Refusal;
 
 /// How long names and ids may be, in bytes.
 const TEXT_MAX: usize = 256;
@@ -57,6 +56,27 @@ impl Form {
             Refusal::bad_request("body", &message)
         })?;
         Ok(Self { fields })
+    }
+
+    /// Sets a field that the path names; the body may not name it as well.
+    pub(super) fn set(&mut self, field: &'static str, text: &str) -> Result<(), Refusal> {
+        let twice = || Refusal::bad_request(field, &format!("the path names `{field}` already"));
+        let raw = serde_json::value::to_raw_value(text).map_err(|_error| twice())?;
+        match self.fields.insert(field.to_owned(), raw) {
+            None => Ok(()),
+            Some(_) => Err(twice()),
+        }
+    }
+
+    /// Sets a field to `null` that the route does not take.
+    pub(super) fn clear(&mut self, field: &'static str) -> Result<(), Refusal> {
+        if !matches!(self.text(field)?, Given::Absent | Given::Null) {
+            let message = format!("`{field}` cannot be set here");
+            return Err(Refusal::bad_request(field, &message));
+        }
+        self.fields
+            .insert(field.to_owned(), RawValue::NULL.to_owned());
+        Ok(())
     }
 
     /// Whether a field is there that has not been read.
@@ -99,6 +119,17 @@ impl Form {
         texts.and_then(|texts| {
             short(field, texts.len())?;
             texts.into_iter().map(|text| checked(field, text)).collect()
+        })
+    }
+
+    /// A list of networks and addresses.
+    pub(super) fn networks(&mut self, field: &'static str) -> Result<Given<Vec<String>>, Refusal> {
+        self.texts(field)?.and_then(|texts| {
+            for text in &texts {
+                let network = text.parse::<sink::egress::Network>();
+                network.map_err(|error| Refusal::bad_request(field, &error.to_string()))?;
+            }
+            Ok(texts)
         })
     }
 
@@ -175,71 +206,6 @@ impl Form {
             })?;
             Ok(Json::from(raw))
         })
-    }
-
-    /// The limits that keys, users, teams and budgets have in common.
-    pub(super) fn limits(&mut self, limits: &mut Limits) -> Result<(), Refusal> {
-        self.usd("max_budget")?.put(&mut limits.max_budget);
-        self.usd("soft_budget")?.put(&mut limits.soft_budget);
-        self.window("budget_duration")?
-            .put(&mut limits.budget_duration);
-        self.choice::<Enforcement>("enforcement", "`strict`, `balanced` or `alert`")?
-            .put(&mut limits.enforcement);
-        self.count("max_parallel_requests")?
-            .put(&mut limits.max_parallel_requests);
-        self.count("tpm_limit")?.put(&mut limits.tpm_limit);
-        self.count("rpm_limit")?.put(&mut limits.rpm_limit);
-        self.model_budgets()?.replace(&mut limits.model_max_budget);
-        match (limits.soft_budget, limits.max_budget) {
-            (Some(soft), Some(max)) if soft >= max => {
-                let message =
-                    format!("soft_budget ({soft}) must be strictly lower than max_budget ({max})");
-                Err(Refusal::bad_request("soft_budget", &message))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn model_budgets(&mut self) -> Result<Given<BTreeMap<String, ModelLimit>>, Refusal> {
-        const FIELD: &str = "model_max_budget";
-        let wanted = "an object of models with `budget_limit` in US dollars, `time_period` such as \
-                      `30d`, `tpm_limit` and `rpm_limit`";
-        let models: Given<BTreeMap<String, ModelLimit>> = self.read(FIELD, wanted)?;
-        models.and_then(|models| {
-            short(FIELD, models.len())?;
-            let model = |(name, limit): (String, ModelLimit)| {
-                not_negative(FIELD, limit.budget_limit.unwrap_or_default())?;
-                for count in [limit.tpm_limit, limit.rpm_limit].into_iter().flatten() {
-                    bounded(FIELD, count)?;
-                }
-                Ok((checked(FIELD, name)?, limit))
-            };
-            models.into_iter().map(model).collect()
-        })
-    }
-
-    /// Further budgets over other windows.
-    pub(super) fn windows(&mut self) -> Result<Given<Vec<BudgetLimit>>, Refusal> {
-        const FIELD: &str = "budget_limits";
-        let wanted =
-            "a list of objects with `budget_duration` such as `30d` and `max_budget` in US dollars";
-        let limits: Given<Vec<BudgetLimit>> = self.read(FIELD, wanted)?;
-        limits.and_then(|limits| {
-            short(FIELD, limits.len())?;
-            for limit in &limits {
-                not_negative(FIELD, limit.max_budget)?;
-            }
-            Ok(limits)
-        })
-    }
-
-    /// How fast each model may be used.
-    pub(super) fn rates(&mut self, mut rates: ModelRates) -> Result<ModelRates, Refusal> {
-        self.counts("model_rpm_limit")?
-            .replace(&mut rates.model_rpm_limit);
-        self.counts("model_tpm_limit")?
-            .replace(&mut rates.model_tpm_limit);
-        Ok(rates)
     }
 
     /// Takes the fields of an object within.

@@ -3,6 +3,7 @@
 mod fields;
 mod modify;
 mod rights;
+mod several;
 
 use std::sync::Arc;
 
@@ -17,9 +18,11 @@ use serde::Serialize;
 pub(super) use self::modify::{
     block, delete, regenerate, regenerate_named, reset_spend, unblock, update,
 };
+pub(super) use self::several::{aliases, bulk_update, health, info_of_several};
 use super::{
     attach,
     caller::{Caller, Who},
+    edit::{By, Edited as _},
     form::Form,
     query::Query,
     secret,
@@ -52,23 +55,45 @@ struct Info {
 pub(super) async fn generate(
     State(api): Shared,
     Extension(caller): Who,
+    form: Form,
+) -> Result<Response, Refusal> {
+    issue(&api, &caller, form).await
+}
+
+/// Makes a key of a team that belongs to no user.
+pub(super) async fn generate_for_service(
+    State(api): Shared,
+    Extension(caller): Who,
     mut form: Form,
 ) -> Result<Response, Refusal> {
+    if !form.has("team_id") {
+        return Err(Refusal::unprocessable("team_id", "`team_id` is missing"));
+    }
+    form.clear("user_id")?;
+    issue(&api, &caller, form).await
+}
+
+async fn issue(api: &Api, caller: &Caller, mut form: Form) -> Result<Response, Refusal> {
     caller.must(caller.may_write())?;
+    let by = By {
+        caller,
+        books: &api.books,
+        makes: true,
+    };
     let mut writer = api.books.writer().await;
     let mut change = caller.change(&mut writer).await?;
     let secret = match form.text("key")?.value() {
         Some(text) => secret::chosen("key", text)?,
         None => secret::generate()?,
     };
-    free(&api, &mut change, &secret, "key").await?;
+    free(api, &mut change, &secret, "key").await?;
     let mut key = fresh(&secret);
     if !caller.is_admin() {
         key.user_id = caller.user_id().map(str::to_owned);
     }
     let before = key.clone();
-    fields::read(&mut form, &mut change, &mut key).await?;
-    rights::place(&caller, &api.books, &mut change, (&before, &mut key)).await?;
+    key.read(&mut form, &mut change, by).await?;
+    key.settle(&before, &mut change, by).await?;
     let answer = form.finish()?;
     change.put(&mut key).await?;
     change.commit().await?;
@@ -134,8 +159,7 @@ pub(super) async fn info(
         (None, None) => return Err(Refusal::unprocessable("key", "`key` is missing")),
     };
     if !sees(&api, &caller, &key).await? {
-        let message = "You are not allowed to access this key's info. Your role does not own it.";
-        return Err(Refusal::forbidden(message));
+        return Err(forbidden());
     }
     #[derive(Serialize)]
     struct Body {
@@ -146,6 +170,11 @@ pub(super) async fn info(
     let shown = shown::one(&api.books, key).await?;
     let info = Info { status, shown };
     Ok(Json(Body { key: id, info }).into_response())
+}
+
+fn forbidden() -> Refusal {
+    let message = "You are not allowed to access this key's info. Your role does not own it.";
+    Refusal::forbidden(message)
 }
 
 async fn find(api: &Api, named: &str) -> Result<Key, Refusal> {
@@ -170,7 +199,11 @@ async fn sees(api: &Arc<Api>, caller: &Caller, key: &Key) -> Result<bool, Refusa
     }
     match &key.team_id {
         Some(id) => match entities::get::<Team>(&api.books, id).await? {
-            Some(team) => caller.manages(&api.books, &team).await,
+            Some(team) => {
+                let books = &api.books;
+                let permitted = rights::permitted(caller, books, &team, "/key/info").await?;
+                Ok(permitted || caller.manages(books, &team).await?)
+            }
             None => Ok(false),
         },
         None => Ok(false),
@@ -198,7 +231,11 @@ pub(super) async fn list(
     if let Some(id) = &team {
         let team: Option<Team> = entities::get(&api.books, id).await?;
         whole_team = match team {
-            Some(team) => caller.manages(&api.books, &team).await?,
+            Some(team) => {
+                let books = &api.books;
+                let permitted = rights::permitted(&caller, books, &team, "/key/list").await?;
+                permitted || caller.manages(books, &team).await?
+            }
             None => false,
         };
         filter = filter.with("team_id", id);

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{
     attach,
     caller::Who,
+    edit::{self, By, Edited, Made},
     form::Form,
     given::Given,
     query::Query,
@@ -39,73 +40,71 @@ struct WithMembers {
 pub(super) async fn new(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let id = form.text("organization_id")?.value();
-    let mut organization = Organization {
-        organization_id: id.unwrap_or_else(attach::new_id),
-        metadata: event::Json::empty_object(),
-        ..Organization::default()
-    };
-    organization.organization_alias = form
-        .text("organization_alias")?
-        .required("organization_alias")?;
-    fields(&mut form, &mut change, &mut organization).await?;
-    let id = &organization.organization_id;
-    if change.get::<Organization>(id).await?.is_some() {
-        let message = format!("Organization={id} already exists");
-        return Err(Refusal::bad_request("organization_id", &message));
-    }
-    let answer = form.finish()?;
-    change.put(&mut organization).await?;
-    change.commit().await?;
-    drop(writer);
+    let (answer, organization) = edit::make::<Organization>(&api, &caller, form).await?;
     Ok(answer.json(&shown::one(&api.books, organization).await?))
-}
-
-/// Reads what the request says of an organization; what it leaves out stays.
-async fn fields(
-    form: &mut Form,
-    change: &mut Change<'_>,
-    organization: &mut Organization,
-) -> Result<(), Refusal> {
-    let rates = ModelRates {
-        model_rpm_limit: std::mem::take(&mut organization.model_rpm_limit),
-        model_tpm_limit: std::mem::take(&mut organization.model_tpm_limit),
-    };
-    organization.set_rates(form.rates(rates)?);
-    form.texts("models")?.replace(&mut organization.models);
-    if let Given::Value(metadata) = form.metadata()? {
-        organization.metadata = metadata;
-    }
-    let mut budget_id = organization.budget_id.clone();
-    attach::budget(change, form, &*organization, &mut budget_id).await?;
-    organization.budget_id = budget_id;
-    Ok(())
 }
 
 /// Changes fields of an organization.
 pub(super) async fn update(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let id = form.text("organization_id")?.required("organization_id")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let mut organization = attach::organization(&mut change, &id).await?;
-    form.text("organization_alias")?
-        .replace(&mut organization.organization_alias);
-    fields(&mut form, &mut change, &mut organization).await?;
-    let answer = form.finish()?;
-    change.put(&mut organization).await?;
-    change.commit().await?;
-    drop(writer);
+    let (answer, organization) = edit::update::<Organization>(&api, &caller, form).await?;
     Ok(answer.json(&shown::one(&api.books, organization).await?))
+}
+
+impl Edited for Organization {
+    async fn find(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let id = form.text("organization_id")?.required("organization_id")?;
+        let mut organization = attach::organization(change, &id).await?;
+        form.text("organization_alias")?
+            .replace(&mut organization.organization_alias);
+        Ok(organization)
+    }
+
+    async fn read(
+        &mut self,
+        form: &mut Form,
+        change: &mut Change<'_>,
+        _by: By<'_>,
+    ) -> Result<(), Refusal> {
+        let rates = ModelRates {
+            model_rpm_limit: std::mem::take(&mut self.model_rpm_limit),
+            model_tpm_limit: std::mem::take(&mut self.model_tpm_limit),
+        };
+        self.set_rates(form.rates(rates)?);
+        form.texts("models")?.replace(&mut self.models);
+        if let Given::Value(metadata) = form.metadata()? {
+            self.metadata = metadata;
+        }
+        let mut budget_id = self.budget_id.clone();
+        attach::budget(change, form, &*self, &mut budget_id).await?;
+        self.budget_id = budget_id;
+        Ok(())
+    }
+}
+
+impl Made for Organization {
+    async fn fresh(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let id = form.text("organization_id")?.value();
+        let id = id.unwrap_or_else(attach::new_id);
+        let alias = form.text("organization_alias")?;
+        if change.get::<Self>(&id).await?.is_some() {
+            let message = format!("Organization={id} already exists");
+            return Err(Refusal::bad_request("organization_id", &message));
+        }
+        Ok(Self {
+            organization_id: id,
+            organization_alias: alias.required("organization_alias")?,
+            metadata: event::Json::empty_object(),
+            ..Self::default()
+        })
+    }
 }
 
 /// Takes organizations away that have no teams and no keys any more.

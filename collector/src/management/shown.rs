@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono_tz::Tz;
 use event::Timestamp;
 use serde::Serialize;
 
@@ -54,8 +55,9 @@ pub(super) struct BudgetShown {
 }
 
 impl BudgetShown {
-    pub(super) fn of(row: BudgetRow, now: Timestamp) -> Self {
-        let budget_reset_at = row.limits.resets_at(now);
+    /// As it stands now; `usual` is the zone of budgets that name none.
+    pub(super) fn of(row: BudgetRow, usual: Tz, now: Timestamp) -> Self {
+        let budget_reset_at = row.limits.resets_at(usual, now);
         Self {
             row,
             budget_reset_at,
@@ -67,28 +69,31 @@ impl BudgetShown {
 pub(super) async fn all<S: Spends>(books: &Books, rows: Vec<S>) -> Result<Vec<Shown<S>>, Refusal> {
     let now = clock::now();
     let budgets = budgets(books, &rows).await?;
-    let durations = rows.iter().map(|row| {
+    let windows = rows.iter().map(|row| {
         let shared = row.budget_id().and_then(|id| budgets.get(id));
-        let own = row.own_limits().and_then(|limits| limits.budget_duration);
-        own.or_else(|| shared.and_then(|budget| budget.limits.budget_duration))
+        let shared = shared.map(|budget| &budget.limits);
+        let mut limits = row.own_limits().into_iter().chain(shared);
+        let zone = limits.clone().find_map(|limits| limits.budget_timezone);
+        let duration = limits.find_map(|limits| limits.budget_duration);
+        (duration, zone.unwrap_or(books.zone()))
     });
-    let durations: Vec<_> = durations.collect();
+    let windows: Vec<_> = windows.collect();
     let asked: Vec<_> = rows
         .iter()
-        .zip(&durations)
-        .map(|(row, duration)| (row.id(), Since::of(*duration, now)))
+        .zip(&windows)
+        .map(|(row, (duration, zone))| (row.id(), Since::of(*duration, *zone, now)))
         .collect();
     let spends = entities::spends(books, S::KIND, &asked).await?;
-    let shown = |(row, duration): (S, _)| {
+    let shown = |(row, (duration, zone)): (S, _)| {
         let budget = row.budget_id().and_then(|id| budgets.get(id)).cloned();
         Shown {
             spend: spends.get(&row.id()).copied().unwrap_or_default(),
-            budget_reset_at: entities::now_in(duration, now).end,
-            litellm_budget_table: budget.map(|budget| BudgetShown::of(budget, now)),
+            budget_reset_at: entities::now_in(duration, zone, now).end,
+            litellm_budget_table: budget.map(|budget| BudgetShown::of(budget, books.zone(), now)),
             row,
         }
     };
-    Ok(rows.into_iter().zip(durations).map(shown).collect())
+    Ok(rows.into_iter().zip(windows).map(shown).collect())
 }
 
 /// One entity with its spend and budget.

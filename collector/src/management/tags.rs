@@ -10,14 +10,16 @@ use axum::{
 use serde::Serialize;
 
 use super::{
+    answer::Answer,
     attach,
     caller::Who,
+    edit::{self, By, Edited, Made},
     form::Form,
     query::Query,
     shown::{self, Shown},
 };
 use crate::{
-    api::{Shared, answer::Refusal},
+    api::{Api, Shared, answer::Refusal},
     books::Page,
     entities::{self, Change, Filter, Tag},
 };
@@ -33,60 +35,62 @@ struct Changed {
 pub(super) async fn new(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let name = form.text("name")?.required("name")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    if change.get::<Tag>(&name).await?.is_some() {
-        return Err(Refusal::bad_request(
-            "name",
-            &format!("Tag {name} already exists"),
-        ));
-    }
-    let message = format!("Tag {name} created successfully");
-    let mut tag = Tag {
-        name,
-        ..Tag::default()
-    };
-    fields(&mut form, &mut change, &mut tag).await?;
-    let answer = form.finish()?;
-    change.put(&mut tag).await?;
-    change.commit().await?;
-    drop(writer);
-    let tag = shown::one(&api.books, tag).await?;
-    Ok(answer.json(&Changed { message, tag }))
-}
-
-/// Reads what the request says of a tag; what it leaves out stays.
-async fn fields(form: &mut Form, change: &mut Change<'_>, tag: &mut Tag) -> Result<(), Refusal> {
-    form.text("description")?.put(&mut tag.description);
-    let mut budget_id = tag.budget_id.clone();
-    attach::budget(change, form, &*tag, &mut budget_id).await?;
-    tag.budget_id = budget_id;
-    Ok(())
+    let (answer, tag) = edit::make(&api, &caller, form).await?;
+    told(&api, answer, tag, "created").await
 }
 
 /// Changes fields of a tag.
 pub(super) async fn update(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    caller.admin()?;
-    let name = form.text("name")?.required("name")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let mut tag: Tag = change.get(&name).await?.ok_or_else(|| missing(&name))?;
-    fields(&mut form, &mut change, &mut tag).await?;
-    let answer = form.finish()?;
-    change.put(&mut tag).await?;
-    change.commit().await?;
-    drop(writer);
-    let message = format!("Tag {name} updated successfully");
+    let (answer, tag) = edit::update(&api, &caller, form).await?;
+    told(&api, answer, tag, "updated").await
+}
+
+async fn told(api: &Api, answer: Answer, tag: Tag, became: &str) -> Result<Response, Refusal> {
+    let message = format!("Tag {} {became} successfully", tag.name);
     let tag = shown::one(&api.books, tag).await?;
     Ok(answer.json(&Changed { message, tag }))
+}
+
+impl Edited for Tag {
+    async fn find(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let name = form.text("name")?.required("name")?;
+        change.get(&name).await?.ok_or_else(|| missing(&name))
+    }
+
+    async fn read(
+        &mut self,
+        form: &mut Form,
+        change: &mut Change<'_>,
+        _by: By<'_>,
+    ) -> Result<(), Refusal> {
+        form.text("description")?.put(&mut self.description);
+        let mut budget_id = self.budget_id.clone();
+        attach::budget(change, form, &*self, &mut budget_id).await?;
+        self.budget_id = budget_id;
+        Ok(())
+    }
+}
+
+impl Made for Tag {
+    async fn fresh(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        by.caller.admin()?;
+        let name = form.text("name")?.required("name")?;
+        if change.get::<Self>(&name).await?.is_some() {
+            let message = format!("Tag {name} already exists");
+            return Err(Refusal::bad_request("name", &message));
+        }
+        Ok(Self {
+            name,
+            ..Self::default()
+        })
+    }
 }
 
 fn missing(name: &str) -> Refusal {

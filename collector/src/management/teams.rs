@@ -1,10 +1,13 @@
 //! `/team/…`: teams; their members in `teams/members.rs`.
 
+mod fields;
 pub(super) mod members;
+pub(super) mod models;
+pub(super) mod permissions;
 
 use axum::{
     Extension, Json,
-    extract::State,
+    extract::{Path, State},
     response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
@@ -12,15 +15,15 @@ use serde::Serialize;
 use super::{
     attach,
     caller::{Caller, Who},
+    edit,
     form::Form,
-    given::Given,
-    query::Query,
+    query::{Query, Wanted},
     shown::{self, Shown},
 };
 use crate::{
     api::{Api, Shared, answer::Refusal},
     books::Page,
-    entities::{self, BudgetRow, Change, Filter, Key, ModelRates, Team, TeamMember, TeamRole},
+    entities::{self, BudgetRow, Change, Filter, Key, Team, TeamMember, TeamRole},
 };
 
 /// Keys, members and teams in one answer, at most.
@@ -67,123 +70,42 @@ async fn members_of(api: &Api, team: &str) -> Result<Vec<TeamMember>, Refusal> {
 pub(super) async fn new(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let id = form.text("team_id")?.value();
-    let mut team = Team {
-        team_id: id.unwrap_or_else(attach::new_id),
-        metadata: event::Json::empty_object(),
-        ..Team::default()
-    };
-    fields(&mut form, &mut team)?;
-    match &team.organization_id {
-        Some(id) => {
-            caller.must(caller.leads(&api.books, id).await?)?;
-            attach::organization(&mut change, id).await?;
-        }
-        None => caller.admin()?,
-    }
-    if change.get::<Team>(&team.team_id).await?.is_some() {
-        let message = format!(
-            "Team id = {} already exists. Please use a different team id.",
-            team.team_id
-        );
-        return Err(Refusal::bad_request("team_id", &message).of_kind("auth_error"));
-    }
-    let answer = form.finish()?;
-    change.put(&mut team).await?;
-    if let Some(user) = caller.user_id() {
-        let mut admin = TeamMember {
-            team_id: team.team_id.clone(),
-            user_id: user.to_owned(),
-            role: TeamRole::Admin,
-            ..TeamMember::default()
-        };
-        change.put(&mut admin).await?;
-    }
-    change.commit().await?;
-    drop(writer);
+    let (answer, team) = edit::make::<Team>(&api, &caller, form).await?;
     Ok(answer.json(&with_members(&api, team).await?))
-}
-
-/// Reads what the request says of a team; what it leaves out stays.
-fn fields(form: &mut Form, team: &mut Team) -> Result<(), Refusal> {
-    form.text("team_alias")?.put(&mut team.team_alias);
-    form.text("organization_id")?.put(&mut team.organization_id);
-    form.limits(&mut team.limits)?;
-    form.windows()?.replace(&mut team.budget_limits);
-    let rates = ModelRates {
-        model_rpm_limit: std::mem::take(&mut team.model_rpm_limit),
-        model_tpm_limit: std::mem::take(&mut team.model_tpm_limit),
-    };
-    team.set_rates(form.rates(rates)?);
-    form.usd("team_member_budget")?
-        .put(&mut team.team_member_budget);
-    form.window("team_member_budget_duration")?
-        .put(&mut team.team_member_budget_duration);
-    form.count("team_member_rpm_limit")?
-        .put(&mut team.team_member_rpm_limit);
-    form.count("team_member_tpm_limit")?
-        .put(&mut team.team_member_tpm_limit);
-    form.texts("models")?.replace(&mut team.models);
-    form.names("model_aliases")?
-        .replace(&mut team.model_aliases);
-    form.texts("tags")?.replace(&mut team.tags);
-    if let Given::Value(metadata) = form.metadata()? {
-        team.metadata = metadata;
-    }
-    form.flag("blocked")?.replace(&mut team.blocked);
-    Ok(())
 }
 
 /// Changes fields of a team. Its admin may not loosen what limits it.
 pub(super) async fn update(
     State(api): Shared,
     Extension(caller): Who,
+    form: Form,
+) -> Result<Response, Refusal> {
+    change_fields(&api, &caller, form).await
+}
+
+/// The same, with the team in the path.
+pub(super) async fn update_named(
+    State(api): Shared,
+    Extension(caller): Who,
+    Path(id): Path<String>,
     mut form: Form,
 ) -> Result<Response, Refusal> {
-    let id = form.text("team_id")?.required("team_id")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let before = attach::team(&mut change, &id).await?;
-    caller.must(caller.manages(&api.books, &before).await?)?;
-    let mut team = before.clone();
-    fields(&mut form, &mut team)?;
-    if let Some(id) = &team.organization_id {
-        attach::organization(&mut change, id).await?;
-    }
-    if let Some(field) = team.loosened(&before).filter(|_| !caller.is_admin()) {
-        let message = format!("only a proxy admin may raise or remove `{field}` of a team");
-        return Err(Refusal::forbidden(&message));
-    }
-    let answer = form.finish()?;
-    change.put(&mut team).await?;
-    if team.organization_id != before.organization_id {
-        take_along(&mut change, &team).await?;
-    }
-    change.commit().await?;
-    drop(writer);
+    form.set("team_id", &id)?;
+    change_fields(&api, &caller, form).await
+}
+
+async fn change_fields(api: &Api, caller: &Caller, form: Form) -> Result<Response, Refusal> {
     #[derive(Serialize)]
     struct Body {
         team_id: String,
         data: WithMembers,
     }
-    let data = with_members(&api, team).await?;
-    Ok(answer.json(&Body { team_id: id, data }))
-}
-
-/// A team's keys are in its organization.
-async fn take_along(change: &mut Change<'_>, team: &Team) -> Result<(), Refusal> {
-    for mut key in change
-        .find::<Key>("team_id", &team.team_id, u32::MAX)
-        .await?
-    {
-        key.organization_id.clone_from(&team.organization_id);
-        change.put(&mut key).await?;
-    }
-    Ok(())
+    let (answer, team) = edit::update::<Team>(api, caller, form).await?;
+    let team_id = team.team_id.clone();
+    let data = with_members(api, team).await?;
+    Ok(answer.json(&Body { team_id, data }))
 }
 
 /// Takes teams away, with their keys and memberships.
@@ -328,8 +250,45 @@ async fn membership(api: &Api, member: TeamMember, default: bool) -> Result<Memb
 pub(super) async fn list(
     State(api): Shared,
     Extension(caller): Who,
-    mut query: Query,
+    query: Query,
 ) -> Result<Response, Refusal> {
+    let (filter, wanted) = listed(&api, &caller, query).await?;
+    Ok(Json(on_page(&api, &filter, wanted).await?).into_response())
+}
+
+/// The same, with how many there are.
+pub(super) async fn paged(
+    State(api): Shared,
+    Extension(caller): Who,
+    query: Query,
+) -> Result<Response, Refusal> {
+    #[derive(Serialize)]
+    struct Body {
+        teams: Vec<WithMembers>,
+        total: u64,
+        page: u32,
+        page_size: u32,
+        total_pages: u64,
+    }
+    let (filter, wanted) = listed(&api, &caller, query).await?;
+    let total = entities::count::<Team>(&api.books, &filter).await?;
+    let body = Body {
+        teams: on_page(&api, &filter, wanted).await?,
+        total,
+        page: wanted.number,
+        page_size: wanted.size,
+        total_pages: wanted.pages(total),
+    };
+    Ok(Json(body).into_response())
+}
+
+/// The teams that users may join by themselves: there are none.
+pub(super) async fn available(query: Query) -> Result<Response, Refusal> {
+    query.finish()?;
+    Ok(Json([(); 0]).into_response())
+}
+
+async fn listed(api: &Api, caller: &Caller, mut query: Query) -> Result<(Filter, Wanted), Refusal> {
     let user = query.text("user_id")?;
     let organization = query.text("organization_id")?;
     let wanted = query.wanted("page_size", 100)?;
@@ -351,20 +310,22 @@ pub(super) async fn list(
             take: u32::MAX,
         };
         let members: Vec<TeamMember> = entities::page(&api.books, &member, page).await?;
-        filter = filter.within(
-            "id",
-            members.into_iter().map(|member| member.team_id).collect(),
-        );
+        let ids = members.into_iter().map(|member| member.team_id);
+        filter = filter.within("id", ids.collect());
     }
     if let Some(organization) = organization {
         filter = filter.with("organization_id", organization);
     }
-    let rows: Vec<Team> = entities::page(&api.books, &filter, wanted.page()).await?;
+    Ok((filter, wanted))
+}
+
+async fn on_page(api: &Api, filter: &Filter, wanted: Wanted) -> Result<Vec<WithMembers>, Refusal> {
+    let rows: Vec<Team> = entities::page(&api.books, filter, wanted.page()).await?;
     let mut teams = Vec::with_capacity(rows.len());
     for team in rows {
-        teams.push(with_members(&api, team).await?);
+        teams.push(with_members(api, team).await?);
     }
-    Ok(Json(teams).into_response())
+    Ok(teams)
 }
 
 /// The team of this id, for who manages it.

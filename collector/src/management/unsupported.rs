@@ -41,7 +41,7 @@ const HARMLESS: [&str; 7] = [
     "team_member_key_duration",
 ];
 
-const REFUSED: [&str; 59] = [
+const REFUSED: [&str; 57] = [
     "access_group_ids",
     "admins",
     "agent_id",
@@ -60,7 +60,6 @@ const REFUSED: [&str; 59] = [
     "end_user_budget_id",
     "enforced_batch_output_expires_after",
     "enforced_file_expires_after",
-    "enforced_params",
     "guardrails",
     "max_budget_in_organization",
     "mcp_rpm_limit",
@@ -89,7 +88,6 @@ const REFUSED: [&str; 59] = [
     "spend",
     "sso_user_id",
     "tag_rpm_limit",
-    "team_member_permissions",
     "teams",
     "temp_budget_expiry",
     "temp_budget_increase",

@@ -1,4 +1,6 @@
-//! `/user/…`: users.
+//! `/user/…`: users; what is known of one in `users/about.rs`.
+
+pub(super) mod about;
 
 use axum::{
     Extension, Json,
@@ -10,6 +12,7 @@ use serde::Serialize;
 use super::{
     attach,
     caller::Who,
+    edit::{self, By, Edited},
     form::Form,
     given::Given,
     keys,
@@ -19,28 +22,8 @@ use super::{
 };
 use crate::{
     api::{Api, Shared, answer::Refusal},
-    books::Page,
-    entities::{self, Change, Filter, Key, OrganizationMember, Role, Team, TeamMember, User},
+    entities::{self, Change, Filter, Key, OrganizationMember, Role, TeamMember, User},
 };
-
-/// Keys and teams that are shown with a user.
-const SHOWN_MAX: u32 = 1000;
-
-/// A user and what they have.
-#[derive(Serialize)]
-struct WithKeys {
-    user_id: String,
-    user_info: WithTeams,
-    keys: Vec<Shown<Key>>,
-    teams: Vec<Team>,
-}
-
-#[derive(Serialize)]
-struct WithTeams {
-    #[serde(flatten)]
-    shown: Shown<User>,
-    teams: Vec<String>,
-}
 
 /// Makes a user, with a first key unless `auto_create_key` is false.
 pub(super) async fn new(
@@ -105,6 +88,43 @@ async fn free_alias(change: &mut Change<'_>, alias: Option<&str>) -> Result<(), 
     Err(Refusal::bad_request("key_alias", &message))
 }
 
+impl Edited for User {
+    async fn find(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        let id = match (form.text("user_id")?.value(), form.has("user_email")) {
+            (Some(id), _) => id,
+            (None, true) => {
+                let email = form.text("user_email")?.required("user_email")?;
+                let found = change.find::<Self>("user_email", &email, 1).await?.pop();
+                by.caller.must(by.caller.is_admin() || found.is_some())?;
+                found.ok_or_else(|| missing(&email))?.user_id
+            }
+            (None, false) => {
+                return Err(Refusal::unprocessable("user_id", "`user_id` is missing"));
+            }
+        };
+        let itself = by.caller.may_write() && by.caller.user_id() == Some(&id);
+        by.caller.must(by.caller.is_admin() || itself)?;
+        change.get(&id).await?.ok_or_else(|| missing(&id))
+    }
+
+    async fn read(
+        &mut self,
+        form: &mut Form,
+        change: &mut Change<'_>,
+        by: By<'_>,
+    ) -> Result<(), Refusal> {
+        if by.caller.is_admin() {
+            return fields(form, change, self).await;
+        }
+        form.text("user_alias")?.put(&mut self.user_alias);
+        if form.is_empty() {
+            return Ok(());
+        }
+        let message = "only an admin may change more of a user than `user_alias`";
+        Err(Refusal::forbidden(message))
+    }
+}
+
 /// Reads what the request says of a user; what it leaves out stays.
 async fn fields(form: &mut Form, change: &mut Change<'_>, user: &mut User) -> Result<(), Refusal> {
     form.text("user_alias")?.put(&mut user.user_alias);
@@ -127,47 +147,66 @@ async fn fields(form: &mut Form, change: &mut Change<'_>, user: &mut User) -> Re
     Ok(())
 }
 
+/// A user after a change.
+#[derive(Serialize)]
+struct Changed {
+    user_id: String,
+    data: Shown<User>,
+}
+
 /// Changes fields of a user. Users themselves may change how they are called.
 pub(super) async fn update(
     State(api): Shared,
     Extension(caller): Who,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let (answer, user) = edit::update::<User>(&api, &caller, form).await?;
+    let user_id = user.user_id.clone();
+    let data = shown::one(&api.books, user).await?;
+    Ok(answer.json(&Changed { user_id, data }))
+}
+
+/// Changes several users: all of them, or none.
+pub(super) async fn bulk_update(
+    State(api): Shared,
+    Extension(caller): Who,
     mut form: Form,
 ) -> Result<Response, Refusal> {
-    let id = form.text("user_id")?.value();
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let id = match (id, form.has("user_email")) {
-        (Some(id), _) => id,
-        (None, true) => {
-            let email = form.text("user_email")?.required("user_email")?;
-            let found = change.find::<User>("user_email", &email, 1).await?.pop();
-            found.ok_or_else(|| missing(&email))?.user_id
-        }
-        (None, false) => return Err(Refusal::unprocessable("user_id", "`user_id` is missing")),
-    };
-    let itself = caller.may_write() && caller.user_id() == Some(&id);
-    caller.must(caller.is_admin() || itself)?;
-    let mut user: User = change.get(&id).await?.ok_or_else(|| missing(&id))?;
-    if caller.is_admin() {
-        fields(&mut form, &mut change, &mut user).await?;
-    } else {
-        form.text("user_alias")?.put(&mut user.user_alias);
-        if !form.is_empty() {
-            let message = "only an admin may change more of a user than `user_alias`";
-            return Err(Refusal::forbidden(message));
-        }
+    #[derive(Serialize)]
+    struct Line {
+        user_id: String,
+        user_email: Option<String>,
+        success: bool,
+        error: Option<()>,
+        updated_user: Shown<User>,
     }
-    let answer = form.finish()?;
-    change.put(&mut user).await?;
-    change.commit().await?;
-    drop(writer);
     #[derive(Serialize)]
     struct Body {
-        user_id: String,
-        data: Shown<User>,
+        results: Vec<Line>,
+        total_requested: usize,
+        successful_updates: usize,
+        failed_updates: usize,
     }
-    let data = shown::one(&api.books, user).await?;
-    Ok(answer.json(&Body { user_id: id, data }))
+    caller.admin()?;
+    let parts = form.parts("users")?;
+    let answer = form.finish()?;
+    let changed = edit::each::<User>(&api, &caller, parts).await?;
+    let users = changed.into_iter().map(|(_, user)| user).collect();
+    let line = |shown: Shown<User>| Line {
+        user_id: shown.row.user_id.clone(),
+        user_email: shown.row.user_email.clone(),
+        success: true,
+        error: None,
+        updated_user: shown,
+    };
+    let shown = shown::all(&api.books, users).await?;
+    let results: Vec<Line> = shown.into_iter().map(line).collect();
+    Ok(answer.json(&Body {
+        total_requested: results.len(),
+        successful_updates: results.len(),
+        failed_updates: 0,
+        results,
+    }))
 }
 
 fn missing(id: &str) -> Refusal {
@@ -199,41 +238,6 @@ pub(super) async fn delete(
     }
     change.commit().await?;
     Ok(answer.json(&ids.len()))
-}
-
-/// What is known of a user, by default of the caller.
-pub(super) async fn info(
-    State(api): Shared,
-    Extension(caller): Who,
-    mut query: Query,
-) -> Result<Response, Refusal> {
-    let id = query.text("user_id")?;
-    query.finish()?;
-    let id = id.or_else(|| caller.user_id().map(str::to_owned));
-    let id = id.ok_or_else(|| Refusal::unprocessable("user_id", "`user_id` is missing"))?;
-    caller.must(caller.sees_all() || caller.user_id() == Some(&id))?;
-    let user: Option<User> = entities::get(&api.books, &id).await?;
-    let user = user.ok_or_else(|| missing(&id))?;
-    let page = Page {
-        skip: 0,
-        take: SHOWN_MAX,
-    };
-    let filter = Filter::default().with("user_id", &*id);
-    let keys: Vec<Key> = entities::page(&api.books, &filter, page).await?;
-    let members: Vec<TeamMember> = entities::page(&api.books, &filter, page).await?;
-    let ids: Vec<String> = members.into_iter().map(|member| member.team_id).collect();
-    let filter = Filter::default().within("id", ids.clone());
-    let teams: Vec<Team> = entities::page(&api.books, &filter, page).await?;
-    let body = WithKeys {
-        user_id: id,
-        user_info: WithTeams {
-            shown: shown::one(&api.books, user).await?,
-            teams: ids,
-        },
-        keys: shown::all(&api.books, keys).await?,
-        teams,
-    };
-    Ok(Json(body).into_response())
 }
 
 /// The users that fit, newest first.

@@ -106,6 +106,12 @@ pub struct Key {
     pub aliases: BTreeMap<EntityId, EntityId>,
     /// The routes it may use; empty for all.
     pub allowed_routes: Vec<EntityId>,
+    /// Networks and addresses that it may be used from; empty for all.
+    pub allowed_ips: Vec<EntityId>,
+    /// The parameters that its requests may set; empty for those that all may.
+    pub allowed_request_params: Vec<EntityId>,
+    /// The parameters that its requests have to set.
+    pub enforced_params: Vec<EntityId>,
     /// Tags that each of its calls gets.
     pub tags: Vec<EntityId>,
     /// How fast it may call.
@@ -178,6 +184,8 @@ pub struct EndUser {
     pub alias: Option<EntityId>,
     /// Whether it is blocked.
     pub blocked: bool,
+    /// The models it may use.
+    pub models: Vec<EntityId>,
     /// The model it gets when it asks for none.
     pub default_model: Option<EntityId>,
     /// How fast it may call.

@@ -1,16 +1,25 @@
-//! What a key, its team and its user may do.
+//! What a key, its team, its user, its organization and its end user may do.
 
-use event::{Entity, control::Known};
+mod models;
+mod parameters;
+mod routes;
 
-use crate::{
-    draft::Draft,
-    error::{ApiError, ErrorClass},
-    gateway::Shared,
+use std::net::IpAddr;
+
+use event::{
+    EntityId,
+    control::{Key, Known},
 };
 
-/// Names in a list of models that stand for several.
-const ALL_TEAM_MODELS: &str = "all-team-models";
-const ALL_PROXY_MODELS: &str = "all-proxy-models";
+pub(crate) use self::models::Lists;
+use crate::{
+    auth::Identity,
+    config::within,
+    draft::Draft,
+    error::{ApiError, ErrorClass},
+    gateway::{Core, Shared},
+    request::ClientRequest,
+};
 
 /// The name of a model that a key or its team has given it; the key's own comes first.
 pub(crate) fn aliased(draft: &Draft, model: &str) -> Option<String> {
@@ -30,181 +39,137 @@ pub(crate) fn aliased(draft: &Draft, model: &str) -> Option<String> {
 ///
 /// Who may not.
 pub(super) fn check(shared: &Shared, draft: &Draft, known: &Known) -> Result<(), ApiError> {
-    let snapshot = known.snapshot();
     let identity = &draft.identity;
-    let key = identity.opened_by.as_deref();
-    let Some(key) = key.and_then(|hash| snapshot.keys.get(hash)) else {
-        return end_user(draft, known);
+    enter(shared, identity, draft.client.address, draft.route)?;
+    let key = key_of(identity, known);
+    let end_user = draft.end_user();
+    if let Some(request) = &draft.request {
+        models(shared, draft, end_user.as_deref())?;
+        let configured = shared.config.settings.allowed_request_params.as_deref();
+        parameters::check(request, key, configured)?;
+        parameters::required(request, key, &shared.config.enforced_params)?;
+    }
+    let blocked = end_user.filter(|id| {
+        let found = known.snapshot().end_users.get(&**id);
+        found.is_some_and(|found| found.blocked)
+    });
+    match blocked {
+        None => Ok(()),
+        Some(id) => {
+            let message = format!("User blocked from making LLM API Calls. User={id}");
+            Err(ApiError::new(ErrorClass::PermissionDenied, message))
+        }
+    }
+}
+
+fn key_of<'a>(identity: &Identity, known: &'a Known) -> Option<&'a Key> {
+    known.snapshot().keys.get(identity.opened_by.as_deref()?)
+}
+
+/// Whether whoever asks may ask from this address, for anything on this route.
+///
+/// # Errors
+///
+/// If the address or the route is not one of theirs, or their team is blocked.
+pub(crate) fn enter(
+    core: &Core,
+    identity: &Identity,
+    address: Option<IpAddr>,
+    route: &str,
+) -> Result<(), ApiError> {
+    if let Some(address) = address {
+        from(core, identity, address)?;
+    }
+    let known = &identity.known;
+    let Some(key) = key_of(identity, known) else {
+        return Ok(());
     };
-    let routes = &key.allowed_routes;
-    if !routes.is_empty()
-        && !routes
-            .iter()
-            .any(|route| is_route(route.as_str(), draft.route))
-    {
-        let allowed: Vec<&str> = routes.iter().map(event::EntityId::as_str).collect();
+    if !routes::may_use(&key.allowed_routes, route) {
+        let allowed = key.allowed_routes.iter().map(EntityId::as_str);
         let message = format!(
             "Virtual key is not allowed to call this route. Only allowed to call routes: {}. \
-             Tried to call route: {}",
-            allowed.join(", "),
-            draft.route
+             Tried to call route: {route}",
+            allowed.take(50).collect::<Vec<_>>().join(", "),
         );
         return Err(ApiError::new(ErrorClass::PermissionDenied, message));
     }
-    let team = key.team.as_ref().and_then(|team| snapshot.teams.get(team));
-    if team.is_some_and(|team| team.blocked) {
-        let id = key
-            .team
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let message = format!("Team={id} is blocked. Update via `/team/unblock` if your admin.");
-        return Err(ApiError::new(ErrorClass::Authentication, message));
-    }
-    let model = draft.request.as_ref().map_or("", |request| &*request.model);
-    let usual = Vec::new();
-    let of_team = team.map_or(&usual, |team| &team.models);
-    let member = key.team.clone().zip(key.user.clone());
-    let member = member.map(|(team, user)| Entity::team_member(team, user));
-    let of_member = member.and_then(|member| snapshot.members.get(&member));
-    let user = key.user.as_ref().filter(|_| key.team.is_none());
-    let of_user = user.and_then(|user| snapshot.users.get(user));
-    for (whose, models) in [
-        ("key", &key.models),
-        ("team", of_team),
-        ("team", of_member.map_or(&usual, |member| &member.models)),
-        ("user", of_user.map_or(&usual, |user| &user.models)),
-    ] {
-        let wanted = (model, draft.operation.consumes());
-        if !may_use(shared, models, of_team, wanted) {
-            return Err(denied(whose, model, models));
+    let team = key.team.as_ref();
+    let found = team.and_then(|team| known.snapshot().teams.get(team));
+    match (team, found) {
+        (Some(id), Some(team)) if team.blocked => {
+            let message =
+                format!("Team={id} is blocked. Update via `/team/unblock` if your admin.");
+            Err(ApiError::new(ErrorClass::Authentication, message))
         }
+        _ => Ok(()),
     }
-    end_user(draft, known)
 }
 
-fn end_user(draft: &Draft, known: &Known) -> Result<(), ApiError> {
-    let Some(id) = draft.end_user() else {
+/// Whether anybody may call from an address, and whether this key may be used from it.
+///
+/// # Errors
+///
+/// If not.
+pub(crate) fn from(core: &Core, identity: &Identity, address: IpAddr) -> Result<(), ApiError> {
+    let key = key_of(identity, &identity.known);
+    let networks = key.map_or(&[][..], |key| &key.allowed_ips);
+    let of_key = networks
+        .iter()
+        .filter_map(|text| text.as_str().parse().ok());
+    let of_key: Vec<egress::Network> = of_key.collect();
+    let may_use = networks.is_empty() || within(&of_key, address);
+    if may_use && core.config.sources.allows(address) {
+        return Ok(());
+    }
+    let message = format!("Access forbidden: IP address {address} not allowed.");
+    Err(ApiError::new(ErrorClass::PermissionDenied, message))
+}
+
+/// Whether every list has every model that the request names: its own, what its path calls it, and
+/// those it wants asked instead.
+fn models(shared: &Shared, draft: &Draft, end_user: Option<&str>) -> Result<(), ApiError> {
+    let Some(request) = &draft.request else {
         return Ok(());
     };
-    let found = known.snapshot().end_users.get(&*id);
-    if found.is_some_and(|found| found.blocked) {
-        let message = format!("User blocked from making LLM API Calls. User={id}");
-        return Err(ApiError::new(ErrorClass::PermissionDenied, message));
+    let lists = Lists::of(&draft.identity, end_user);
+    let consumes = draft.operation.consumes();
+    for model in named(request).filter(|model| consumes || !model.is_empty()) {
+        if let Some(denied) = lists.denied(&shared.groups, model) {
+            return Err(refusal(denied, model));
+        }
     }
     Ok(())
 }
 
-/// Whether a list of models has this one: by its name, a pattern with `*`, or for all. An empty
-/// list has every one.
-fn may_use(
-    shared: &Shared,
-    models: &[event::EntityId],
-    of_team: &[event::EntityId],
-    (model, consumes): (&str, bool),
-) -> bool {
-    if models.is_empty() || (model.is_empty() && !consumes) {
-        return true;
-    }
-    let names = |alias: &str| {
-        shared
-            .groups
-            .find(alias)
-            .map(|found| found.group.name().to_owned())
-    };
-    models.iter().any(|allowed| match allowed.as_str() {
-        ALL_PROXY_MODELS => true,
-        ALL_TEAM_MODELS => {
-            let named = of_team.iter().any(|name| fits(name.as_str(), model));
-            of_team.is_empty()
-                || named
-                || of_team.iter().any(|name| name.as_str() == ALL_PROXY_MODELS)
-        }
-        allowed => fits(allowed, model) || names(model).as_deref() == Some(allowed),
-    })
+fn named(request: &ClientRequest) -> impl Iterator<Item = &str> {
+    let own = request.own_model.as_deref();
+    let lists = [
+        &request.context_window_fallbacks,
+        &request.content_policy_fallbacks,
+    ];
+    let special = lists.into_iter().flat_map(|lists| lists.names());
+    let instead = request.fallbacks.iter().map(String::as_str).chain(special);
+    std::iter::once(&*request.model).chain(own).chain(instead)
 }
 
-/// Whether `name` is what a pattern says, in which `*` stands for anything.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some((head, tail)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(rest) = name.strip_prefix(head) else {
-        return false;
-    };
-    if !tail.contains('*') {
-        return rest.ends_with(tail);
-    }
-    // At most as many steps as the name has characters, for each `*`.
-    (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| fits(tail, rest)))
-}
-
-/// Whether a route is one that a list names: itself, a group of LiteLLM's, or `…/*`.
-fn is_route(allowed: &str, route: &str) -> bool {
-    let without = |path: &str| path.strip_prefix("/v1").unwrap_or(path).to_owned();
-    match allowed {
-        "llm_api_routes" | "openai_routes" => true,
-        "management_routes" | "info_routes" | "spend_tracking_routes" => false,
-        "anthropic_routes" => without(route).starts_with("/messages"),
-        allowed => match allowed.strip_suffix("/*") {
-            Some(head) => without(route).starts_with(&without(head)),
-            None => without(allowed) == without(route),
-        },
-    }
-}
-
-fn denied(whose: &str, model: &str, models: &[event::EntityId]) -> ApiError {
+fn refusal(denied: models::Denied<'_>, model: &str) -> ApiError {
+    let whose = denied.whose;
     let kind = match whose {
         "team" => "team_model_access_denied",
         "user" => "user_model_access_denied",
+        "org" => "org_model_access_denied",
+        "customer" => "customer_model_access_denied",
         _ => "key_model_access_denied",
     };
-    let shown: Vec<&str> = models
-        .iter()
-        .map(event::EntityId::as_str)
-        .take(50)
-        .collect();
+    let names = denied.list.iter().map(EntityId::as_str);
+    let shown: Vec<&str> = names.take(50).collect();
     let model: String = model.chars().take(100).collect();
     let message = format!(
         "{whose} not allowed to access model. This {whose} can only access models={shown:?}. \
          Tried to access {model}"
     );
-    let error = ApiError::new(ErrorClass::PermissionDenied, message).of_kind(kind);
     ApiError {
         param: Some("model".to_owned()),
-        ..error
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, name, is) in [
-            ("gpt-4o", "gpt-4o", true),
-            ("gpt-4o", "gpt-4o-mini", false),
-            ("openai/*", "openai/gpt-4o", true),
-            ("openai/*", "azure/gpt-4o", false),
-            ("*", "anything", true),
-            ("a*b*c", "a-b-b-c", true),
-            ("a*b*c", "a-c-b", false),
-        ] {
-            assert_eq!(fits(pattern, name), is, "{pattern} {name}");
-        }
-    }
-
-    #[test]
-    fn a_route_is_named_with_or_without_its_version() {
-        for (allowed, route, is) in [
-            ("/chat/completions", "/v1/chat/completions", true),
-            ("/v1/embeddings", "/v1/chat/completions", false),
-            ("llm_api_routes", "/v1/embeddings", true),
-            ("management_routes", "/v1/embeddings", false),
-            ("/v1/audio/*", "/v1/audio/speech", true),
-        ] {
-            assert_eq!(is_route(allowed, route), is, "{allowed} {route}");
-        }
+        ..ApiError::new(ErrorClass::PermissionDenied, message).of_kind(kind)
     }
 }

@@ -98,6 +98,21 @@ impl Rates {
     }
 }
 
+impl Rates {
+    /// Requests and tokens of the last minute of somebody, for one model or for all (an empty name).
+    pub(super) fn used(&self, (kind, id, of): (&str, &str, &str), now: Timestamp) -> (u64, u64) {
+        let mut counters = lock(&self.counters);
+        let Some(counter) = counters.get_mut(&format!("{kind}\n{id}\n{of}")) else {
+            return (0, 0);
+        };
+        counter.turn_to(now.micros().div_euclid(MICROS));
+        let add = |sum: (u64, u64), slot: &(u64, u64)| {
+            (sum.0.saturating_add(slot.0), sum.1.saturating_add(slot.1))
+        };
+        counter.seconds.iter().fold((0, 0), add)
+    }
+}
+
 fn lock(counters: &Mutex<HashMap<String, Counter>>) -> MutexGuard<'_, HashMap<String, Counter>> {
     counters.lock().unwrap_or_else(PoisonError::into_inner)
 }

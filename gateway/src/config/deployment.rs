@@ -56,6 +56,8 @@ pub struct Deployment {
     pub order: u32,
     /// What tagged requests choose it by.
     pub tags: Vec<String>,
+    /// Names of lists of models that its model is in (`model_info.access_groups`).
+    pub access_groups: Vec<String>,
     /// Requests a minute.
     pub rpm: Option<u64>,
     /// Tokens a minute.
@@ -305,6 +307,7 @@ impl Entry {
             cooldown_time: self.timeout("cooldown_time")?,
             order: self.param("order")?.unwrap_or_default(),
             tags: self.param("tags")?.unwrap_or_default(),
+            access_groups: self.info("access_groups")?.unwrap_or_default(),
             rpm: self.param("rpm")?,
             tpm: self.param("tpm")?,
             max_parallel_requests: self.param("max_parallel_requests")?,

@@ -48,6 +48,7 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "forward_traceparent_to_llm_provider",
     "cost_discount_config",
     "cost_margin_config",
+    "timezone",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -64,7 +65,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "budget_exceeded_status_code",
     "budget_rollover",
     "budget_reset_time",
-    "timezone",
     "max_internal_user_budget",
     "internal_user_budget_duration",
     "max_end_user_budget",
@@ -114,6 +114,11 @@ const GENERAL_SUPPORTED: &[&str] = &[
     "cancel_on_disconnect",
     "always_include_stream_usage",
     "dangerously_allow_mock_testing_request_params",
+    "allowed_ips",
+    "use_x_forwarded_for",
+    "trusted_proxy_ranges",
+    "enforce_user_param",
+    "enforced_params",
 ];
 
 const GENERAL_UNSUPPORTED: &[&str] = &[
@@ -133,9 +138,6 @@ const GENERAL_UNSUPPORTED: &[&str] = &[
     "allowed_routes",
     "public_routes",
     "admin_only_routes",
-    "allowed_ips",
-    "use_x_forwarded_for",
-    "trusted_proxy_ranges",
     "alerting",
     "alerting_threshold",
     "alert_types",
@@ -151,8 +153,6 @@ const GENERAL_UNSUPPORTED: &[&str] = &[
     "health_check_interval",
     "pass_through_endpoints",
     "user_header_mappings",
-    "enforce_user_param",
-    "enforced_params",
     "reject_clientside_metadata_tags",
     "disable_spend_logs",
     "disable_spend_updates",
@@ -252,7 +252,7 @@ pub(super) fn settings(
             "global_disable_no_log_param" => config.ignores_no_log = read(value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
             // The collector's.
-            "cost_discount_config" | "cost_margin_config" => {}
+            "cost_discount_config" | "cost_margin_config" | "timezone" => {}
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
         }
@@ -276,6 +276,14 @@ pub(super) fn general(
                 config.allows_mocks = read(value, &path)?;
             }
             "always_include_stream_usage" => config.always_include_usage = read(value, &path)?,
+            "allowed_ips" => config.sources.allowed = Some(networks(value, &path)?),
+            "trusted_proxy_ranges" => config.sources.trusted = networks(value, &path)?,
+            "use_x_forwarded_for" => config.sources.believes = read(value, &path)?,
+            "enforced_params" => config.enforced_params.extend(read::<Vec<_>>(value, &path)?),
+            "enforce_user_param" => {
+                let user = read::<bool>(value, &path)?.then(|| "user".to_owned());
+                config.enforced_params.extend(user);
+            }
             _ => {
                 if read(value, &path)? {
                     config.settings.on_disconnect = super::OnDisconnect::Cancel;
@@ -358,6 +366,17 @@ fn master_key(value: &Value, path: &str) -> Result<Secret, ConfigError> {
 
 fn seconds(value: &Value, path: &str) -> Result<Duration, ConfigError> {
     super::settings::duration(value).map_err(|error| ConfigError::at(path, error.to_string()))
+}
+
+fn networks(value: &Value, path: &str) -> Result<Vec<egress::Network>, ConfigError> {
+    let texts: Vec<String> = read(value, path)?;
+    let network = |(index, text): (usize, &String)| {
+        let wrong = |error: egress::NotANetwork| {
+            ConfigError::at(format!("{path}[{index}]"), error.to_string())
+        };
+        text.parse().map_err(wrong)
+    };
+    texts.iter().enumerate().map(network).collect()
 }
 
 fn megabytes(value: &Value, path: &str) -> Result<usize, ConfigError> {

@@ -111,6 +111,11 @@ impl Lists {
         self.0.get(group).map(Vec::as_slice)
     }
 
+    /// Every model that is to be asked instead of one.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().map(String::as_str)
+    }
+
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -52,6 +52,9 @@ pub struct GatewaySettings {
     pub allow_redaction_opt_out: bool,
     /// The collector to follow, where it is another process: `http://10.0.0.5:4001`.
     pub collector: Option<String>,
+    /// The parameters that a request may set beside its model, its content and what is for the
+    /// gateway; `None`: any. A key may have a list of its own, which holds instead.
+    pub allowed_request_params: Option<Vec<String>>,
     /// How long a call may wait for money that other calls hold.
     #[serde(deserialize_with = "duration")]
     pub budget_wait: Duration,
@@ -109,6 +112,7 @@ impl Default for GatewaySettings {
             reserve_output_tokens: 1024,
             allow_redaction_opt_out: false,
             collector: None,
+            allowed_request_params: None,
             budget_wait: Duration::from_secs(2),
         }
     }
@@ -131,6 +135,7 @@ const KEYS: &[&str] = &[
     "reserve_output_tokens",
     "allow_redaction_opt_out",
     "collector",
+    "allowed_request_params",
     "budget_wait",
 ];
 

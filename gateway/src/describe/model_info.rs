@@ -10,7 +10,7 @@ use cost_map::PriceMap;
 use event::Json;
 use serde_json::{Value, json, value::RawValue};
 
-use crate::{config::Deployment, gateway::Shared, payload, routing::Member};
+use crate::{admission::Lists, config::Deployment, gateway::Shared, payload, routing::Member};
 
 /// The fields of an entry of the price map, as they are written there.
 type Fields = BTreeMap<String, Box<RawValue>>;
@@ -20,11 +20,13 @@ type Fields = BTreeMap<String, Box<RawValue>>;
 static ENTRIES: LazyLock<HashMap<&str, &RawValue>> =
     LazyLock::new(|| serde_json::from_slice(PriceMap::bundled_json()).unwrap_or_default());
 
-/// The deployments of the model `wanted`, or of all.
-pub(super) fn deployments(shared: &Shared, wanted: Option<&str>) -> Json {
+/// The deployments of the model `wanted`, or of all that the lists have.
+pub(super) fn deployments(shared: &Shared, lists: &Lists<'_>, wanted: Option<&str>) -> Json {
     let is_wanted = |member: &&Member| {
         let deployment = &member.deployment;
-        wanted.is_none_or(|name| deployment.model_name == name || deployment.id == name)
+        let denied = lists.denied(&shared.groups, &deployment.model_name);
+        denied.is_none()
+            && wanted.is_none_or(|name| deployment.model_name == name || deployment.id == name)
     };
     let members = shared.groups.members().map(|member| &**member);
     let data: Vec<Value> = members
@@ -108,8 +110,8 @@ fn entry(deployment: &Deployment) -> (Option<&'static str>, Fields) {
 }
 
 /// The models that clients see, each with what all its deployments have in common.
-pub(super) fn groups(shared: &Shared, wanted: Option<&str>) -> Json {
-    let names = shared.groups.names().iter();
+pub(super) fn groups(shared: &Shared, lists: &Lists<'_>, wanted: Option<&str>) -> Json {
+    let names = lists.shown(&shared.groups).into_iter();
     let names = names.filter(|name| wanted.is_none_or(|wanted| wanted == *name));
     let data: Vec<Value> = names.filter_map(|name| group(shared, name)).collect();
     Json::of(&json!({ "data": data }))

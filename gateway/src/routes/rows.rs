@@ -21,6 +21,14 @@ const fn tell(pattern: &'static str, endpoint: Endpoint) -> Route {
     }
 }
 
+const fn managed(pattern: &'static str) -> Route {
+    Route {
+        pattern,
+        method: None,
+        endpoint: Endpoint::Managed,
+    }
+}
+
 /// Who keeps files, batches and the like in OpenAI's way.
 pub(crate) const KEEPERS: &[&str] = &["openai", "azure"];
 
@@ -108,6 +116,33 @@ pub(super) const OTHERS: &[Route] = &[
     // Last: a model's name may have slashes.
     tell("/v1/models/{*}", Endpoint::Model),
     tell("/models/{*}", Endpoint::Model),
+];
+
+/// What the collector answers: keys and budgets, what was spent, and why it does not manage the rest.
+pub(super) const MANAGED: &[Route] = &[
+    managed("/key/{*}"),
+    managed("/v2/key/{*}"),
+    managed("/user/{*}"),
+    managed("/v2/user/{*}"),
+    managed("/team/{*}"),
+    managed("/v2/team/{*}"),
+    managed("/organization/{*}"),
+    managed("/customer/{*}"),
+    managed("/end_user/{*}"),
+    managed("/budget/{*}"),
+    managed("/tag/{*}"),
+    managed("/project/{*}"),
+    managed("/access_group/{*}"),
+    managed("/v1/access_group"),
+    managed("/v1/access_group/{*}"),
+    managed("/model/{*}"),
+    managed("/v2/model/info"),
+    managed("/credentials"),
+    managed("/credentials/{*}"),
+    managed("/spend/{*}"),
+    managed("/global/{*}"),
+    managed("/provider/budgets"),
+    managed("/audit/entities"),
 ];
 
 /// What providers keep. What has no row of its own falls to the last rows.

@@ -2,11 +2,16 @@
 
 use serde::Deserialize;
 
-use super::attach;
+use super::{attach, rights};
 use crate::{
     api::answer::Refusal,
     entities::{Change, Key, ModelRates},
-    management::{form::Form, given::Given, lifetime},
+    management::{
+        edit::{By, Edited},
+        form::Form,
+        given::Given,
+        lifetime,
+    },
 };
 
 /// For which routes a key is.
@@ -19,12 +24,44 @@ enum KeyType {
     ReadOnly,
 }
 
-/// Reads what the request says of a key; what it leaves out stays.
-pub(super) async fn read(
-    form: &mut Form,
-    change: &mut Change<'_>,
-    key: &mut Key,
-) -> Result<(), Refusal> {
+impl Edited for Key {
+    async fn find(form: &mut Form, change: &mut Change<'_>, by: By<'_>) -> Result<Self, Refusal> {
+        let named = form.text("key")?.required("key")?;
+        rights::of(by.caller, by.books, change, &named).await
+    }
+
+    async fn read(
+        &mut self,
+        form: &mut Form,
+        change: &mut Change<'_>,
+        _by: By<'_>,
+    ) -> Result<(), Refusal> {
+        read(form, change, self).await
+    }
+
+    async fn settle(
+        &mut self,
+        before: &Self,
+        change: &mut Change<'_>,
+        by: By<'_>,
+    ) -> Result<(), Refusal> {
+        rights::place(by, change, (before, self)).await?;
+        if by.makes {
+            return Ok(());
+        }
+        let Some(field) = self.loosened(before) else {
+            return Ok(());
+        };
+        if rights::may_loosen(by.caller, by.books, before).await? {
+            return Ok(());
+        }
+        let message =
+            format!("only an admin may loosen `{field}` of a key that somebody else has set up");
+        Err(Refusal::forbidden(&message))
+    }
+}
+
+async fn read(form: &mut Form, change: &mut Change<'_>, key: &mut Key) -> Result<(), Refusal> {
     form.text("key_alias")?.put(&mut key.key_alias);
     if let Some(alias) = &key.key_alias {
         let same = change.find::<Key>("key_alias", alias, 1).await?;
@@ -53,6 +90,11 @@ pub(super) async fn read(
     form.names("aliases")?.replace(&mut key.aliases);
     form.texts("tags")?.replace(&mut key.tags);
     routes(form, key)?;
+    form.networks("allowed_ips")?.replace(&mut key.allowed_ips);
+    form.texts("allowed_request_params")?
+        .replace(&mut key.allowed_request_params);
+    form.texts("enforced_params")?
+        .replace(&mut key.enforced_params);
     if let Given::Value(metadata) = form.metadata()? {
         key.metadata = metadata;
     }

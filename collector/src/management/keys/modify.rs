@@ -7,13 +7,14 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{fields, free, issued, missing, rights};
+use super::{free, issued, missing, rights};
 use crate::{
     api::{Api, Shared, answer::Refusal},
     entities::Key,
     management::{
         answer::Answer,
         caller::{Caller, Who},
+        edit::{self, By, Edited as _},
         form::Form,
         lifetime, secret,
         shown::{self, Shown},
@@ -38,24 +39,9 @@ async fn answer(api: &Api, answer: Answer, key: Key) -> Result<Response, Refusal
 pub(in crate::management) async fn update(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
-    let named = form.text("key")?.required("key")?;
-    let mut writer = api.books.writer().await;
-    let mut change = caller.change(&mut writer).await?;
-    let (before, may_loosen) = rights::of(&caller, &api.books, &mut change, &named).await?;
-    let mut key = before.clone();
-    fields::read(&mut form, &mut change, &mut key).await?;
-    rights::place(&caller, &api.books, &mut change, (&before, &mut key)).await?;
-    if let Some(field) = key.loosened(&before).filter(|_| !may_loosen) {
-        let message =
-            format!("only an admin may loosen `{field}` of a key that somebody else has set up");
-        return Err(Refusal::forbidden(&message));
-    }
-    let ignored = form.finish()?;
-    change.put(&mut key).await?;
-    change.commit().await?;
-    drop(writer);
+    let (ignored, key) = edit::update::<Key>(&api, &caller, form).await?;
     answer(&api, ignored, key).await
 }
 
@@ -88,7 +74,7 @@ pub(in crate::management) async fn delete(
             }
             false => name.clone(),
         };
-        let (key, _) = rights::of(&caller, &api.books, &mut change, &id).await?;
+        let key = rights::of(&caller, &api.books, &mut change, &id).await?;
         change.remove(&key).await?;
     }
     change.commit().await?;
@@ -134,7 +120,7 @@ async fn set_blocked(
     let mut writer = api.books.writer().await;
     let mut change = caller.change(&mut writer).await?;
     let mut key = rights::named_key(&mut change, &named).await?;
-    caller.must(caller.is_admin() || rights::manages(caller, &api.books, &key).await?)?;
+    caller.must(rights::directs(caller, &api.books, &key).await?)?;
     key.blocked = blocked;
     change.put(&mut key).await?;
     change.commit().await?;
@@ -170,7 +156,7 @@ async fn renew(
 ) -> Result<Response, Refusal> {
     let mut writer = api.books.writer().await;
     let mut change = caller.change(&mut writer).await?;
-    let (before, may_loosen) = rights::of(caller, &api.books, &mut change, named).await?;
+    let before = rights::of(caller, &api.books, &mut change, named).await?;
     // The new text is the owner's to see.
     caller.must(caller.is_admin() || before.user_id.is_none() || rights::owns(caller, &before))?;
     let secret = match form.text("new_key")?.value() {
@@ -179,13 +165,13 @@ async fn renew(
     };
     free(api, &mut change, &secret, "new_key").await?;
     let mut key = before.clone();
-    fields::read(&mut form, &mut change, &mut key).await?;
-    rights::place(caller, &api.books, &mut change, (&before, &mut key)).await?;
-    if let Some(field) = key.loosened(&before).filter(|_| !may_loosen) {
-        let message =
-            format!("only an admin may loosen `{field}` of a key that somebody else has set up");
-        return Err(Refusal::forbidden(&message));
-    }
+    let by = By {
+        caller,
+        books: &api.books,
+        makes: false,
+    };
+    key.read(&mut form, &mut change, by).await?;
+    key.settle(&before, &mut change, by).await?;
     let grace = form.text("grace_period")?.value();
     let until = grace.map(|text| lifetime::after("grace_period", &text, change.at()));
     key.previous_until = until.transpose()?;
@@ -212,9 +198,5 @@ pub(in crate::management) async fn reset_spend(
     form.usd("reset_to")?.required("reset_to")?;
     form.finish()?;
     super::find(&api, &named).await?;
-    Err(Refusal::bad_request(
-        "reset_to",
-        "spend is what the calls in the books add up to, and is never set: raise `max_budget` \
-         instead, or give the key a `budget_duration`",
-    ))
+    Err(Refusal::spend_is_a_sum())
 }

@@ -7,25 +7,38 @@ use super::{attach, missing};
 use crate::{
     api::answer::Refusal,
     books::Books,
-    entities::{self, Change, Key, Team},
-    management::{caller::Caller, secret},
+    entities::{self, Change, Key, Team, TeamMember},
+    management::{caller::Caller, edit::By, secret},
 };
 
-/// The key that a request names, and whether its limits may be loosened.
+/// Where keys of a team are made that belong to no user.
+const SERVICE: &str = "/key/service-account/generate";
+
+/// The key that a request names, if the caller may change it.
 pub(super) async fn of(
     caller: &Caller,
     books: &Books,
     change: &mut Change<'_>,
     named: &str,
-) -> Result<(Key, bool), Refusal> {
+) -> Result<Key, Refusal> {
     let key = named_key(change, named).await?;
-    if caller.is_admin() || manages(caller, books, &key).await? {
-        return Ok((key, true));
+    if !directs(caller, books, &key).await? {
+        caller.must(caller.may_write() && owns(caller, &key))?;
     }
-    caller.must(caller.may_write() && owns(caller, &key))?;
+    Ok(key)
+}
+
+/// Whether its limits are the caller's to loosen: those of an admin, of its team's, or of who alone
+/// has set them.
+pub(super) async fn may_loosen(caller: &Caller, books: &Books, key: &Key) -> Result<bool, Refusal> {
     let own = caller.user_id() == Some(&key.stamps.created_by)
         && key.stamps.created_by == key.stamps.updated_by;
-    Ok((key, own))
+    Ok(own || directs(caller, books, key).await?)
+}
+
+/// Whether the caller is an admin, or manages the team that it belongs to.
+pub(super) async fn directs(caller: &Caller, books: &Books, key: &Key) -> Result<bool, Refusal> {
+    Ok(caller.is_admin() || manages(caller, books, key).await?)
 }
 
 /// The key with this text, digest or id.
@@ -44,8 +57,7 @@ pub(super) fn owns(caller: &Caller, key: &Key) -> bool {
     key.user_id.is_some() && key.user_id.as_deref() == caller.user_id()
 }
 
-/// Whether the caller manages the team that it belongs to.
-pub(super) async fn manages(caller: &Caller, books: &Books, key: &Key) -> Result<bool, Refusal> {
+async fn manages(caller: &Caller, books: &Books, key: &Key) -> Result<bool, Refusal> {
     let Some(id) = &key.team_id else {
         return Ok(false);
     };
@@ -55,26 +67,33 @@ pub(super) async fn manages(caller: &Caller, books: &Books, key: &Key) -> Result
     }
 }
 
-/// Checks whose a key becomes, and ties it to them.
-pub(super) async fn place(
+/// Whether the caller belongs to a team that lets its members do this.
+pub(super) async fn permitted(
     caller: &Caller,
     books: &Books,
+    team: &Team,
+    what: &str,
+) -> Result<bool, Refusal> {
+    let mut permissions = team.team_member_permissions.iter();
+    if !permissions.any(|name| name == what) {
+        return Ok(false);
+    }
+    let Some(user) = caller.user_id() else {
+        return Ok(false);
+    };
+    let id = TeamMember::id_of(&team.team_id, user);
+    let member: Option<TeamMember> = entities::get(books, &id).await?;
+    Ok(member.is_some())
+}
+
+/// Checks whose a key becomes, and ties it to them.
+pub(super) async fn place(
+    by: By<'_>,
     change: &mut Change<'_>,
     (before, key): (&Key, &mut Key),
 ) -> Result<(), Refusal> {
-    if let Some(id) = &key.team_id {
-        let team = attach::team(change, id).await?;
-        if before.team_id.as_ref() != Some(id) && !caller.manages(books, &team).await? {
-            return Err(caller.refusal());
-        }
-        if key.organization_id.is_none() {
-            key.organization_id.clone_from(&team.organization_id);
-        }
-        if team.organization_id.is_some() && team.organization_id != key.organization_id {
-            let message = "`organization_id` is not that of the key's team";
-            return Err(Refusal::bad_request("organization_id", message));
-        }
-    }
+    let By { caller, books, .. } = by;
+    let within = in_team(by, change, (before, key)).await?;
     let organization = key.organization_id.clone();
     if let Some(id) = organization.filter(|id| before.organization_id.as_ref() != Some(id)) {
         let organization = attach::organization(change, &id).await?;
@@ -93,10 +112,48 @@ pub(super) async fn place(
         }
         // A key of nobody is for a team, or made by an admin.
         None if before.user_id.is_some() => {
-            let team = key.team_id.is_some();
-            caller.must(caller.is_admin() || team)?;
+            caller.must(caller.is_admin() || within == Within::ForTheTeam)?;
         }
         _ => {}
     }
     Ok(())
+}
+
+/// What may be done with a key in its team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Within {
+    /// It has none, or it is a member's own.
+    Own,
+    /// It may belong to the team alone.
+    ForTheTeam,
+}
+
+/// Checks that the caller may have the key in its team, and ties it to the team's organization.
+async fn in_team(
+    by: By<'_>,
+    change: &mut Change<'_>,
+    (before, key): (&Key, &mut Key),
+) -> Result<Within, Refusal> {
+    let Some(id) = &key.team_id else {
+        return Ok(Within::Own);
+    };
+    let By { caller, books, .. } = by;
+    let team = attach::team(change, id).await?;
+    let manages = caller.manages(books, &team).await?;
+    let permitted = by.makes && permitted(caller, books, &team, caller.route()).await?;
+    if before.team_id.as_ref() != Some(id) {
+        caller.must(manages || (permitted && caller.may_write()))?;
+    }
+    if key.organization_id.is_none() {
+        key.organization_id.clone_from(&team.organization_id);
+    }
+    if team.organization_id.is_some() && team.organization_id != key.organization_id {
+        let message = "`organization_id` is not that of the key's team";
+        return Err(Refusal::bad_request("organization_id", message));
+    }
+    let for_service = permitted && caller.route() == SERVICE;
+    Ok(match manages || for_service {
+        true => Within::ForTheTeam,
+        false => Within::Own,
+    })
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     api::{Shared, answer::Refusal},
-    entities::{OrganizationMember, OrganizationRole, User},
+    entities::{Change, OrganizationMember, OrganizationRole, User},
     management::{attach, caller::Who, form::Form},
 };
 
@@ -62,6 +62,25 @@ pub(in crate::management) async fn add(
     }))
 }
 
+/// Changes what a member is.
+pub(in crate::management) async fn update(
+    State(api): Shared,
+    Extension(caller): Who,
+    mut form: Form,
+) -> Result<Response, Refusal> {
+    let id = form.text("organization_id")?.required("organization_id")?;
+    let mut writer = api.books.writer().await;
+    let mut change = caller.change(&mut writer).await?;
+    caller.must(caller.leads(&api.books, &id).await?)?;
+    let mut member = named(&mut change, &mut form, &id).await?;
+    form.choice::<OrganizationRole>("role", ROLES)?
+        .replace(&mut member.user_role);
+    let answer = form.finish()?;
+    change.put(&mut member).await?;
+    change.commit().await?;
+    Ok(answer.json(&member))
+}
+
 /// Takes a member out of an organization.
 pub(in crate::management) async fn delete(
     State(api): Shared,
@@ -69,27 +88,39 @@ pub(in crate::management) async fn delete(
     mut form: Form,
 ) -> Result<Response, Refusal> {
     let id = form.text("organization_id")?.required("organization_id")?;
-    let user = form.text("user_id")?.value();
-    let email = form.text("user_email")?.value();
-    let answer = form.finish()?;
     let mut writer = api.books.writer().await;
     let mut change = caller.change(&mut writer).await?;
-    let leads = caller.leads(&api.books, &id).await?;
-    caller.must(leads)?;
-    let user = match (user, email) {
-        (Some(user), _) => Some(user),
+    caller.must(caller.leads(&api.books, &id).await?)?;
+    let member = named(&mut change, &mut form, &id).await?;
+    let answer = form.finish()?;
+    change.remove(&member).await?;
+    change.commit().await?;
+    Ok(answer.json(&member))
+}
+
+/// The member that a request names.
+async fn named(
+    change: &mut Change<'_>,
+    form: &mut Form,
+    organization: &str,
+) -> Result<OrganizationMember, Refusal> {
+    let missing = || {
+        Refusal::not_found(&format!(
+            "no such member of the organization {organization}"
+        ))
+    };
+    let id = form.text("user_id")?.value();
+    let email = form.text("user_email")?.value();
+    let id = match (id, email) {
+        (Some(id), _) => id,
         (None, Some(email)) => {
             let found = change.find::<User>("user_email", &email, 1).await?.pop();
-            found.map(|user| user.user_id)
+            found.ok_or_else(missing)?.user_id
         }
         (None, None) => {
             return Err(Refusal::unprocessable("user_id", "`user_id` is missing"));
         }
     };
-    let missing = || Refusal::not_found(&format!("no such member of the organization {id}"));
-    let place = OrganizationMember::id_of(&id, &user.ok_or_else(missing)?);
-    let member: OrganizationMember = change.get(&place).await?.ok_or_else(missing)?;
-    change.remove(&member).await?;
-    change.commit().await?;
-    Ok(answer.json(&member))
+    let place = OrganizationMember::id_of(organization, &id);
+    change.get(&place).await?.ok_or_else(missing)
 }

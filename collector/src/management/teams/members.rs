@@ -1,13 +1,22 @@
 //! `/team/member_…`: who belongs to a team, and what they may spend there.
 
-use axum::{Extension, extract::State, response::Response};
+use axum::{
+    Extension,
+    extract::{Path, State},
+    response::Response,
+};
 use serde::Serialize;
 
 use super::{WithMembers, managed, with_members};
 use crate::{
-    api::{Shared, answer::Refusal},
-    entities::{BudgetRow, Change, Key, Limits, TeamMember, TeamRole, User},
-    management::{attach, caller::Who, form::Form},
+    api::{Api, Shared, answer::Refusal},
+    entities::{self, BudgetRow, Change, Key, Limits, Team, TeamMember, TeamRole, User},
+    management::{
+        answer::Answer,
+        attach,
+        caller::{Caller, Who},
+        form::Form,
+    },
 };
 
 const ROLES: &str = "`admin` or `user`";
@@ -16,20 +25,89 @@ const ROLES: &str = "`admin` or `user`";
 pub(in crate::management) async fn add(
     State(api): Shared,
     Extension(caller): Who,
-    mut form: Form,
+    form: Form,
 ) -> Result<Response, Refusal> {
+    let (answer, team, added) = join(&api, &caller, form, "member").await?;
+    #[derive(Serialize)]
+    struct Body {
+        #[serde(flatten)]
+        team: WithMembers,
+        updated_users: Vec<User>,
+        updated_team_memberships: Vec<TeamMember>,
+    }
+    let (updated_users, updated_team_memberships) = added.into_iter().unzip();
+    let body = Body {
+        team: with_members(&api, team).await?,
+        updated_users,
+        updated_team_memberships,
+    };
+    Ok(answer.json(&body))
+}
+
+/// Adds several members: all of them, or none.
+pub(in crate::management) async fn bulk_add(
+    State(api): Shared,
+    Extension(caller): Who,
+    form: Form,
+) -> Result<Response, Refusal> {
+    #[derive(Serialize)]
+    struct Line {
+        user_id: String,
+        user_email: Option<String>,
+        success: bool,
+        error: Option<()>,
+        updated_user: User,
+        updated_team_membership: TeamMember,
+    }
+    #[derive(Serialize)]
+    struct Body {
+        team_id: String,
+        total_requested: usize,
+        successful_additions: usize,
+        failed_additions: usize,
+        results: Vec<Line>,
+        updated_team: WithMembers,
+    }
+    let (answer, team, added) = join(&api, &caller, form, "members").await?;
+    let line = |(user, member): (User, TeamMember)| Line {
+        user_id: user.user_id.clone(),
+        user_email: user.user_email.clone(),
+        success: true,
+        error: None,
+        updated_user: user,
+        updated_team_membership: member,
+    };
+    let results: Vec<Line> = added.into_iter().map(line).collect();
+    Ok(answer.json(&Body {
+        team_id: team.team_id.clone(),
+        total_requested: results.len(),
+        successful_additions: results.len(),
+        failed_additions: 0,
+        results,
+        updated_team: with_members(&api, team).await?,
+    }))
+}
+
+/// Users who are members now, and their places.
+type Added = Vec<(User, TeamMember)>;
+
+async fn join(
+    api: &Api,
+    caller: &Caller,
+    mut form: Form,
+    field: &'static str,
+) -> Result<(Answer, Team, Added), Refusal> {
     let id = form.text("team_id")?.required("team_id")?;
     let mut writer = api.books.writer().await;
     let mut change = caller.change(&mut writer).await?;
-    let team = managed(&api, &caller, &mut change, &id).await?;
+    let team = managed(api, caller, &mut change, &id).await?;
     let mut limits = Limits::default();
     form.usd("max_budget_in_team")?.put(&mut limits.max_budget);
     form.window("budget_duration")?
         .put(&mut limits.budget_duration);
     let allowed_models = form.texts("allowed_models")?.value().unwrap_or_default();
-    let mut updated_users = Vec::new();
-    let mut updated_team_memberships = Vec::new();
-    for mut part in form.parts("member")? {
+    let mut added = Vec::new();
+    for mut part in form.parts(field)? {
         let role = part.choice::<TeamRole>("role", ROLES)?.value();
         let user = attach::member(&mut change, &mut part).await?;
         part.finish()?;
@@ -44,30 +122,32 @@ pub(in crate::management) async fn add(
         if change.get::<TeamMember>(&place).await?.is_some() {
             let message = format!("User={} is already a member of the team {id}", user.user_id);
             return Err(
-                Refusal::bad_request("member", &message).of_kind("team_member_already_in_team")
+                Refusal::bad_request(field, &message).of_kind("team_member_already_in_team")
             );
         }
         set_limits(&mut change, &mut member, None, limits.clone()).await?;
         change.put(&mut member).await?;
-        updated_users.push(user);
-        updated_team_memberships.push(member);
+        added.push((user, member));
     }
     let answer = form.finish()?;
     change.commit().await?;
-    drop(writer);
-    #[derive(Serialize)]
-    struct Body {
-        #[serde(flatten)]
-        team: WithMembers,
-        updated_users: Vec<User>,
-        updated_team_memberships: Vec<TeamMember>,
-    }
-    let body = Body {
-        team: with_members(&api, team).await?,
-        updated_users,
-        updated_team_memberships,
-    };
-    Ok(answer.json(&body))
+    Ok((answer, team, added))
+}
+
+/// Spend cannot be set: it is refused, with the reason.
+pub(in crate::management) async fn reset_spend(
+    State(api): Shared,
+    Extension(caller): Who,
+    Path((team, user)): Path<(String, String)>,
+    mut form: Form,
+) -> Result<Response, Refusal> {
+    caller.admin()?;
+    form.usd("reset_to")?.required("reset_to")?;
+    form.finish()?;
+    let member: Option<TeamMember> =
+        entities::get(&api.books, &TeamMember::id_of(&team, &user)).await?;
+    member.ok_or_else(|| absent(&user, &team))?;
+    Err(Refusal::spend_is_a_sum())
 }
 
 async fn set_limits(

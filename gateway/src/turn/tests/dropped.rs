@@ -48,6 +48,7 @@ fn shared(log: Arc<dyn Log>) -> Arc<Shared> {
         media: MediaClient::new(&tls, EgressPolicy::public()),
         metrics: Metrics::new(),
         control: Arc::default(),
+        collector: None,
         rates: Rates::default(),
         recent: Recent::default(),
         clock: clock::system,
