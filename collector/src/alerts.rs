@@ -85,7 +85,7 @@ impl Alerts {
     }
 
     /// Records that were put aside.
-    pub(crate) async fn bad_records(&self, source: &str, letters: &[Letter<'_>]) {
+    pub(crate) async fn bad_records(&self, source: &str, letters: &[Letter]) {
         let Some(first) = letters.first() else { return };
         let message = format!(
             "{} records of the calls log were put aside, the first at {}: {}",

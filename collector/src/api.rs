@@ -8,6 +8,7 @@ mod global;
 mod prices;
 mod reprice;
 mod row;
+mod sinks;
 mod spend;
 mod tap;
 
@@ -26,15 +27,8 @@ use tokio::net::TcpListener;
 
 use self::answer::Refusal;
 use crate::{
-    books::Books,
-    control,
-    health::Health,
-    management,
-    metrics::{LaneStats, Metrics},
-    price::PriceMaps,
-    reprice::Repricer,
-    tap::Tap,
-    tasks::Tasks,
+    books::Books, control, deliver::Control, health::Health, management, metrics::Metrics,
+    price::PriceMaps, reprice::Repricer, tap::Tap, tasks::Tasks,
 };
 
 /// What the routes read.
@@ -45,7 +39,7 @@ pub(crate) struct Api {
     pub(crate) tap: Tap,
     pub(crate) prices: PriceMaps,
     pub(crate) repricer: Repricer,
-    pub(crate) lanes: Vec<Arc<LaneStats>>,
+    pub(crate) sinks: Vec<Arc<Control>>,
     pub(crate) master_key: Option<Secret>,
     pub(crate) metrics_auth: bool,
     pub(crate) tasks: Tasks,
@@ -82,7 +76,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/global/spend/{kind}", get(global::by_entity))
         .route("/audit", get(audit))
         .route("/alerts", get(alerts))
-        .route("/sinks", get(sinks))
+        .merge(sinks::routes())
         .route("/prices", get(prices::status))
         .route("/prices/layers/{sha256}", get(prices::layer))
         .route("/prices/update", post(prices::update))
@@ -154,11 +148,6 @@ async fn audit(State(api): Shared) -> Result<Response, Refusal> {
 
 async fn alerts(State(api): Shared) -> Result<Response, Refusal> {
     Ok(Json(api.books.alerts().await?).into_response())
-}
-
-async fn sinks(State(api): Shared) -> Response {
-    let lanes: Vec<_> = api.lanes.iter().map(|lane| lane.status()).collect();
-    Json(lanes).into_response()
 }
 
 async fn unknown(uri: Uri) -> Refusal {

@@ -1,10 +1,10 @@
-//! What a user may write under `collector:` and `sinks:`; defaults stand beside the fields.
+//! What a user may write under `collector:`; defaults stand beside the fields.
 
 mod prices;
+mod sinks;
 mod units;
 
 use std::{
-    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     num::NonZeroUsize,
     time::Duration,
@@ -14,6 +14,10 @@ use serde::Deserialize;
 
 pub use self::{
     prices::{Factor, PricesConfig},
+    sinks::{
+        BatchConfig, Content, FilterConfig, From, PrivacyConfig, Redact, SampleConfig, SinkConfig,
+        Sinks,
+    },
     units::{Bytes, Zone},
 };
 
@@ -77,64 +81,6 @@ impl Default for SettleConfig {
     }
 }
 
-/// The section `sinks:`, by the user's name for each.
-pub type Sinks = BTreeMap<String, SinkConfig>;
-
-/// One destination.
-#[derive(Clone, Debug, Deserialize)]
-pub struct SinkConfig {
-    /// Which kind of sink: `file`, `webhook`, ….
-    pub kind: String,
-    /// How large its batches grow; what is left out is as the kind likes it.
-    #[serde(default)]
-    pub batch: BatchConfig,
-    /// Where a sink starts that has not run before.
-    #[serde(default)]
-    pub from: From,
-    /// How long one attempt may take.
-    #[serde(default = "default_timeout", deserialize_with = "units::duration")]
-    pub timeout: Duration,
-    /// How large its dead letters may grow before it stops for somebody to look at them.
-    #[serde(default = "default_dead_letters")]
-    pub dead_letters_bytes_max: Bytes,
-    /// Everything else is the sink's own.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
-}
-
-const fn default_timeout() -> Duration {
-    Duration::from_secs(30)
-}
-
-const fn default_dead_letters() -> Bytes {
-    const BYTES: NonZeroUsize = NonZeroUsize::new(256 << 20).unwrap();
-    Bytes(BYTES)
-}
-
-/// How large batches grow.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct BatchConfig {
-    /// Events, at most.
-    pub items_max: Option<NonZeroUsize>,
-    /// Bytes of JSON, at most; a single larger event goes alone.
-    pub bytes_max: Option<Bytes>,
-    /// Age of the oldest event in the batch.
-    #[serde(deserialize_with = "units::some_duration")]
-    pub age_max: Option<Duration>,
-}
-
-/// Where a new sink starts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum From {
-    /// With what comes from now on.
-    #[default]
-    Now,
-    /// With the oldest event that is still there.
-    Beginning,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,15 +102,5 @@ mod tests {
                 .to_string()
                 .contains("unknown field `record`")
         );
-    }
-
-    #[test]
-    fn what_is_not_the_lanes_is_the_sinks() {
-        let text = r#"{"kind":"file","timeout":"5s","from":"beginning","batch":{"age_max":"2s"},"path":"x"}"#;
-        let config: SinkConfig = serde_json::from_str(text).unwrap();
-        assert_eq!(config.timeout, Duration::from_secs(5));
-        assert_eq!(config.from, From::Beginning);
-        assert_eq!(config.batch.age_max, Some(Duration::from_secs(2)));
-        assert_eq!(config.rest.keys().collect::<Vec<_>>(), ["path"]);
     }
 }

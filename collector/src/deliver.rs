@@ -3,20 +3,34 @@
 mod attempt;
 mod backoff;
 mod batcher;
+mod burial;
 pub(crate) mod dead_letters;
+mod gather;
 mod lane;
+mod orders;
+mod pace;
+mod policy;
 mod sealed;
+mod window;
 
-use std::{path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use bus::Log;
-use sink::{BatchLimits, Registration, SinkEnv, SinkError};
+use sink::{BatchLimits, Registration, SinkEnv, SinkError, Takes};
 
-use self::lane::Lane;
 pub use self::lane::LaneError;
+pub(crate) use self::orders::{Control, OrderError, Replay};
+use self::{
+    attempt::Delivery,
+    dead_letters::DeadLetters,
+    lane::Lane,
+    pace::Pace,
+    policy::{Policy, Routes},
+};
 use crate::{
     alerts::Alerts,
     config::{SinkConfig, Sinks},
+    control::Directory,
     metrics::{LaneStats, Metrics},
     tasks::Tasks,
 };
@@ -47,6 +61,22 @@ pub enum SinkStartError {
         #[source]
         source: SinkError,
     },
+    /// It is to be sent what its kind does not take.
+    #[error("sink `{name}` of kind `{kind}` cannot be sent what `send` says")]
+    Send {
+        /// The sink.
+        name: String,
+        /// Its kind.
+        kind: String,
+    },
+    /// What was ordered of it before cannot be gone on with.
+    #[error("sink `{name}` cannot go on with what was ordered of it: {reason}")]
+    Resume {
+        /// The sink.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// Its place in the priced log cannot be found.
     #[error("sink `{name}` cannot begin")]
     Begin {
@@ -65,6 +95,8 @@ pub(crate) struct Shared {
     pub(crate) alerts: Alerts,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
+    /// What keys and teams say of logging.
+    pub(crate) directory: Directory,
 }
 
 /// Sinks that have been opened and do not run yet.
@@ -72,6 +104,7 @@ pub(crate) struct Opened {
     name: String,
     config: SinkConfig,
     sink: Arc<dyn sink::OpenSink>,
+    takes: Takes,
     stats: Arc<LaneStats>,
 }
 
@@ -103,11 +136,19 @@ pub(crate) fn open(
             Ok(sink) => Arc::from(sink),
             Err(source) => return Err(SinkStartError::Open { name, source }),
         };
+        let sink: Arc<dyn sink::OpenSink> = sink;
+        let Some(takes) = takes(sink.takes(), config.send) else {
+            return Err(SinkStartError::Send {
+                name,
+                kind: config.kind,
+            });
+        };
         let stats = Arc::new(LaneStats::new(&name, found.kind, Arc::clone(log)));
         Ok(Opened {
             name,
             config,
             sink,
+            takes,
             stats,
         })
     };
@@ -119,29 +160,75 @@ impl Opened {
         Arc::clone(&self.stats)
     }
 
-    /// Starts the lane. Its files are in `data`.
-    pub(crate) async fn start(self, data: &Path, shared: Shared) -> Result<(), SinkStartError> {
-        let limits = limits(self.sink.limits(), &self.config);
-        let tasks = shared.tasks.clone();
-        let name = self.name.clone();
-        let (lane, reader) = Lane::new(self, limits, data, shared)
+    /// Starts the lane, and what was ordered of it. Its files are in `data`.
+    pub(crate) async fn start(
+        self,
+        data: &Path,
+        shared: Shared,
+    ) -> Result<Arc<Control>, SinkStartError> {
+        let Self {
+            name,
+            config,
+            sink,
+            takes,
+            stats,
+        } = self;
+        let limits = limits(sink.limits(), &config);
+        let letters = data.join("dead-letters").join(format!("{name}.jsonl"));
+        let bytes_max = u64::try_from(config.dead_letters_bytes_max.0.get());
+        let routes = Routes::new(&name, shared.directory.clone());
+        let delivery = Arc::new(Delivery {
+            name: name.clone(),
+            sink,
+            timeout: config.timeout,
+            policy: Policy::new(&config, takes, routes),
+            pace: Pace::new(limits.concurrency_max, backoff::seed()),
+            dead_letters: DeadLetters::new(letters, bytes_max.unwrap_or(u64::MAX)),
+            stats,
+            shared,
+        });
+        let begin = |source| SinkStartError::Begin {
+            name: name.clone(),
+            source,
+        };
+        let control = Arc::new(Control::new(Arc::clone(&delivery), limits, data));
+        let tasks = delivery.shared.tasks.clone();
+        delivery.show();
+        let lane = Lane::new(delivery, limits, config.from, data).await;
+        let (lane, reader) = lane.map_err(begin)?;
+        control
+            .resume()
             .await
-            .map_err(|source| SinkStartError::Begin { name, source })?;
+            .map_err(|source| SinkStartError::Resume {
+                name: name.clone(),
+                reason: source.to_string(),
+            })?;
         tasks.spawn(lane.run(reader));
-        Ok(())
+        Ok(control)
+    }
+}
+
+/// What a sink is sent, of what it can be sent; `None` if it cannot be sent that.
+const fn takes(can: Takes, wanted: Option<Takes>) -> Option<Takes> {
+    match (can, wanted) {
+        (Takes::Both, None) => Some(Takes::Events),
+        (can, None) => Some(can),
+        (Takes::Both, wanted) => wanted,
+        (Takes::Events, Some(Takes::Events)) => Some(Takes::Events),
+        (Takes::Alerts, Some(Takes::Alerts)) => Some(Takes::Alerts),
+        _ => None,
     }
 }
 
 /// The sink's own limits, with what the user says instead.
 fn limits(own: BatchLimits, config: &SinkConfig) -> BatchLimits {
     let batch = &config.batch;
+    let concurrency = batch.concurrency_max.map_or(usize::MAX, NonZeroUsize::get);
     BatchLimits {
-        items_max: batch
-            .items_max
-            .map_or(own.items_max, std::num::NonZeroUsize::get),
+        items_max: batch.items_max.map_or(own.items_max, NonZeroUsize::get),
         bytes_max: batch.bytes_max.map_or(own.bytes_max, |bytes| bytes.0.get()),
         age_max: batch.age_max.unwrap_or(own.age_max),
-        ..own
+        concurrency_max: own.concurrency_max.min(concurrency),
     }
 }
 

@@ -171,8 +171,9 @@ impl Collector {
             alerts: alerts.clone(),
             metrics: Arc::clone(&metrics),
             tasks: tasks.clone(),
+            directory: books.directory().clone(),
         };
-        start_lanes(ready.opened, &deps.data, shared).await?;
+        let controls = start_lanes(ready.opened, &deps.data, shared).await?;
         let (repricer, corrections) = Repricer::new(reprice::Parts {
             books: books.clone(),
             prices: prices.clone(),
@@ -187,7 +188,7 @@ impl Collector {
             tap: tap.clone(),
             prices: prices.clone(),
             repricer: repricer.clone(),
-            lanes: lanes.clone(),
+            sinks: controls,
             master_key: deps.master_key,
             metrics_auth: config.metrics_auth,
             tasks: tasks.clone(),
@@ -269,11 +270,12 @@ async fn start_lanes(
     opened: Vec<deliver::Opened>,
     data: &Path,
     shared: Shared,
-) -> Result<(), StartError> {
+) -> Result<Vec<Arc<deliver::Control>>, StartError> {
+    let mut controls = Vec::with_capacity(opened.len());
     for sink in opened {
-        sink.start(data, shared.clone()).await?;
+        controls.push(sink.start(data, shared.clone()).await?);
     }
-    Ok(())
+    Ok(controls)
 }
 
 /// What has been opened and does not run yet.

@@ -4,6 +4,7 @@
 //! up by their labels first. No label is a user, a key or an id; a metric has a limited number of
 //! label sets, those that came first, and counts the rest as `other`.
 
+mod fates;
 mod labels;
 mod lanes;
 mod prices;
@@ -20,12 +21,13 @@ use prometheus_client::{
     registry::Registry,
 };
 
+pub(crate) use self::fates::{Fates, LaneState, Skip, Skips};
 use self::labels::{
     Admission, Batch, ModelLabels, RequestLabels, SignLabels, TimeLabels, TokenLabels,
     UnknownLabels,
 };
 pub use self::lanes::SinkStatus;
-pub(crate) use self::lanes::{Fates, LaneState, LaneStats, SinkLabels};
+pub(crate) use self::lanes::{LaneStats, SinkLabels};
 use crate::books::Entry;
 
 const DURATIONS: [f64; 13] = [

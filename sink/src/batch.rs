@@ -2,7 +2,7 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use event::{Alert, DecodeError, EventId, Origin, PricedEvent, PricedKind, codec};
+use event::{Alert, DecodeError, EventId, Origin, PricedEvent, PricedKind, PricedRecord, codec};
 
 use crate::Receipt;
 
@@ -42,15 +42,7 @@ impl Item {
     ///
     /// If no known version of the codec wrote it.
     pub fn open(record: &[u8]) -> Result<Self, DecodeError> {
-        let opened = codec::open_priced(record)?;
-        Ok(Self {
-            kind: opened.kind,
-            id: opened.id,
-            json: opened.json.into(),
-            origin: opened.origin,
-            revision: opened.revision,
-            content: OnceLock::new(),
-        })
+        codec::open_priced(record).map(Self::from)
     }
 
     /// The same item with other content: what is left of an event for a destination that may not
@@ -137,6 +129,19 @@ impl Item {
             };
             read.unwrap_or(Content::Unreadable)
         })
+    }
+}
+
+impl From<PricedRecord<'_>> for Item {
+    fn from(opened: PricedRecord<'_>) -> Self {
+        Self {
+            kind: opened.kind,
+            id: opened.id,
+            json: opened.json.into(),
+            origin: opened.origin,
+            revision: opened.revision,
+            content: OnceLock::new(),
+        }
     }
 }
 

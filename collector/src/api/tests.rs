@@ -65,7 +65,7 @@ pub(crate) async fn rig(master_key: Option<&str>) -> Rig {
         metrics: Arc::new(Metrics::new(10, Vec::new())),
         tap: Tap::new(),
         prices: PriceMaps::bundled(),
-        lanes: Vec::new(),
+        sinks: Vec::new(),
         master_key: master_key.map(|key| Secret::new(key.to_owned())),
         metrics_auth: true,
         tasks,

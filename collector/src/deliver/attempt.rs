@@ -1,141 +1,197 @@
 //! What becomes of one sealed batch: attempts, and what each verdict means.
 
-use std::{ops, time::Duration};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
-use bus::Record;
-use event::Severity;
-use serde_json::value::RawValue;
+use event::{Severity, Timestamp};
+use sha2::{Digest as _, Sha256};
 use sink::{Batch, Item, OpenSink, Receipt, SinkError, SinkErrorKind, Verdict};
 use tokio::time::Instant;
 
 use super::{
-    Shared,
-    backoff::Backoff,
-    dead_letters::{DeadLetters, Letter, chain},
+    Shared, burial,
+    dead_letters::{self, DeadLetters},
+    gather::{Sealed, time},
+    pace::{Pace, Pass},
+    policy::{Policy, Redactor},
     sealed::Range,
 };
 use crate::{
     clock,
-    metrics::{LaneState, LaneStats},
+    metrics::{Fates, LaneStats, Skip},
 };
 
-/// How long a lane waits for its dead letters to be dealt with before it looks again.
-const FULL_PAUSE: Duration = Duration::from_secs(30);
+/// Failures in a row after which somebody should know.
+const ALARM_AT: u32 = 5;
 
 /// An item and its position in the priced log.
+#[derive(Debug)]
 pub(super) struct Given {
     pub(super) position: u64,
     pub(super) item: Item,
 }
 
 /// What it takes to deliver a batch.
-pub(super) struct Delivery<'a> {
-    pub(super) name: &'a str,
-    pub(super) sink: &'a dyn OpenSink,
+pub(super) struct Delivery {
+    pub(super) name: String,
+    pub(super) sink: Arc<dyn OpenSink>,
     pub(super) timeout: Duration,
-    pub(super) dead_letters: &'a DeadLetters,
-    pub(super) stats: &'a LaneStats,
-    pub(super) shared: &'a Shared,
+    pub(super) policy: Policy,
+    pub(super) pace: Pace,
+    pub(super) dead_letters: DeadLetters,
+    pub(super) stats: Arc<LaneStats>,
+    pub(super) shared: Shared,
+}
+
+/// A part of a batch that is delivered on its own.
+struct Part {
+    name: String,
+    positions: Vec<u64>,
+    items: Vec<Item>,
 }
 
 /// Items that the destination will never take.
-struct Refusal {
-    kind: &'static str,
-    detail: String,
-    attempts: u32,
+pub(super) struct Refusal {
+    pub(super) kind: &'static str,
+    pub(super) detail: String,
+    pub(super) attempts: u32,
 }
 
-impl Delivery<'_> {
-    /// Delivers a batch, whole or in parts. Returns how many items went to the dead letters, or
-    /// `None` if it is time to stop; the batch is then delivered again, in whole.
-    pub(super) async fn deliver(
-        &self,
-        range: Range,
-        given: Vec<Given>,
-        pauses: &mut Backoff,
-    ) -> Option<u64> {
-        let mut positions = Vec::with_capacity(given.len());
-        let mut items = Vec::with_capacity(given.len());
-        for Given { position, item } in given {
-            positions.push(position);
-            items.push(item);
-        }
-        let mut dead = 0;
+/// What an attempt has led to, when it is not repeated.
+enum Outcome {
+    Taken(Receipt),
+    Refused(Refusal),
+    /// Too old to be tried again.
+    Expired,
+}
+
+impl Delivery {
+    /// Delivers a batch, whole or in parts, and says what became of each of its events; `None` if it
+    /// is time to stop: the batch is then delivered again, in whole.
+    pub(super) async fn deliver(&self, sealed: Sealed) -> Option<Fates> {
+        let mut fates = Fates {
+            dead: self.bury_unopenable(&sealed.unopenable).await?,
+            skips: sealed.skips,
+            ..Fates::default()
+        };
+        let (positions, items) = sealed
+            .given
+            .into_iter()
+            .map(|given| (given.position, given.item))
+            .unzip();
+        let whole = Part {
+            name: self.batch_name(sealed.range),
+            positions,
+            items,
+        };
         // Parts still to be delivered, the next one last.
-        let all = 0..items.len();
-        let mut parts = vec![all.clone()];
+        let mut parts = vec![whole];
         while let Some(part) = parts.pop() {
-            let (Some(first), Some(last)) = (
-                positions.get(part.start),
-                part.end.checked_sub(1).and_then(|at| positions.get(at)),
-            ) else {
+            let Some(batch) = Batch::new(&part.name, &part.items) else {
                 continue;
             };
-            // The whole batch has the name of its sealed range, parts that of their own.
-            let whole = part == all;
-            let range = if whole {
-                range
-            } else {
-                Range {
-                    first: *first,
-                    last: *last,
+            match self.insist(&batch, sealed.ages).await? {
+                Outcome::Taken(receipt) => {
+                    let deferred = self.take_receipt(part, &receipt, &mut fates).await?;
+                    parts.extend(deferred);
                 }
-            };
-            let name = format!("{:020}-{:020}", range.first, range.last);
-            let Some(batch) = items
-                .get(part.clone())
-                .and_then(|part| Batch::new(&name, part))
-            else {
-                continue;
-            };
-            match self.insist(&batch, pauses).await? {
-                Ok(receipt) => {
-                    for refused in receipt.refused() {
-                        let at = part.start.saturating_add(refused.index);
-                        let refusal = Refusal::by_receipt(&refused.reason);
-                        dead += self.bury(&items, &positions, &[at], refusal).await?;
-                    }
-                    let deferred = receipt.deferred().iter();
-                    let deferred = deferred.map(|at| part.start.saturating_add(*at));
-                    parts.extend(deferred.map(|at| at..at.saturating_add(1)));
+                Outcome::Refused(refusal) if part.items.len() == 1 => {
+                    fates.dead += self.bury(&part.items, &part.positions, refusal).await?;
                 }
-                Err(refusal) if part.len() == 1 => {
-                    dead += self
-                        .bury(&items, &positions, &[part.start], refusal)
-                        .await?;
+                Outcome::Refused(_) => parts.extend(self.halves(part)),
+                Outcome::Expired => {
+                    let count = u64::try_from(part.items.len()).unwrap_or(u64::MAX);
+                    fates.skips.add(Skip::Expired, count);
+                    self.tell_of_expired(count).await;
                 }
-                Err(_) => parts.extend(halves(part)),
             }
         }
-        Some(dead)
+        Some(fates)
+    }
+
+    /// What a receipt says of each item; returns the items that are to be delivered again.
+    async fn take_receipt(
+        &self,
+        part: Part,
+        receipt: &Receipt,
+        fates: &mut Fates,
+    ) -> Option<Option<Part>> {
+        let mut deferred = (Vec::new(), Vec::new());
+        let all = part.positions.into_iter().zip(part.items).enumerate();
+        for (index, (position, item)) in all {
+            let refused = receipt.refused().iter().find(|item| item.index == index);
+            if let Some(refused) = refused {
+                let refusal = Refusal {
+                    kind: "refused",
+                    detail: scrubbed(&refused.reason),
+                    attempts: 1,
+                };
+                fates.dead += self.bury(&[item], &[position], refusal).await?;
+            } else if receipt.deferred().contains(&index) {
+                deferred.0.push(position);
+                deferred.1.push(item);
+            } else {
+                fates.delivered += 1;
+            }
+        }
+        let (positions, items) = deferred;
+        if items.is_empty() {
+            return Some(None);
+        }
+        // Whoever defers is asked again after a pause.
+        let error = SinkError::new(SinkErrorKind::Throttled).with_detail("items were deferred");
+        let pass = tokio::select! {
+            () = self.shared.tasks.stopping() => return None,
+            pass = self.pace.enter() => pass,
+        };
+        self.failed(pass, &error).await;
+        Some(Some(Part {
+            name: self.part_name(&positions),
+            positions,
+            items,
+        }))
     }
 
     /// Tries until the destination has taken the batch or will never take it.
-    async fn insist(
-        &self,
-        batch: &Batch<'_>,
-        pauses: &mut Backoff,
-    ) -> Option<Result<Receipt, Refusal>> {
+    async fn insist(&self, batch: &Batch<'_>, ages: bool) -> Option<Outcome> {
         let mut attempts: u32 = 0;
         loop {
+            let pass = tokio::select! {
+                biased;
+                () = self.shared.tasks.stopping(), if attempts > 0 => return None,
+                pass = self.pace.enter() => pass,
+                () = self.shared.tasks.stopping() => return None,
+            };
+            if ages && attempts > 0 && self.has_expired(batch) {
+                return Some(Outcome::Expired);
+            }
+            if pass.probe
+                && let Err(error) = self.probe().await
+                && error.kind().verdict() == Verdict::Hold
+            {
+                self.held(pass, &error).await;
+                attempts = attempts.max(1);
+                continue;
+            }
+            // It is no longer the operator who is needed: the batch itself finds out.
             attempts = attempts.saturating_add(1);
             let error = match self.attempt(batch).await {
                 Ok(receipt) => {
-                    pauses.succeeded();
-                    self.stats.is(LaneState::Closed);
-                    return Some(Ok(receipt));
+                    pass.succeeded();
+                    self.stats.succeeded(clock::now());
+                    self.show();
+                    return Some(Outcome::Taken(receipt));
                 }
                 Err(error) => error,
             };
-            let detail = chain(&error);
             match error.kind().verdict() {
-                Verdict::Retry => self.wait(&error, &detail, pauses).await?,
-                Verdict::Hold => self.hold(&detail, pauses).await?,
+                Verdict::Retry => self.failed(pass, &error).await,
+                Verdict::Hold => self.held(pass, &error).await,
                 Verdict::Split | Verdict::Bury => {
-                    let kind = kind(error.kind());
-                    return Some(Err(Refusal {
-                        kind,
-                        detail,
+                    pass.answered();
+                    self.show();
+                    return Some(Outcome::Refused(Refusal {
+                        kind: kind(error.kind()),
+                        detail: said(&error),
                         attempts,
                     }));
                 }
@@ -153,37 +209,42 @@ impl Delivery<'_> {
             .attempts
             .get_or_create(self.stats.labels())
             .observe(took);
-        match delivered {
-            Ok(delivered) => delivered,
-            Err(elapsed) => Err(SinkError::new(SinkErrorKind::Unreachable).with_source(elapsed)),
-        }
+        delivered.unwrap_or_else(|elapsed| Err(in_time(elapsed)))
     }
 
-    /// The pause before the same batch is tried again; it holds the whole lane.
-    async fn wait(&self, error: &SinkError, detail: &str, pauses: &mut Backoff) -> Option<()> {
-        const ALARM_AT: u32 = 5;
-        let pause = pauses.after_failure(error.retry_after());
-        self.stats.retried();
-        self.stats.is(LaneState::HalfOpen);
+    /// Asks the destination whether it would take something, within the time of an attempt.
+    pub(super) async fn probe(&self) -> Result<(), SinkError> {
+        let probed = tokio::time::timeout(self.timeout, self.sink.probe()).await;
+        probed.unwrap_or_else(|elapsed| Err(in_time(elapsed)))
+    }
+
+    /// A failure that will pass.
+    async fn failed(&self, pass: Pass<'_>, error: &SinkError) {
+        let (pause, failures) = pass.failed(error.retry_after());
+        let detail = said(error);
+        self.stats.failed(&detail);
+        self.show();
         tracing::warn!(
             sink = self.name,
             detail,
             ?pause,
             "delivery failed, will be repeated"
         );
-        if pauses.failures() >= ALARM_AT {
+        if failures >= ALARM_AT {
             let message = format!("sink `{}` has failed repeatedly: {detail}", self.name);
-            self.shared
-                .alerts
-                .sink_failing(self.name, Severity::Warning, message)
+            let alerts = &self.shared.alerts;
+            alerts
+                .sink_failing(&self.name, Severity::Warning, message)
                 .await;
         }
-        self.pause(pause).await
     }
 
-    /// Waits for an operator: asks the destination now and then whether it would take a batch.
-    async fn hold(&self, detail: &str, pauses: &mut Backoff) -> Option<()> {
-        self.stats.is(LaneState::Open);
+    /// A failure that needs an operator.
+    async fn held(&self, pass: Pass<'_>, error: &SinkError) {
+        pass.held();
+        let detail = said(error);
+        self.stats.failed(&detail);
+        self.show();
         tracing::error!(
             sink = self.name,
             detail,
@@ -193,135 +254,108 @@ impl Delivery<'_> {
             "sink `{}` is on hold, its events are kept: {detail}",
             self.name
         );
-        self.shared
-            .alerts
-            .sink_failing(self.name, Severity::Critical, message)
+        let alerts = &self.shared.alerts;
+        alerts
+            .sink_failing(&self.name, Severity::Critical, message)
             .await;
-        loop {
-            self.pause(pauses.before_probe()).await?;
-            self.stats.retried();
-            match tokio::time::timeout(self.timeout, self.sink.probe()).await {
-                Ok(Ok(())) => return Some(()),
-                Ok(Err(error)) if error.kind().verdict() == Verdict::Hold => {}
-                // It is no longer the operator who is needed: let the batch itself find out.
-                Ok(Err(_)) | Err(_) => return Some(()),
-            }
-        }
     }
 
-    /// Writes items to the dead letters; returns how many.
-    async fn bury(
-        &self,
-        items: &[Item],
-        positions: &[u64],
-        which: &[usize],
-        refusal: Refusal,
-    ) -> Option<u64> {
-        if which.is_empty() {
-            return Some(0);
-        }
-        let mut letters = Vec::with_capacity(which.len());
-        for at in which {
-            let (Some(item), Some(position)) = (items.get(*at), positions.get(*at)) else {
-                continue;
-            };
-            let event: Option<&RawValue> = serde_json::from_slice(item.json()).ok();
-            letters.push(Letter {
-                event_id: Some(item.id().to_string()),
-                record_hex: event.is_none().then(|| hex(item.json())),
-                event,
-                ..self.letter(*position, &refusal)
-            });
-        }
-        self.write(&letters).await
+    /// Shows where the circuit is.
+    pub(super) fn show(&self) {
+        self.stats.is(self.pace.shown(), self.pace.limit());
     }
 
-    /// Writes records that are no events to the dead letters; returns how many.
-    pub(super) async fn bury_unopenable(&self, records: &[(Record, String)]) -> Option<u64> {
-        if records.is_empty() {
-            return Some(0);
-        }
-        let unreadable = Refusal {
-            kind: "unreadable",
-            detail: String::new(),
-            attempts: 0,
-        };
-        let letter = |(record, detail): &(Record, String)| Letter {
-            record_hex: Some(hex(&record.bytes)),
-            detail: detail.clone(),
-            ..self.letter(record.position.offset, &unreadable)
-        };
-        let letters: Vec<_> = records.iter().map(letter).collect();
-        self.write(&letters).await
+    /// Whether all of it is too old to be delivered.
+    fn has_expired(&self, batch: &Batch<'_>) -> bool {
+        let newest: Option<Timestamp> = batch.items().last().and_then(time);
+        newest.is_some_and(|newest| self.policy.is_expired(newest, clock::now()))
     }
 
-    /// Writes letters, however long it takes: what is not on disk must not be passed.
-    async fn write(&self, letters: &[Letter<'_>]) -> Option<u64> {
-        while let Err(error) = self.dead_letters.write(letters).await {
-            self.stats.is(LaneState::Open);
-            let detail = chain(&error);
-            tracing::error!(sink = self.name, detail, "lane waits for its dead letters");
-            let message = format!("sink `{}` is on hold: {detail}", self.name);
-            self.shared
-                .alerts
-                .sink_failing(self.name, Severity::Critical, message)
-                .await;
-            self.pause(FULL_PAUSE).await?;
+    pub(super) async fn tell_of_expired(&self, count: u64) {
+        if count == 0 {
+            return;
         }
-        let detail = letters.first().map_or("", |letter| &letter.detail);
+        tracing::error!(sink = self.name, count, "events became too old");
         let message = format!(
-            "{} events of sink `{}` went to its dead letters: {detail}",
-            letters.len(),
+            "{count} events became older than the retention of sink `{}` before it took them, and \
+             were skipped: raise `retention`, or replay them",
             self.name
         );
-        tracing::warn!(
-            sink = self.name,
-            count = letters.len(),
-            detail,
-            "events became dead letters"
-        );
-        self.shared.alerts.dead_letters(self.name, message).await;
-        Some(u64::try_from(letters.len()).unwrap_or(u64::MAX))
+        let alerts = &self.shared.alerts;
+        alerts
+            .sink_failing(&self.name, Severity::Critical, message)
+            .await;
     }
 
-    fn letter<'a>(&'a self, position: u64, refusal: &'a Refusal) -> Letter<'a> {
-        Letter {
-            at: clock::now(),
-            by: self.name,
-            source: self.shared.log.source(),
-            position,
-            kind: refusal.kind,
-            detail: refusal.detail.clone(),
-            attempts: refusal.attempts,
-            event_id: None,
-            event: None,
-            record_hex: None,
-        }
+    /// The second half goes below the first, which is delivered next.
+    fn halves(&self, mut part: Part) -> [Part; 2] {
+        let middle = part.items.len() / 2;
+        let items = part.items.split_off(middle);
+        let positions = part.positions.split_off(middle);
+        let part_of = |positions: Vec<u64>, items| Part {
+            name: self.range_name(&positions),
+            positions,
+            items,
+        };
+        [
+            part_of(positions, items),
+            part_of(part.positions, part.items),
+        ]
     }
 
-    /// `None` if it is time to stop.
-    async fn pause(&self, pause: Duration) -> Option<()> {
-        tokio::select! {
-            () = self.shared.tasks.stopping() => None,
-            () = tokio::time::sleep(pause) => Some(()),
+    /// The name of a sealed range: the log's id keeps those of another data directory apart.
+    pub(super) fn batch_name(&self, range: Range) -> String {
+        let source = self.shared.log.source();
+        let id: String = source.chars().filter(char::is_ascii_alphanumeric).collect();
+        let id = id.get(id.len().saturating_sub(12)..).unwrap_or_default();
+        format!("{id}-{:020}-{:020}", range.first, range.last)
+    }
+
+    fn range_name(&self, positions: &[u64]) -> String {
+        self.batch_name(Range {
+            first: positions.first().copied().unwrap_or_default(),
+            last: positions.last().copied().unwrap_or_default(),
+        })
+    }
+
+    /// The name of items that do not stand side by side.
+    pub(super) fn part_name(&self, positions: &[u64]) -> String {
+        let mut digest = Sha256::new();
+        for position in positions {
+            digest.update(position.to_le_bytes());
         }
+        let digest = digest.finalize();
+        let digits: String = digest
+            .iter()
+            .take(4)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        format!("{}-{digits}", self.range_name(positions))
+    }
+
+    async fn bury_unopenable(&self, records: &[super::gather::Unopenable]) -> Option<u64> {
+        burial::unopenable(self, records).await
+    }
+
+    async fn bury(&self, items: &[Item], positions: &[u64], refusal: Refusal) -> Option<u64> {
+        burial::items(self, items, positions, &refusal).await
     }
 }
 
-impl Refusal {
-    fn by_receipt(reason: &str) -> Self {
-        Self {
-            kind: "refused",
-            detail: reason.to_owned(),
-            attempts: 1,
-        }
-    }
+fn in_time(elapsed: tokio::time::error::Elapsed) -> SinkError {
+    SinkError::new(SinkErrorKind::Unreachable).with_source(elapsed)
 }
 
-/// The second half goes below the first, which is delivered next.
-fn halves(part: ops::Range<usize>) -> [ops::Range<usize>; 2] {
-    let middle = part.start + part.len() / 2;
-    [middle..part.end, part.start..middle]
+/// The error and what caused it, without what must not be shown: a destination may repeat what it
+/// was sent.
+pub(super) fn said(error: &dyn StdError) -> String {
+    scrubbed(&dead_letters::chain(error))
+}
+
+fn scrubbed(text: &str) -> String {
+    Redactor::ALL
+        .redact(text)
+        .unwrap_or_else(|| text.to_owned())
 }
 
 const fn kind(kind: SinkErrorKind) -> &'static str {
@@ -334,8 +368,4 @@ const fn kind(kind: SinkErrorKind) -> &'static str {
         SinkErrorKind::TooLarge => "too_large",
         SinkErrorKind::Refused => "refused",
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

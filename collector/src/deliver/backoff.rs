@@ -38,7 +38,12 @@ impl Backoff {
             .min(CAP_MILLIS);
         self.failures = self.failures.saturating_add(1);
         let jitter = Duration::from_millis(self.next() % (ceiling + 1));
-        wish.map_or(jitter, |wish| wish.min(RETRY_AFTER_MAX))
+        wish.map_or(jitter, Self::bounded)
+    }
+
+    /// As much of the destination's wish as it gets.
+    pub(crate) fn bounded(wish: Duration) -> Duration {
+        wish.min(RETRY_AFTER_MAX)
     }
 
     /// The pause before one more probe of a destination that needs an operator: 30 s, doubling up

@@ -4,12 +4,21 @@
 //! same thing is given up again: before the first letter is written, those that are there are read,
 //! and nothing gets a second one.
 
-use std::{collections::HashSet, io, path::PathBuf};
+mod select;
 
-use event::Timestamp;
+use std::{
+    collections::HashSet,
+    io,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use event::{EventId, Origin, PricedKind, PricedRecord, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+pub(crate) use self::select::{Page, Selection, lines};
 
 /// A file of dead letters.
 #[derive(Debug)]
@@ -19,6 +28,7 @@ pub(crate) struct DeadLetters {
     /// What has a letter already; read from the file when the first is written. As many as fit
     /// into it.
     known: tokio::sync::Mutex<Option<HashSet<About>>>,
+    count: AtomicU64,
 }
 
 /// What a letter is about: the name of a record.
@@ -29,32 +39,94 @@ struct About {
 }
 
 /// One thing that nobody took.
-#[derive(Debug, Serialize)]
-pub(crate) struct Letter<'a> {
-    /// When it was given up.
-    #[serde(serialize_with = "rfc3339")]
-    pub(crate) at: Timestamp,
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Letter {
+    /// When it was given up, in RFC 3339.
+    pub(crate) at: String,
     /// Who gave it up: the sink's name, or the part of the collector.
-    pub(crate) by: &'a str,
+    pub(crate) by: String,
     /// The log it stands in.
-    pub(crate) source: &'a str,
+    pub(crate) source: String,
     /// Its position there.
     pub(crate) position: u64,
     /// The kind of failure.
-    pub(crate) kind: &'a str,
+    pub(crate) kind: String,
     /// What was said.
     pub(crate) detail: String,
     /// How often it was tried.
     pub(crate) attempts: u32,
-    /// The event's id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) event_id: Option<String>,
-    /// The event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) event: Option<&'a RawValue>,
+    /// The id of the event or alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) event_id: Option<EventId>,
+    /// Whether it is an alert.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) alert: bool,
+    /// Where it entered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<Origin>,
+    /// How often its cost had been corrected.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) revision: u32,
+    /// The event, as the sink would have got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) event: Option<Box<RawValue>>,
     /// The record as it stands in the log, where it is no event.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) record_hex: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(revision: &u32) -> bool {
+    *revision == 0
+}
+
+impl Letter {
+    /// A letter without content, by somebody about a position of a log.
+    pub(crate) fn new(
+        (by, source, position): (&str, &str, u64),
+        at: Timestamp,
+        kind: &str,
+        detail: String,
+        attempts: u32,
+    ) -> Self {
+        let at = at.to_utc();
+        Self {
+            at: at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            by: by.to_owned(),
+            source: source.to_owned(),
+            position,
+            kind: kind.to_owned(),
+            detail,
+            attempts,
+            event_id: None,
+            alert: false,
+            origin: None,
+            revision: 0,
+            event: None,
+            record_hex: None,
+        }
+    }
+
+    /// What was said.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What can be delivered once more; `None` if there is nothing left of it but its bytes.
+    pub(crate) fn item(&self) -> Option<sink::Item> {
+        let record = PricedRecord {
+            kind: if self.alert {
+                PricedKind::Alert
+            } else {
+                PricedKind::Event
+            },
+            id: self.event_id?,
+            origin: self.origin.clone()?,
+            revision: self.revision,
+            json: self.event.as_ref()?.get().as_bytes(),
+        };
+        Some(record.into())
+    }
 }
 
 /// Why a letter is not on disk.
@@ -62,8 +134,8 @@ pub(crate) struct Letter<'a> {
 pub(crate) enum DeadLettersError {
     /// The limit is reached.
     #[error(
-        "dead letters in `{}` have reached {bytes_max} bytes: deal with them and move the file \
-         away, or raise the limit", path.display()
+        "dead letters in `{}` have reached {bytes_max} bytes: retry or drop them \
+         (`tollkeeper dlq`), or raise `dead_letters_bytes_max`", path.display()
     )]
     Full {
         /// The file.
@@ -88,21 +160,27 @@ impl DeadLetters {
             path,
             bytes_max,
             known: tokio::sync::Mutex::default(),
+            count: AtomicU64::new(0),
         }
+    }
+
+    /// Letters in the file: known once it has been read or written.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Writes those letters that are not there yet and waits until they are on disk.
     ///
     /// # Errors
     /// If the limit is reached or the disk refuses; some of them may be written then.
-    pub(crate) async fn write(&self, letters: &[Letter<'_>]) -> Result<(), DeadLettersError> {
+    pub(crate) async fn write(&self, letters: &[Letter]) -> Result<(), DeadLettersError> {
         let mut kept = self.known.lock().await;
         // Put back at the end: after an error the file is read again.
         let mut known = match kept.take() {
             Some(known) => known,
             None => self.read().await.map_err(|error| self.disk(error))?,
         };
-        let is_new = |letter: &&Letter<'_>| !known.contains(&About::of(letter));
+        let is_new = |letter: &&Letter| !known.contains(&About::of(letter));
         let letters: Vec<_> = letters.iter().filter(is_new).collect();
         if letters.is_empty() {
             *kept = Some(known);
@@ -126,8 +204,14 @@ impl DeadLetters {
         let appended = self.append(&lines).await;
         appended.map_err(|error| self.disk(error))?;
         known.extend(letters.into_iter().map(About::of));
+        self.counted(known.len());
         *kept = Some(known);
         Ok(())
+    }
+
+    fn counted(&self, letters: usize) {
+        let letters = u64::try_from(letters).unwrap_or(u64::MAX);
+        self.count.store(letters, Ordering::Relaxed);
     }
 
     /// What has a letter. A letter that was not written to its end is none.
@@ -177,7 +261,7 @@ impl DeadLetters {
 }
 
 impl About {
-    fn of(letter: &Letter<'_>) -> Self {
+    fn of(letter: &Letter) -> Self {
         Self {
             source: letter.source.to_owned(),
             position: letter.position,
@@ -198,30 +282,19 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text.chars().take(CHARACTERS_MAX).collect()
 }
 
-fn rfc3339<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    let at = at
-        .to_utc()
-        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
-    serializer.serialize_str(&at)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn letter(position: u64) -> Letter<'static> {
-        Letter {
-            at: Timestamp::from_micros(1_795_185_951_397_412),
-            by: "files",
-            source: "log",
-            position,
-            kind: "refused",
-            detail: "400".to_owned(),
-            attempts: 2,
-            event_id: None,
-            event: None,
-            record_hex: None,
-        }
+    pub(super) fn letter(position: u64) -> Letter {
+        let at = Timestamp::from_micros(1_795_185_951_397_412);
+        Letter::new(
+            ("files", "log", position),
+            at,
+            "refused",
+            "400".to_owned(),
+            2,
+        )
     }
 
     #[tokio::test]

@@ -6,61 +6,50 @@
 //! begins again at its cursor.
 //!
 //! A batch is sealed before its first attempt: its range of positions is on disk. After a crash the
-//! sealed range that lies beyond the cursor is read again and delivered first, so the destination
-//! sees the same name with the same items. The log does not change, so the bytes are the same.
+//! sealed ranges that lie beyond the cursor are read again and delivered first, so the destination
+//! sees the same names with the same items. The log does not change, so the bytes are the same, as
+//! long as the sink's rules are.
 //!
-//! Events reach the destination in the order of the log: there is one batch on its way at a time.
+//! Several batches may be on their way at once, as many as the sink allows and its pace; the cursor
+//! waits for the oldest. With one at a time events arrive in the order of the log.
 
-use std::{error::Error as StdError, num::NonZeroUsize, panic::AssertUnwindSafe, path::Path};
+use std::{
+    num::NonZeroUsize, panic::AssertUnwindSafe, path::Path, path::PathBuf, pin::Pin, sync::Arc,
+};
 
-use bus::{BusError, Position, ReadLimit, Reader, Record};
-use futures_util::FutureExt as _;
-use sink::{BatchLimits, Item};
+use bus::{BusError, Position, ReadLimit, Reader};
+use event::Severity;
+use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
+use sink::BatchLimits;
 use tokio::time::Instant;
 
 use super::{
-    Opened, Shared,
-    attempt::{Delivery, Given},
-    backoff::{self, Backoff},
-    batcher::Batcher,
-    dead_letters::{DeadLetters, chain},
+    attempt::{Delivery, said},
+    gather::{Gathering, Sealed},
     sealed::{KeptFile, Range},
+    window::Window,
 };
-use crate::{
-    clock,
-    config::From,
-    metrics::{Fates, LaneState},
-};
+use crate::{clock, config::From, metrics::Fates};
 
 /// One sink, its place in the log and its files.
 pub(crate) struct Lane {
-    opened: Opened,
-    shared: Shared,
+    delivery: Arc<Delivery>,
     limits: BatchLimits,
     sealed: KeptFile,
     /// Where the sink began, when it was new: its cursor until it has one.
     start: u64,
-    dead_letters: DeadLetters,
 }
 
-/// A batch with its range fixed.
-pub(super) struct Sealed {
-    pub(super) range: Range,
-    /// Each with its position.
-    pub(super) items: Vec<Given>,
-    /// Records that are no events.
-    unopenable: Vec<(Record, String)>,
-    /// Events in the range that are lost, or not for sinks.
-    skipped: u64,
-}
+/// A batch on its way: where it begins, and what became of it; `None` if it is time to stop.
+type Flight<'a> = Pin<Box<dyn Future<Output = (u64, Option<Fates>)> + Send + 'a>>;
 
-/// What was missing among the records that were read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Missing {
-    /// Where the last gap ends.
-    end: Option<u64>,
-    /// Records in all gaps.
-    records: u64,
+/// The sealed ranges as they are on disk.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Several(Vec<Range>),
+    /// As it was written while there was one batch at a time.
+    One(Range),
 }
 
 /// Why a lane begins again at its cursor.
@@ -79,24 +68,21 @@ impl Lane {
     /// its configuration says, and that is on disk before anything is delivered: a restart before
     /// the first delivery must not skip what came in the meantime.
     pub(super) async fn new(
-        opened: Opened,
+        delivery: Arc<Delivery>,
         limits: BatchLimits,
+        from: From,
         data: &Path,
-        shared: Shared,
     ) -> Result<(Self, Box<dyn Reader>), LaneError> {
-        let name = &opened.name;
-        let lanes = data.join("lanes");
-        let sealed = KeptFile::new(lanes.join(format!("{name}.sealed")));
-        let began = KeptFile::new(lanes.join(format!("{name}.start")));
-        let letters = data.join("dead-letters").join(format!("{name}.jsonl"));
-        let bytes_max = u64::try_from(opened.config.dead_letters_bytes_max.0.get());
-        let dead_letters = DeadLetters::new(letters, bytes_max.unwrap_or(u64::MAX));
-        let reader = shared.log.reader(&group(name))?;
+        let log = &delivery.shared.log;
+        let lanes: PathBuf = data.join("lanes");
+        let sealed = KeptFile::new(lanes.join(format!("{}.sealed", delivery.name)));
+        let began = KeptFile::new(lanes.join(format!("{}.start", delivery.name)));
+        let reader = log.reader(&group(&delivery.name))?;
         let start = match began.read().await? {
             Some(start) => start,
             None => {
-                let start = match opened.config.from {
-                    From::Now if reader.committed().is_none() => shared.log.head().offset,
+                let start = match from {
+                    From::Now if reader.committed().is_none() => log.head().offset,
                     From::Now | From::Beginning => 0,
                 };
                 began.write(&start).await?;
@@ -104,14 +90,12 @@ impl Lane {
             }
         };
         let lane = Self {
-            opened,
-            shared,
+            delivery,
             limits,
             sealed,
             start,
-            dead_letters,
         };
-        lane.opened.stats.stands_at(lane.next(&*reader));
+        lane.delivery.stats.stands_at(lane.next(&*reader));
         Ok((lane, reader))
     }
 
@@ -124,17 +108,17 @@ impl Lane {
     /// Delivers until told to stop; begins again after every failure of its own.
     pub(super) async fn run(self, first: Box<dyn Reader>) {
         let mut first = Some(first);
-        let mut pauses = Backoff::new(backoff::seed());
-        while !self.shared.tasks.is_stopping() {
-            let round = AssertUnwindSafe(self.round(first.take(), &mut pauses))
+        let shared = &self.delivery.shared;
+        while !shared.tasks.is_stopping() {
+            let round = AssertUnwindSafe(self.round(first.take()))
                 .catch_unwind()
                 .await;
             let detail = match round {
                 Ok(Ok(())) => return,
-                Ok(Err(error)) => chain(&error),
+                Ok(Err(error)) => said(&error),
                 Err(_panic) => "the sink panicked".to_owned(),
             };
-            let (name, pause) = (&self.opened.name, pauses.after_failure(None));
+            let (name, pause) = (&self.delivery.name, self.delivery.pace.stumbled());
             tracing::error!(
                 sink = name,
                 detail,
@@ -142,191 +126,162 @@ impl Lane {
                 "lane begins again at its cursor"
             );
             let message = format!("sink `{name}` begins again at its cursor: {detail}");
-            self.shared
+            shared
                 .alerts
-                .sink_failing(name, event::Severity::Critical, message)
+                .sink_failing(name, Severity::Critical, message)
                 .await;
-            self.opened.stats.is(LaneState::HalfOpen);
-            self.opened.stats.retried();
+            self.delivery.stats.failed(&detail);
             tokio::select! {
-                () = self.shared.tasks.stopping() => return,
+                () = shared.tasks.stopping() => return,
                 () = tokio::time::sleep(pause) => {}
             }
         }
     }
 
-    /// From the cursor on, until told to stop.
-    async fn round(
-        &self,
-        first: Option<Box<dyn Reader>>,
-        pauses: &mut Backoff,
-    ) -> Result<(), LaneError> {
+    /// From the cursor on, until told to stop; then until the attempts under way have ended.
+    async fn round(&self, first: Option<Box<dyn Reader>>) -> Result<(), LaneError> {
+        let delivery = &*self.delivery;
         let mut reader = match first {
             Some(reader) => reader,
-            None => self.shared.log.reader(&group(&self.opened.name))?,
+            None => delivery.shared.log.reader(&group(&delivery.name))?,
         };
         let next = self.next(&*reader);
-        reader.seek(Position {
-            partition: 0,
-            offset: next,
-        });
-        self.opened.stats.stands_at(next);
-        let sealed: Option<Range> = self.sealed.read().await?;
-        if let Some(range) = sealed.filter(|range| range.last >= next) {
-            let batch = self.read_again(&mut *reader, range).await?;
-            if !self.deliver(&mut *reader, batch, pauses).await? {
-                return Ok(());
+        reader.seek(at(next));
+        delivery.stats.stands_at(next);
+        let mut window = Window::default();
+        let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
+        for range in self.kept().await? {
+            if range.last >= next {
+                let sealed = self.read_again(&mut *reader, range).await?;
+                window.begin(range, sealed.oldest);
+                flights.push(self.fly(sealed));
             }
         }
-        let mut batcher = Batcher::new(self.limits);
+        let mut gathering = Gathering::new(&delivery.policy, self.limits);
         loop {
-            let Some(batch) = self.gather(&mut *reader, &mut batcher).await? else {
-                return Ok(());
-            };
-            self.sealed.write(&batch.range).await?;
-            if !self.deliver(&mut *reader, batch, pauses).await? {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Reads until a batch is full or due; `None` if it is time to stop.
-    async fn gather(
-        &self,
-        reader: &mut dyn Reader,
-        batcher: &mut Batcher,
-    ) -> Result<Option<Sealed>, LaneError> {
-        batcher.reset();
-        let mut records = Vec::new();
-        let mut missing = Missing::default();
-        while !batcher.is_full() {
-            let limit = limit(batcher.room(), batcher.room_bytes());
-            let due = batcher.due();
-            let read = tokio::select! {
-                biased;
-                () = self.shared.tasks.stopping() => return Ok(None),
-                read = reader.read(limit) => read?,
-                () = until(due) => break,
-            };
+            let room = flights.len() < delivery.pace.limit();
             let now = Instant::now();
-            for record in read.records {
-                if !batcher.take(record.bytes.len(), now) {
-                    // What follows it is read again with it, the gaps too.
-                    let before = read.gaps.iter().filter(|gap| gap.to <= record.position);
-                    self.report_gaps(before, &mut missing).await;
-                    reader.seek(record.position);
-                    return Ok(Some(seal(records, missing)));
+            let due = gathering.due();
+            if room && (gathering.is_full() || due.is_some_and(|due| due <= now)) {
+                let Some(sealed) = gathering.seal() else {
+                    continue;
+                };
+                window.begin(sealed.range, sealed.oldest);
+                self.sealed.write(&window.ranges()).await?;
+                flights.push(self.fly(sealed));
+                continue;
+            }
+            let (items, bytes) = gathering.room();
+            tokio::select! {
+                biased;
+                () = delivery.shared.tasks.stopping() => break,
+                Some((first, fates)) = flights.next() => {
+                    let Some(fates) = fates else { break };
+                    window.land(first, fates);
+                    self.pass(&mut *reader, &mut window)?;
                 }
-                records.push(record);
+                read = reader.read(limit(items, bytes)), if room && !gathering.is_full() => {
+                    let again = gathering.take(read?, (now, clock::now()));
+                    if let Some(position) = again {
+                        reader.seek(position);
+                    }
+                    self.report_gaps(&gathering.untold()).await;
+                    delivery.tell_of_expired(gathering.untold_expired()).await;
+                    if gathering.is_empty() {
+                        // Nothing to deliver, but the cursor moves past it.
+                        self.step_over(&mut gathering, &mut window);
+                        self.pass(&mut *reader, &mut window)?;
+                    }
+                }
+                () = until(due), if room => {}
             }
-            self.report_gaps(read.gaps.iter(), &mut missing).await;
-            if records.is_empty() {
-                // Only a gap: nothing to deliver, but the cursor moves past it.
-                self.pass(reader, missing)?;
-                missing = Missing::default();
-            }
+            let oldest = window.oldest().or_else(|| gathering.oldest());
+            delivery.stats.oldest(oldest);
         }
-        Ok(Some(seal(records, missing)))
-    }
-
-    fn pass(&self, reader: &mut dyn Reader, missing: Missing) -> Result<(), LaneError> {
-        if let Some(last) = missing.end.and_then(|end| end.checked_sub(1)) {
-            reader.commit(Position {
-                partition: 0,
-                offset: last,
-            })?;
-            let fates = Fates {
-                skipped: missing.records,
-                ..Fates::default()
-            };
-            self.opened.stats.moved(last + 1, fates, clock::now());
+        while let Some((first, fates)) = flights.next().await {
+            if let Some(fates) = fates {
+                window.land(first, fates);
+                self.pass(&mut *reader, &mut window)?;
+            }
         }
         Ok(())
     }
 
+    fn fly(&self, sealed: Sealed) -> Flight<'_> {
+        let first = sealed.range.first;
+        Box::pin(async move { (first, self.delivery.deliver(sealed).await) })
+    }
+
+    /// What has been read and is not for the sink needs no delivery.
+    #[expect(clippy::unused_self, reason = "a step of the lane, beside the others")]
+    fn step_over(&self, gathering: &mut Gathering<'_>, window: &mut Window) {
+        if let Some(sealed) = gathering.seal() {
+            window.begin(sealed.range, None);
+            let fates = Fates {
+                skips: sealed.skips,
+                ..Fates::default()
+            };
+            window.land(sealed.range.first, fates);
+        }
+    }
+
+    /// Moves the cursor past what has its fate.
+    fn pass(&self, reader: &mut dyn Reader, window: &mut Window) -> Result<(), LaneError> {
+        if let Some((last, fates)) = window.pass() {
+            reader.commit(at(last))?;
+            self.delivery.stats.moved(last.saturating_add(1), fates);
+        }
+        Ok(())
+    }
+
+    /// The ranges that were on their way when this was last written.
+    async fn kept(&self) -> Result<Vec<Range>, LaneError> {
+        Ok(match self.sealed.read().await? {
+            Some(Kept::Several(ranges)) => ranges,
+            Some(Kept::One(range)) => vec![range],
+            None => Vec::new(),
+        })
+    }
+
     /// Reads a sealed range once more.
     async fn read_again(&self, reader: &mut dyn Reader, range: Range) -> Result<Sealed, LaneError> {
-        reader.seek(Position {
-            partition: 0,
-            offset: range.first,
-        });
-        let mut records: Vec<Record> = Vec::new();
-        let mut missing = Missing::default();
+        let endless = BatchLimits {
+            items_max: usize::MAX,
+            bytes_max: usize::MAX,
+            ..self.limits
+        };
+        let mut gathering = Gathering::new(&self.delivery.policy, endless);
+        reader.seek(at(range.first));
         loop {
-            let read = reader.try_read(limit(usize::MAX, 1 << 20))?;
-            let mine = read.gaps.iter().filter(|gap| gap.from.offset <= range.last);
-            self.report_gaps(mine, &mut missing).await;
-            let done = read.is_empty();
-            let beyond = read
-                .records
-                .iter()
-                .any(|record| record.position.offset > range.last);
-            let mine = read
-                .records
-                .into_iter()
-                .filter(|record| record.position.offset <= range.last);
-            records.extend(mine);
-            if done || beyond {
+            let mut read = reader.try_read(limit(usize::MAX, 1 << 20))?;
+            let beyond = |offset| offset > range.last;
+            let done = read.is_empty()
+                || read
+                    .records
+                    .iter()
+                    .any(|record| beyond(record.position.offset));
+            read.records
+                .retain(|record| !beyond(record.position.offset));
+            read.gaps.retain(|gap| !beyond(gap.from.offset));
+            gathering.take(read, (Instant::now(), clock::now()));
+            if done {
                 break;
             }
         }
-        reader.seek(Position {
-            partition: 0,
-            offset: range.last.saturating_add(1),
-        });
-        let mut batch = seal(records, missing);
-        batch.range = range;
-        Ok(batch)
+        self.report_gaps(&gathering.untold()).await;
+        reader.seek(at(range.last.saturating_add(1)));
+        let mut sealed = gathering.seal().unwrap_or_else(|| Sealed::empty(range));
+        sealed.range = range;
+        Ok(sealed)
     }
 
-    /// Delivers a sealed batch and moves the cursor; `false` if it is time to stop.
-    async fn deliver(
-        &self,
-        reader: &mut dyn Reader,
-        batch: Sealed,
-        pauses: &mut Backoff,
-    ) -> Result<bool, LaneError> {
-        let delivery = Delivery {
-            name: &self.opened.name,
-            sink: &*self.opened.sink,
-            timeout: self.opened.config.timeout,
-            dead_letters: &self.dead_letters,
-            stats: &self.opened.stats,
-            shared: &self.shared,
-        };
-        let Some(mut dead) = delivery.bury_unopenable(&batch.unopenable).await else {
-            return Ok(false);
-        };
-        let given = u64::try_from(batch.items.len()).unwrap_or(u64::MAX);
-        let Some(refused) = delivery.deliver(batch.range, batch.items, pauses).await else {
-            return Ok(false);
-        };
-        dead += refused;
-        reader.commit(Position {
-            partition: 0,
-            offset: batch.range.last,
-        })?;
-        let next = batch.range.last.saturating_add(1);
-        let fates = Fates {
-            delivered: given.saturating_sub(refused),
-            dead,
-            skipped: batch.skipped,
-        };
-        self.opened.stats.moved(next, fates, clock::now());
-        Ok(true)
-    }
-
-    /// Says what is missing, and adds it up.
-    async fn report_gaps(&self, gaps: impl Iterator<Item = &bus::Gap> + Send, all: &mut Missing) {
+    /// Says what is missing.
+    async fn report_gaps(&self, gaps: &[bus::Gap]) {
         for gap in gaps {
             let (from, to) = (gap.from.offset, gap.to.offset);
-            all.end = all.end.max(Some(to));
-            all.records += to.saturating_sub(from);
-            tracing::error!(sink = self.opened.name, from, to, "events were skipped");
-            self.shared
-                .alerts
-                .gap(&format!("sink-{}", self.opened.name), gap)
-                .await;
+            tracing::error!(sink = self.delivery.name, from, to, "events were skipped");
+            let log = group(&self.delivery.name);
+            self.delivery.shared.alerts.gap(&log, gap).await;
         }
     }
 }
@@ -335,7 +290,14 @@ fn group(name: &str) -> String {
     format!("sink-{name}")
 }
 
-fn limit(records: usize, bytes: usize) -> ReadLimit {
+pub(super) const fn at(offset: u64) -> Position {
+    Position {
+        partition: 0,
+        offset,
+    }
+}
+
+pub(super) fn limit(records: usize, bytes: usize) -> ReadLimit {
     let at_least_one = |count| NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
     ReadLimit {
         records: at_least_one(records),
@@ -348,44 +310,4 @@ async fn until(due: Option<Instant>) {
         Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
-}
-
-/// Fixes the range of a batch: from its first record to its last, or to the end of a gap after it.
-fn seal(records: Vec<Record>, missing: Missing) -> Sealed {
-    let first = records.first().map_or(0, |record| record.position.offset);
-    let last = records.last().map_or(0, |record| record.position.offset);
-    let last = missing
-        .end
-        .and_then(|end| end.checked_sub(1))
-        .map_or(last, |end| end.max(last));
-    let mut items = Vec::with_capacity(records.len());
-    let mut unopenable = Vec::new();
-    let mut skipped = missing.records;
-    for record in records {
-        match Item::open(&record.bytes) {
-            Ok(item) if is_for_the_books_alone(&item) => skipped = skipped.saturating_add(1),
-            Ok(item) => items.push(Given {
-                position: record.position.offset,
-                item,
-            }),
-            Err(error) => {
-                let detail = chain(&error as &dyn StdError);
-                unopenable.push((record, detail));
-            }
-        }
-    }
-    Sealed {
-        range: Range { first, last },
-        items,
-        unopenable,
-        skipped,
-    }
-}
-
-/// Whether the client wanted the call in no sink.
-fn is_for_the_books_alone(item: &Item) -> bool {
-    let ours = item
-        .event()
-        .and_then(|event| event.payload().tollkeeper.as_deref());
-    ours.is_some_and(|ours| ours.no_log)
 }

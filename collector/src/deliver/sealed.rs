@@ -36,6 +36,11 @@ impl KeptFile {
         }
     }
 
+    /// Forgets the value.
+    pub(crate) async fn remove(&self) -> io::Result<()> {
+        tokio::fs::remove_file(&self.path).await
+    }
+
     /// Replaces the value: when this returns it is on disk.
     pub(crate) async fn write(&self, value: &impl Serialize) -> io::Result<()> {
         let bytes = serde_json::to_vec(value)?;

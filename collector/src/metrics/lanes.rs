@@ -6,6 +6,7 @@
 //! jumped over are no events, and are none of the four.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -17,6 +18,8 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
+
+use super::fates::{Fates, LaneState, Skips};
 
 /// Names a sink.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,6 +35,13 @@ struct ResultLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    sink: String,
+    r#type: String,
+    reason: &'static str,
+}
+
 /// What one lane is doing.
 pub(crate) struct LaneStats {
     labels: SinkLabels,
@@ -39,36 +49,22 @@ pub(crate) struct LaneStats {
     counts: Mutex<Counts>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Counts {
     /// Where the lane stands; known once it runs.
     cursor: Option<u64>,
+    /// Events that are delivered once more, by order of an operator, and have no fate yet.
+    again: u64,
     delivered: u64,
     dead: u64,
-    skipped: u64,
+    skips: Skips,
     retries: u64,
     state: LaneState,
-    last_success: Timestamp,
-}
-
-/// What became of the events that a cursor moves past.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Fates {
-    pub(crate) delivered: u64,
-    pub(crate) dead: u64,
-    pub(crate) skipped: u64,
-}
-
-/// What a lane is at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum LaneState {
-    /// Delivering, or waiting for events.
-    #[default]
-    Closed,
-    /// Waiting before the next attempt.
-    HalfOpen,
-    /// Waiting for an operator.
-    Open,
+    concurrency: usize,
+    letters: u64,
+    oldest: Option<Timestamp>,
+    last_success: Option<Timestamp>,
+    last_error: Option<String>,
 }
 
 /// A sink at one moment. Always `received = delivered + dead + skipped + pending`, counted from
@@ -86,16 +82,38 @@ pub struct SinkStatus {
     pub delivered: u64,
     /// Events that are in its dead letters.
     pub dead: u64,
-    /// Events that were lost from the log before the sink got to them.
+    /// Events that do not go to the sink: lost from the log before it got to them, or not for it.
     pub skipped: u64,
+    /// The same by reason, those that are not 0.
+    pub skips: BTreeMap<&'static str, u64>,
     /// Events that have not got their fate yet.
     pub pending: u64,
     /// Attempts that will be or were repeated.
     pub retries: u64,
-    /// 0 while it delivers, 1 while it waits to try again, 2 while it waits for an operator.
+    /// 0 while it delivers, 1 while one attempt at a time tries whether it takes something, 2 while
+    /// nothing is sent: it has failed repeatedly, or needs an operator.
     pub circuit_state: u8,
-    #[serde(skip)]
-    last_success: Timestamp,
+    /// The same in a word: `closed`, `half_open`, `open`.
+    pub breaker: &'static str,
+    /// Age of the oldest event that has not got its fate, in seconds.
+    pub lag_seconds: u64,
+    /// Batches that may be on their way at once.
+    pub concurrency: usize,
+    /// Letters in its file of dead letters.
+    pub dead_letters: u64,
+    /// When it last took something, in this process.
+    #[serde(serialize_with = "moment", skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// What went wrong last, since its last success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+fn moment<S: serde::Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => crate::rfc3339::serialize(at, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 impl fmt::Debug for LaneStats {
@@ -130,39 +148,85 @@ impl LaneStats {
     }
 
     /// The cursor moves to `next`, past events of these fates.
-    pub(crate) fn moved(&self, next: u64, fates: Fates, now: Timestamp) {
+    pub(crate) fn moved(&self, next: u64, fates: Fates) {
         let mut counts = self.counts();
         counts.cursor = counts.cursor.max(Some(next));
-        counts.delivered += fates.delivered;
-        counts.dead += fates.dead;
-        counts.skipped += fates.skipped;
-        if fates.delivered > 0 {
-            counts.last_success = now;
-        }
+        counts.add(fates);
     }
 
-    pub(crate) fn retried(&self) {
-        self.counts().retries += 1;
+    /// Events are to be delivered once more.
+    pub(crate) fn again(&self, events: u64) {
+        self.counts().again += events;
     }
 
-    pub(crate) fn is(&self, state: LaneState) {
-        self.counts().state = state;
+    /// Events that were to be delivered once more got their fates.
+    pub(crate) fn done_again(&self, fates: Fates) {
+        let mut counts = self.counts();
+        let events = fates.delivered + fates.dead + fates.skips.total();
+        counts.again = counts.again.saturating_sub(events);
+        counts.add(fates);
+    }
+
+    /// The destination took something.
+    pub(crate) fn succeeded(&self, now: Timestamp) {
+        let mut counts = self.counts();
+        counts.last_success = Some(now);
+        counts.last_error = None;
+    }
+
+    /// An attempt failed, and will be repeated.
+    pub(crate) fn failed(&self, error: &str) {
+        let mut counts = self.counts();
+        counts.retries += 1;
+        counts.last_error = Some(error.to_owned());
+    }
+
+    /// It cannot go on until somebody does something.
+    pub(crate) fn blocked(&self, error: &str) {
+        let mut counts = self.counts();
+        counts.state = LaneState::Open;
+        counts.last_error = Some(error.to_owned());
+    }
+
+    /// How it is shown, and how many batches may be on their way at once.
+    pub(crate) fn is(&self, state: LaneState, concurrency: usize) {
+        let mut counts = self.counts();
+        counts.state = state;
+        counts.concurrency = concurrency;
+    }
+
+    /// Letters that are in its file.
+    pub(crate) fn letters(&self, letters: u64) {
+        self.counts().letters = letters;
+    }
+
+    /// The time of the oldest event in hand.
+    pub(crate) fn oldest(&self, oldest: Option<Timestamp>) {
+        self.counts().oldest = oldest;
     }
 
     /// The lane now.
     pub(crate) fn status(&self) -> SinkStatus {
-        let counts = *self.counts();
-        let pending = counts.cursor.map_or(0, |offset| {
+        let counts = self.counts().clone();
+        let in_log = counts.cursor.map_or(0, |offset| {
             let partition = 0;
             self.log.records_from(Position { partition, offset })
         });
+        let pending = in_log + counts.again;
+        let skipped = counts.skips.total();
+        let oldest = counts.oldest.filter(|_| pending > 0);
         SinkStatus {
             sink: self.labels.sink.clone(),
             kind: self.labels.r#type.clone(),
-            received: counts.delivered + counts.dead + counts.skipped + pending,
+            received: counts.delivered + counts.dead + skipped + pending,
             delivered: counts.delivered,
             dead: counts.dead,
-            skipped: counts.skipped,
+            skipped,
+            skips: counts
+                .skips
+                .each()
+                .filter(|(_, count)| *count > 0)
+                .collect(),
             pending,
             retries: counts.retries,
             circuit_state: match counts.state {
@@ -170,12 +234,32 @@ impl LaneStats {
                 LaneState::HalfOpen => 1,
                 LaneState::Open => 2,
             },
+            breaker: counts.state.name(),
+            lag_seconds: oldest.map_or(0, |oldest| {
+                let micros = crate::clock::now().micros().saturating_sub(oldest.micros());
+                u64::try_from(micros / 1_000_000).unwrap_or_default()
+            }),
+            concurrency: counts.concurrency,
+            dead_letters: counts.letters,
             last_success: counts.last_success,
+            last_error: counts.last_error,
         }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Counts {
+    fn add(&mut self, fates: Fates) {
+        let mut sum = Fates {
+            delivered: self.delivered,
+            dead: self.dead,
+            skips: self.skips,
+        };
+        sum += fates;
+        (self.delivered, self.dead, self.skips) = (sum.delivered, sum.dead, sum.skips);
     }
 }
 
@@ -198,11 +282,21 @@ const COUNTERS: [(&str, &str, Read); 2] = [
     ),
 ];
 
-const GAUGES: [(&str, &str, Read); 4] = [
+const GAUGES: [(&str, &str, Read); 7] = [
     (
         "collector_sink_lag_events",
         "Events that have not got their fate yet",
         |status| status.pending,
+    ),
+    (
+        "collector_sink_lag_seconds",
+        "Age of the oldest event that has not got its fate",
+        |status| status.lag_seconds,
+    ),
+    (
+        "collector_sink_concurrency",
+        "Batches that may be on their way at once",
+        |status| u64::try_from(status.concurrency).unwrap_or(u64::MAX),
     ),
     (
         "collector_sink_dlq_events",
@@ -210,14 +304,22 @@ const GAUGES: [(&str, &str, Read); 4] = [
         |status| status.dead,
     ),
     (
+        "collector_sink_dead_letters",
+        "Letters that wait in the sink's file",
+        |status| status.dead_letters,
+    ),
+    (
         "collector_sink_circuit_state",
-        "0 delivering, 1 retrying, 2 waiting for an operator",
+        "0 closed, 1 half open: one attempt at a time, 2 open: nothing is sent for now",
         |status| u64::from(status.circuit_state),
     ),
     (
         "collector_sink_last_success_timestamp_seconds",
         "When the sink last took something",
-        |status| u64::try_from(status.last_success.micros() / 1_000_000).unwrap_or_default(),
+        |status| {
+            let seconds = status.last_success.unwrap_or_default().micros() / 1_000_000;
+            u64::try_from(seconds).unwrap_or_default()
+        },
     ),
 ];
 
@@ -245,6 +347,20 @@ impl Collector for Lanes {
                     result,
                 };
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let help = "Events that do not go to the sink, by the reason";
+        let name = "collector_sink_skipped_events";
+        let mut family = encoder.encode_descriptor(name, help, None, counter)?;
+        for (labels, status) in &all {
+            for (result, count) in &status.skips {
+                let SinkLabels { sink, r#type } = (*labels).clone();
+                let labels = ReasonLabels {
+                    sink,
+                    r#type,
+                    reason: result,
+                };
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
             }
         }
         for (name, help, read) in COUNTERS {

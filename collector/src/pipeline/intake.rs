@@ -119,17 +119,12 @@ impl Pipeline {
         bad: &[(&Record, &'static str, String)],
         place: &Place,
     ) -> Result<(), PipelineError> {
-        let letter = |(record, kind, detail): &(&Record, &'static str, String)| Letter {
-            at: clock::now(),
-            by: "pipeline",
-            source: &place.source,
-            position: record.position.offset,
-            kind,
-            detail: detail.clone(),
-            attempts: 1,
-            event_id: None,
-            event: None,
-            record_hex: Some(hex(&record.bytes)),
+        let letter = |(record, kind, detail): &(&Record, &'static str, String)| {
+            let about = ("pipeline", place.source.as_str(), record.position.offset);
+            Letter {
+                record_hex: Some(hex(&record.bytes)),
+                ..Letter::new(about, clock::now(), kind, detail.clone(), 1)
+            }
         };
         let letters: Vec<_> = bad.iter().map(letter).collect();
         self.bad_records.write(&letters).await?;

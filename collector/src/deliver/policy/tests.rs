@@ -1,0 +1,1 @@
+//! What a sink gets, and what is left of it.
