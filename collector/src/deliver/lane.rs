@@ -15,6 +15,7 @@ use std::{error::Error as StdError, num::NonZeroUsize, panic::AssertUnwindSafe, 
 
 use bus::{BusError, Position, ReadLimit, Reader, Record};
 use futures_util::FutureExt as _;
+use memchr::memmem;
 use sink::{BatchLimits, Item};
 use tokio::time::Instant;
 
@@ -382,8 +383,15 @@ fn seal(records: Vec<Record>, missing: Missing) -> Sealed {
     }
 }
 
-/// Whether the client wanted the call in no sink.
+/// As the codec writes it; where it is `false` it is left out.
+const NO_LOG: &[u8] = b"\"no_log\":true";
+
+/// Whether the client wanted the call in no sink. Only what looks like it is read: most sinks need
+/// no more than the JSON of an event.
 fn is_for_the_books_alone(item: &Item) -> bool {
+    if memmem::find(item.json(), NO_LOG).is_none() {
+        return false;
+    }
     let ours = item
         .event()
         .and_then(|event| event.payload().tollkeeper.as_deref());
