@@ -16,6 +16,7 @@ need curl curl
 need python3 python3 python3-venv
 # The tests start one of their own.
 need redis-server redis-server
+need openssl openssl
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing="$missing python3-venv"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 

@@ -1,7 +1,7 @@
 //! Exact money: no float goes in, none comes out.
 
 use std::{
-    fmt,
+    fmt::{self, Write as _},
     iter::Sum,
     ops::{Add, AddAssign, Neg, Sub},
     str::FromStr,
@@ -66,6 +66,9 @@ impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let picos = self.0.unsigned_abs();
+        if let Ok(picos) = u64::try_from(picos) {
+            return written(f, sign, (picos, SCALE), ".0");
+        }
         let per_usd = PER_USD.unsigned_abs();
         let (whole, rest) = (picos / per_usd, picos % per_usd);
         if rest == 0 {
@@ -122,7 +125,7 @@ impl Sum for Usd {
 
 impl Serialize for Usd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        number(&self.to_string(), serializer)
+        number(self, serializer)
     }
 }
 
@@ -157,7 +160,7 @@ impl FromStr for Exact {
 
 impl Serialize for Exact {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        number(&self.0.normalize().to_string(), serializer)
+        number(&Shortest(self.0), serializer)
     }
 }
 
@@ -185,11 +188,87 @@ pub enum MoneyError {
     TooLarge,
 }
 
-/// Writes `digits` as a JSON number, keeping every digit.
-fn number<S: Serializer>(digits: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    RawValue::from_string(digits.to_owned())
-        .map_err(serde::ser::Error::custom)?
-        .serialize(serializer)
+/// Writes `value` as a JSON number, keeping every digit.
+fn number<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut digits = Digits::default();
+    write!(digits, "{value}").map_err(serde::ser::Error::custom)?;
+    let number: &RawValue =
+        serde_json::from_str(digits.text()).map_err(serde::ser::Error::custom)?;
+    number.serialize(serializer)
+}
+
+/// A number as text, without an allocation: an event has dozens.
+struct Digits {
+    bytes: [u8; Self::MAX],
+    len: usize,
+}
+
+impl Digits {
+    /// Longer than any [`Usd`] or [`Decimal`].
+    const MAX: usize = 48;
+
+    fn text(&self) -> &str {
+        let written = self.bytes.get(..self.len).unwrap_or_default();
+        str::from_utf8(written).unwrap_or_default()
+    }
+}
+
+impl Default for Digits {
+    fn default() -> Self {
+        Self {
+            bytes: [0; Self::MAX],
+            len: 0,
+        }
+    }
+}
+
+impl fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        let place = self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+/// A decimal without zeros at its end.
+struct Shortest(Decimal);
+
+impl fmt::Display for Shortest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mantissa, scale) = (self.0.mantissa(), self.0.scale());
+        let sign = if mantissa < 0 { "-" } else { "" };
+        match u64::try_from(mantissa.unsigned_abs()) {
+            Ok(small) => written(f, sign, (small, scale), ""),
+            Err(_large) => self.0.normalize().fmt(f),
+        }
+    }
+}
+
+/// Writes `mantissa` × 10⁻ˢᶜᵃˡᵉ without zeros at its end, and `of_whole` behind a whole number.
+fn written(
+    f: &mut fmt::Formatter<'_>,
+    sign: &str,
+    (mut mantissa, mut scale): (u64, u32),
+    of_whole: &str,
+) -> fmt::Result {
+    if mantissa == 0 {
+        return write!(f, "0{of_whole}");
+    }
+    while scale > 0 && mantissa.is_multiple_of(10) {
+        mantissa /= 10;
+        scale -= 1;
+    }
+    if scale == 0 {
+        return write!(f, "{sign}{mantissa}{of_whole}");
+    }
+    let (whole, rest) = match 10_u64.checked_pow(scale) {
+        Some(power) => (mantissa / power, mantissa % power),
+        None => (0, mantissa),
+    };
+    let width = usize::try_from(scale).unwrap_or_default();
+    write!(f, "{sign}{whole}.{rest:0width$}")
 }
 
 /// Reads a decimal without rounding: `Decimal::from_scientific` would cut digits that do not fit.
@@ -275,6 +354,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_exact_number_is_written_as_short_as_it_can_be(
+            mantissa in prop_oneof![any::<i64>().prop_map(i128::from), -(1_i128 << 95)..(1_i128 << 95)],
+            scale in 0..=28_u32,
+        ) {
+            let exact = Decimal::from_i128_with_scale(mantissa, scale);
+            let json = serde_json::to_string(&Exact(exact)).unwrap();
+            prop_assert_eq!(&json, &exact.normalize().to_string());
+        }
+
         #[test]
         fn what_is_written_is_read_back(picos in -(1_i128 << 90)..(1_i128 << 90)) {
             let amount = Usd::from_picos(picos % (USD_MAX * PER_USD));

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde_json::value::RawValue;
 
 use crate::Exact;
 
@@ -98,11 +99,30 @@ impl<'de> Deserialize<'de> for Seconds {
 }
 
 fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let Exact(seconds) = Exact::deserialize(deserializer)?;
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    if let Some(micros) = plain(raw.get()) {
+        return Ok(micros);
+    }
+    let exact: Result<Exact, _> = serde_json::from_str(raw.get());
+    let Exact(seconds) = exact.map_err(D::Error::custom)?;
     seconds
         .checked_mul(Decimal::from(PER_SECOND))
         .and_then(|micros| micros.round().to_i64())
         .ok_or_else(|| D::Error::custom("time is out of range"))
+}
+
+/// Microseconds of seconds as we write them: nearly all that are read.
+fn plain(text: &str) -> Option<i64> {
+    const PLACES: usize = 6;
+    let (whole, fraction) = text.split_once('.')?;
+    let is_plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_plain(whole) || !is_plain(fraction) || fraction.len() > PLACES {
+        return None;
+    }
+    let missing = u32::try_from(PLACES - fraction.len()).ok()?;
+    let micros = fraction.parse::<i64>().ok()? * 10_i64.pow(missing);
+    let whole = whole.parse::<i64>().ok()?.checked_mul(PER_SECOND)?;
+    whole.checked_add(micros)
 }
 
 #[cfg(test)]
@@ -116,6 +136,10 @@ mod tests {
         assert_eq!(serde_json::to_string(&read).unwrap(), "1795185951.397412");
         let read: Seconds = serde_json::from_str("0.009224891662597656").unwrap();
         assert_eq!(read.micros(), 9225);
+        for (text, micros) in [("1.5", 1_500_000), ("-1.5", -1_500_000), ("2", 2_000_000)] {
+            let read: Seconds = serde_json::from_str(text).unwrap();
+            assert_eq!(read.micros(), micros, "{text}");
+        }
         for micros in [
             -1,
             0,

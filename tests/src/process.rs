@@ -40,9 +40,24 @@ impl Program {
     /// If it cannot be started.
     #[must_use]
     pub fn start(program: &Path, arguments: &[&str], log: &Path) -> Self {
+        Self::start_with(program, (arguments, &[]), log)
+    }
+
+    /// The same, with something more in its environment.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start_with(
+        program: &Path,
+        (arguments, environment): (&[&str], &[(&'static str, PathBuf)]),
+        log: &Path,
+    ) -> Self {
         let log_file = File::options().create(true).append(true).open(log).unwrap();
         let mut child = Command::new(program)
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log_file)

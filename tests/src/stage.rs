@@ -39,6 +39,8 @@ pub struct Stage {
     /// Chosen by the first start, kept by the next.
     gateway_port: AtomicU16,
     collector_port: AtomicU16,
+    /// What its programs find in their environment beside what this one does.
+    pub environment: Vec<(&'static str, PathBuf)>,
 }
 
 /// One running process of the product.
@@ -93,6 +95,7 @@ impl Stage {
             folder: TempDir::new().unwrap(),
             gateway_port: AtomicU16::new(0),
             collector_port: AtomicU16::new(0),
+            environment: Vec::new(),
         };
         stage.configure(more);
         stage
@@ -162,7 +165,8 @@ impl Stage {
             arguments.extend(["--collector-listen", &collector]);
         }
         let log = self.path(&format!("{role}.log"));
-        let mut program = Program::start(tollkeeper(), &arguments, &log);
+        let given = (&*arguments, &*self.environment);
+        let mut program = Program::start_with(tollkeeper(), given, &log);
         let gateway = match role {
             "collector" => None,
             _ => Some(ready(&mut program, "gateway", &self.gateway_port).await),

@@ -82,6 +82,9 @@ fn charges(known: &Known, generations: &Generations, event: &PricedEvent) -> Vec
     let payload = event.payload();
     let ours = payload.tollkeeper.as_deref();
     let reserved = ours.map(|ours| &*ours.reserved).unwrap_or_default();
+    if reserved.is_empty() && known.is_without_budgets() {
+        return Vec::new();
+    }
     let started = ours.and_then(|ours| ours.started_sequence);
     let source = event.settlement().origin.source.parse().ok();
     let by = source

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+mod batches;
+
 use super::*;
 use crate::{
     books::{Filter, Page, StoredCall},

@@ -24,12 +24,16 @@ pub(super) fn whole(surface: Surface, answer: &Answer<'_>, path: &str) -> (&'sta
         Surface::Transcription => transcript(answer),
         Surface::Gemini => foreign::candidate(answer, true),
         Surface::Cohere => foreign::cohere(answer),
+        Surface::Object if path.contains("/files/file-results") => {
+            return ("application/octet-stream", results());
+        }
         Surface::Object if path.ends_with("/content") => {
             return (
                 "application/octet-stream",
                 Bytes::from_static(b"\0\x01kept\xff"),
             );
         }
+        Surface::Object if path.starts_with("/v1/batches") => batch(path),
         Surface::Object => object(answer, path),
     };
     ("application/json", Bytes::from(format!("{json:#}\n")))
@@ -127,4 +131,55 @@ fn object(answer: &Answer<'_>, path: &str) -> Value {
         "id": answer.id, "object": path.split('/').nth(2), "status": "completed",
         "usage": {"input_tokens": 1000, "output_tokens": 1000, "total_tokens": 2000},
     })
+}
+
+/// A batch: one whose id says so is done, or done and does not tell what it consumed.
+fn batch(path: &str) -> Value {
+    let id = path.split('/').nth(3).unwrap_or("batch_done");
+    let (is_done, is_untold) = (id.starts_with("batch_done"), id == "batch_untold");
+    let mut batch = json!({
+        "id": id, "object": "batch", "endpoint": "/v1/chat/completions", "errors": null,
+        "input_file_id": "file-in", "completion_window": "24h", "status": "in_progress",
+        "output_file_id": null, "error_file_id": null, "created_at": 1, "expires_at": 86401,
+        "request_counts": {"total": 3, "completed": 0, "failed": 0}, "metadata": null,
+    });
+    if path.split('/').count() > 3 && (is_done || is_untold) {
+        batch["status"] = "completed".into();
+        batch["output_file_id"] = format!("file-results-{id}").into();
+        batch["request_counts"] = json!({"total": 3, "completed": 2, "failed": 1});
+    }
+    if is_done {
+        batch["model"] = "gpt-4o-2024-08-06".into();
+        batch["usage"] = json!({
+            "input_tokens": 1000, "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 100, "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 1100,
+        });
+    }
+    batch
+}
+
+/// The results of such a batch.
+fn results() -> Bytes {
+    let line = |number: u32, response: Value, error: Value| {
+        let id = format!("batch_req_{number}");
+        json!({"id": id, "custom_id": number.to_string(), "response": response, "error": error})
+    };
+    let answer = |prompt: u32| {
+        json!({"status_code": 200, "request_id": "req_1", "body": {
+            "id": "chatcmpl-1", "object": "chat.completion", "model": "gpt-4o-2024-08-06",
+            "choices": [{"index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "Hello."}}],
+            "usage": {"prompt_tokens": prompt, "completion_tokens": 50,
+                "total_tokens": prompt + 50},
+        }})
+    };
+    let expired = json!({"code": "batch_expired", "message": "not executed in time"});
+    let lines = [
+        line(1, answer(400), Value::Null),
+        line(2, Value::Null, expired),
+        line(3, answer(600), Value::Null),
+    ];
+    let lines: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+    Bytes::from(lines.concat())
 }

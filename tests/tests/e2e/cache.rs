@@ -204,3 +204,34 @@ async fn answers_in_redis_are_shared_and_its_absence_harms_no_call() {
     assert_eq!(log.matches("the response cache fails").count(), 1, "{log}");
     assert!(!log.contains("canary-of-redis"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_spoken_to_over_tls_if_its_certificate_is_trusted() {
+    let redis = RedisServer::start_tls("canary-of-redis").await;
+    let mut stage = Stage::with(&format!(
+        "litellm_settings: {{cache: true, cache_params: {{type: redis, host: 127.0.0.1, \
+         port: {}, ssl: true, password: canary-of-redis, socket_timeout: 2s}}}}",
+        redis.port
+    ))
+    .await;
+    // Nobody vouches for it: calls are served without it, and it gets no password.
+    let mut running = stage.gateway().await;
+    ask(&running, "hello").await;
+    ask(&running, "hello").await;
+    assert_eq!(stage.provider.requests(), 2);
+    assert!(counted(&running, "gateway_cache_errors_total").await > 0);
+    assert!(running.program.terminate().await.success());
+    stage.environment = vec![("SSL_CERT_FILE", redis.certificate())];
+    let mut running = stage.gateway().await;
+    ask(&running, "hello").await;
+    assert_eq!(stage.provider.requests(), 3);
+    until_kept(&running, 1).await;
+    ask(&running, "hello").await;
+    assert_eq!(stage.provider.requests(), 3);
+    assert!(running.program.terminate().await.success());
+    // It is in Redis, and not in the process.
+    let running = stage.gateway().await;
+    ask(&running, "hello").await;
+    assert_eq!(stage.provider.requests(), 3);
+    assert!(!running.program.errors().contains("canary-of-redis"));
+}

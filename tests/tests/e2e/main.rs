@@ -1,6 +1,7 @@
 //! The real program, from outside, against a provider that follows a script.
 
 mod adjustments;
+mod batches;
 mod budgets;
 mod cache;
 mod clients;

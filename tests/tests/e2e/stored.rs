@@ -65,6 +65,16 @@ const KEPT: &[(Method, &str, &str, &str)] = &[
     (Method::GET, "/v1/files/hanging", "", "afile_retrieve"),
 ];
 
+/// Without what the gateway adds to ids of things that one of several accounts keeps.
+fn unmarked(body: &[u8]) -> Vec<u8> {
+    let mut rest = body.to_vec();
+    let sign = b"-tk-";
+    while let Some(at) = rest.windows(sign.len()).position(|window| window == sign) {
+        rest.drain(at..at + sign.len() + 12);
+    }
+    rest
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_provider_keeps_is_one_event_that_costs_nothing() {
     let stage = Stage::with("gateway: {upstream_timeout: 1s}").await;
@@ -92,7 +102,7 @@ async fn what_a_provider_keeps_is_one_event_that_costs_nothing() {
         assert!(tags.contains(&json!("team-a")), "{shown}");
         if status == 200 {
             let entry = stage.provider.entries().pop().unwrap();
-            assert_eq!(answer.body, entry.answered, "{what}");
+            assert_eq!(unmarked(&answer.body), entry.answered, "{what}");
             let plain = path.split('?').next().unwrap().trim_start_matches("/v1");
             assert_eq!(entry.route, format!("{method} /v1{plain}"));
             let sent = String::from_utf8_lossy(&entry.request).into_owned();
