@@ -14,6 +14,7 @@ mod full_disk;
 mod garbage;
 mod hostile;
 mod kept;
+mod managing;
 mod mocks;
 mod prices;
 mod proxying;
