@@ -155,9 +155,11 @@ async fn unknown(uri: Uri) -> Refusal {
 }
 
 async fn other_method(method: Method, uri: Uri) -> Refusal {
-    let path: String = uri.path().chars().take(100).collect();
-    let message = format!("`{}` does not take {method}", path.escape_debug());
-    Refusal::method_not_allowed(&message)
+    management::instead(uri.path()).unwrap_or_else(|| {
+        let path: String = uri.path().chars().take(100).collect();
+        let message = format!("`{}` does not take {method}", path.escape_debug());
+        Refusal::method_not_allowed(&message)
+    })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ use axum::{
     routing::{MethodRouter, delete, get, patch, post},
 };
 
-pub(crate) use self::absent::absent;
+pub(crate) use self::absent::{absent, instead};
 use crate::api::Api;
 
 type Rows = Vec<(&'static str, MethodRouter<Arc<Api>>)>;

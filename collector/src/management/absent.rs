@@ -79,24 +79,23 @@ const ABSENT: [(&str, &str); 21] = [
     ),
 ];
 
-/// What whoever asks for a path is told that is not here.
+/// What whoever asks for a route of LiteLLM's is told that is not here.
+pub(crate) fn instead(path: &str) -> Option<Refusal> {
+    let mut rows = ABSENT.iter();
+    let (_, instead) = rows.find(|(beginning, _)| path.starts_with(beginning))?;
+    Some(Refusal::not_implemented(&format!("not here: {instead}")))
+}
+
+/// What whoever asks for a path is told that leads nowhere.
 pub(crate) fn absent(path: &str) -> Refusal {
-    let found = ABSENT
-        .iter()
-        .find(|(beginning, _)| path.starts_with(beginning));
-    match found {
-        Some((_, instead)) => Refusal::not_implemented(&format!("not here: {instead}")),
-        None => {
-            let path: String = path.chars().take(100).collect();
-            let message = format!(
-                "no route `{}` here: keys, users, teams, organizations, customers, budgets and \
-                 tags have `new`, `info`, `list`, `update` and `delete`; spend is told by `/spend/…` \
-                 and `/global/…`",
-                path.escape_debug()
-            );
-            Refusal::not_found(&message)
-        }
-    }
+    instead(path).unwrap_or_else(|| {
+        let path: String = path.chars().take(100).collect();
+        Refusal::not_found(&format!(
+            "no route `{}` here: keys, users, teams, organizations, customers, budgets and tags have \
+             `new`, `info`, `list`, `update` and `delete`; spend is told by `/spend/…` and `/global/…`",
+            path.escape_debug()
+        ))
+    })
 }
 
 #[cfg(test)]

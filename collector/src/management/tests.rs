@@ -1,6 +1,7 @@
 //! The management API from outside: requests through the router, tables looked at behind it.
 
 mod bodies;
+mod further;
 mod keys;
 mod refusals;
 mod roles;

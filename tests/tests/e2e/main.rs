@@ -15,6 +15,7 @@ mod full_disk;
 mod garbage;
 mod hostile;
 mod kept;
+mod managing;
 mod mocks;
 mod prices;
 mod proxying;

@@ -4,9 +4,80 @@
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
-use super::{World, key_of, routes::ROUTES};
+use super::{
+    World, key_of,
+    routes::{REFUSED, ROUTES},
+};
+use crate::management;
 
 const USERS: [&str; 6] = ["watcher", "worker", "reader", "lead", "chief", "nobody"];
+
+/// Whether a path is one that a pattern with `{…}` stands for.
+fn is_of(pattern: &str, route: &str) -> bool {
+    let path = route.split([' ', '?']).nth(1).unwrap();
+    let (pattern, path) = (pattern.split('/'), path.split('/'));
+    pattern.clone().count() == path.clone().count()
+        && pattern
+            .zip(path)
+            .all(|(wanted, part)| wanted == part || wanted.starts_with('{'))
+}
+
+#[test]
+fn every_route_is_put_through_these_tests() {
+    let tried: Vec<&str> = ROUTES.iter().map(|route| route.route).collect();
+    for (pattern, _) in management::rows() {
+        let mut tried = tried.iter().chain(REFUSED);
+        assert!(
+            tried.any(|route| is_of(pattern, route)),
+            "`{pattern}` has no row in `tests/routes.rs`"
+        );
+    }
+}
+
+#[tokio::test]
+async fn spend_is_not_set_whoever_asks() {
+    let world = World::new().await;
+    for route in REFUSED {
+        let (status, message) = world.refused(route, r#"{"reset_to": 0}"#).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{route}");
+        assert!(message.contains("never set"), "{message}");
+        for user in USERS {
+            let key = key_of(user);
+            let body = r#"{"reset_to": 0}"#;
+            let (status, _) = world.refused_to(Some(&key), route, body).await;
+            assert_eq!(status, StatusCode::FORBIDDEN, "{route} by {user}");
+        }
+        for body in ["{}", r#"{"reset_to": "x"}"#, r#"{"reset_to": -1}"#, "[]"] {
+            world.refused(route, body).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_query_changes_nothing_whatever_it_says() {
+    const NASTY: &str = "x%27)%3B%20DROP%20TABLE%20keys%3B%20--";
+    let world = World::new().await;
+    for route in ROUTES.iter().filter(|route| route.route.starts_with("GET")) {
+        let sign = if route.route.contains('?') { '&' } else { '?' };
+        let unknown = format!("{}{sign}nothing=1", route.route);
+        let (status, message) = world.refused(&unknown, "").await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{unknown}: {message}");
+        let (path, query) = route.route.split_once('?').unwrap_or((route.route, ""));
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, _) = pair.split_once('=').unwrap();
+            let long = "x".repeat(20_000);
+            for value in [NASTY, "%00", "%0a", &long, "%ff"] {
+                let before = world.tables().await;
+                let asked = format!("{path}?{name}={value}");
+                let master = Some(super::MASTER);
+                let (status, body) = world.rig.send(&asked, master, None).await;
+                let short: String = asked.chars().take(80).collect();
+                assert!(!status.is_server_error(), "{short}: {status} {body}");
+                assert_eq!(world.tables().await, before, "{short}");
+            }
+        }
+    }
+}
 
 #[tokio::test]
 async fn each_route_is_open_to_those_it_is_for() {

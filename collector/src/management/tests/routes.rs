@@ -27,7 +27,7 @@ const fn row(
 }
 
 /// In an order in which one request does not spoil the next.
-pub(super) const ROUTES: [Route; 50] = [
+pub(super) const ROUTES: &[Route] = &[
     row(
         "POST /key/generate",
         r#"{"models": ["gpt-4o"]}"#,
@@ -45,6 +45,36 @@ pub(super) const ROUTES: [Route; 50] = [
         "",
         &[],
         &["watcher", "worker", "reader", "lead", "chief"],
+    ),
+    row(
+        "GET /key/aliases?team_id=red&search=re",
+        "",
+        &[],
+        &["watcher", "worker", "reader", "lead", "chief"],
+    ),
+    row(
+        "POST /key/health",
+        "{}",
+        &[],
+        &["watcher", "worker", "reader", "lead", "chief", "nobody"],
+    ),
+    row(
+        "POST /v2/key/info",
+        r#"{"keys": ["sk-red-0123456789"]}"#,
+        &["keys"],
+        &["watcher", "lead", "chief"],
+    ),
+    row(
+        "POST /key/service-account/generate",
+        r#"{"team_id": "red"}"#,
+        &["team_id"],
+        &["lead", "chief"],
+    ),
+    row(
+        "POST /key/bulk_update",
+        r#"{"keys": [{"key": "sk-red-0123456789", "rpm_limit": 10}]}"#,
+        &["keys"],
+        &["lead", "chief"],
     ),
     row(
         "POST /key/update",
@@ -96,6 +126,19 @@ pub(super) const ROUTES: [Route; 50] = [
         &["user_id"],
         &[],
     ),
+    row("GET /v2/user/info?user_id=fresh", "", &[], &["watcher"]),
+    row(
+        "GET /user/available_roles",
+        "",
+        &[],
+        &["watcher", "worker", "reader", "lead", "chief", "nobody"],
+    ),
+    row(
+        "POST /user/bulk_update",
+        r#"{"users": [{"user_id": "fresh", "max_budget": 8}]}"#,
+        &["users"],
+        &[],
+    ),
     row(
         "POST /user/delete",
         r#"{"user_ids": ["fresh"]}"#,
@@ -124,6 +167,54 @@ pub(super) const ROUTES: [Route; 50] = [
         "POST /team/update",
         r#"{"team_id": "red", "max_budget": 40}"#,
         &["team_id"],
+        &["lead", "chief"],
+    ),
+    row(
+        "GET /v2/team/list",
+        "",
+        &[],
+        &["watcher", "worker", "reader", "lead", "chief"],
+    ),
+    row(
+        "GET /team/available",
+        "",
+        &[],
+        &["watcher", "worker", "reader", "lead", "chief", "nobody"],
+    ),
+    row(
+        "GET /team/permissions_list?team_id=red",
+        "",
+        &[],
+        &["watcher", "lead", "reader", "chief"],
+    ),
+    row(
+        "POST /team/permissions_update",
+        r#"{"team_id": "red", "team_member_permissions": ["/key/list"]}"#,
+        &["team_id", "team_member_permissions"],
+        &["lead", "chief"],
+    ),
+    row(
+        "POST /team/model/add",
+        r#"{"team_id": "red", "models": ["gpt-4o"]}"#,
+        &["team_id", "models"],
+        &["lead", "chief"],
+    ),
+    row(
+        "POST /team/model/delete",
+        r#"{"team_id": "red", "models": ["o3"]}"#,
+        &["team_id", "models"],
+        &["lead", "chief"],
+    ),
+    row(
+        "PATCH /team/red",
+        r#"{"max_budget": 39}"#,
+        &[],
+        &["lead", "chief"],
+    ),
+    row(
+        "POST /team/bulk_member_add",
+        r#"{"team_id": "red", "members": [{"user_id": "many-1", "role": "user"}]}"#,
+        &["team_id", "members"],
         &["lead", "chief"],
     ),
     row(
@@ -193,6 +284,12 @@ pub(super) const ROUTES: [Route; 50] = [
         &["chief"],
     ),
     row(
+        "PATCH /organization/member_update",
+        r#"{"organization_id": "acme", "user_id": "worker", "role": "internal_user_viewer"}"#,
+        &["organization_id", "user_id"],
+        &["chief"],
+    ),
+    row(
         "DELETE /organization/member_delete",
         r#"{"organization_id": "acme", "user_id": "worker"}"#,
         &["organization_id", "user_id"],
@@ -216,7 +313,44 @@ pub(super) const ROUTES: [Route; 50] = [
         &[],
         &["watcher"],
     ),
+    row(
+        "GET /end_user/info?end_user_id=app-1",
+        "",
+        &[],
+        &["watcher"],
+    ),
     row("GET /end_user/list", "", &[], &["watcher"]),
+    row("GET /customer/list", "", &[], &["watcher"]),
+    row(
+        "POST /end_user/new",
+        r#"{"user_id": "app-3", "max_budget": 1}"#,
+        &["user_id"],
+        &[],
+    ),
+    row(
+        "POST /end_user/update",
+        r#"{"user_id": "app-3", "alias": "third"}"#,
+        &["user_id"],
+        &[],
+    ),
+    row(
+        "POST /end_user/block",
+        r#"{"user_ids": ["app-3"]}"#,
+        &["user_ids"],
+        &[],
+    ),
+    row(
+        "POST /customer/unblock",
+        r#"{"user_ids": ["app-3"]}"#,
+        &["user_ids"],
+        &[],
+    ),
+    row(
+        "POST /customer/delete",
+        r#"{"user_ids": ["app-3"]}"#,
+        &["user_ids"],
+        &[],
+    ),
     row(
         "POST /customer/update",
         r#"{"user_id": "app-1", "max_budget": 4}"#,
@@ -293,4 +427,10 @@ pub(super) const ROUTES: [Route; 50] = [
         &[],
         &["watcher"],
     ),
+];
+
+/// Routes that never succeed: spend is not set.
+pub(super) const REFUSED: &[&str] = &[
+    "POST /key/sk-red-0123456789/reset_spend",
+    "POST /team/red/member/lead/reset_spend",
 ];
