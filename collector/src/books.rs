@@ -28,7 +28,6 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
-pub(crate) use self::money::Split;
 pub use self::{
     alerts::StoredAlert,
     audit::{Audit, Difference},
@@ -37,8 +36,12 @@ pub use self::{
     query::{Day, Entity, Filter, Page, StoredCall},
     schema::MigrateError,
 };
+pub(crate) use self::{
+    alerts::{Once, enter},
+    money::Split,
+};
 
-use crate::{control::Directory, ledger};
+use crate::{alerts::crossed, config::AlertingConfig, control::Directory, ledger};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -59,6 +62,7 @@ pub struct Books {
     cards: Arc<detail::Cards>,
     readers: SqlitePool,
     directory: Directory,
+    alerting: Arc<AlertingConfig>,
 }
 
 /// Where the books stand.
@@ -172,8 +176,18 @@ impl Books {
             writer: Arc::new(Mutex::new(writer)),
             cards: Arc::default(),
             directory: Directory::default(),
+            alerting: Arc::default(),
             readers,
         })
+    }
+
+    /// The same, with the alerts that they raise where a budget's threshold is crossed.
+    #[must_use]
+    pub fn with_alerting(self, alerting: AlertingConfig) -> Self {
+        Self {
+            alerting: Arc::new(alerting),
+            ..self
+        }
     }
 
     /// Where the books stand.
@@ -247,7 +261,10 @@ impl Books {
         if !run.events.is_empty() {
             sums.write(&mut transaction).await?;
         }
-        ledger::settle(&mut transaction, &self.directory.known(), &run).await?;
+        let known = self.directory.known();
+        let moved = ledger::settle(&mut transaction, &known, &run).await?;
+        let crossed = crossed(&self.alerting, &known, &moved, &run);
+        enter(&mut transaction, &crossed).await?;
         transaction.commit().await?;
         self.cards.put_back(cards);
         Ok(())
@@ -257,6 +274,11 @@ impl Books {
     #[must_use]
     pub const fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// Which alerts are raised, and when.
+    pub(crate) fn alerting(&self) -> &AlertingConfig {
+        &self.alerting
     }
 
     /// The connection that writes, for as long as it is held.

@@ -1,5 +1,6 @@
 //! What a user may write under `collector:` and `sinks:`; defaults stand beside the fields.
 
+mod alerting;
 mod prices;
 mod units;
 
@@ -12,7 +13,9 @@ use std::{
 
 use serde::Deserialize;
 
+pub(crate) use self::alerting::AlertType;
 pub use self::{
+    alerting::{AlertingArgs, AlertingConfig},
     prices::{Factor, PricesConfig},
     units::Bytes,
 };
@@ -27,6 +30,8 @@ pub struct Config {
     pub settle: SettleConfig,
     /// Where prices come from.
     pub prices: PricesConfig,
+    /// Which alerts are raised, and when.
+    pub alerting: AlertingConfig,
     /// Whether `/metrics` asks for the master key.
     pub metrics_auth: bool,
     /// How many label sets of a metric `/metrics` tells apart; the rest is counted as `other`.
@@ -41,6 +46,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)),
             settle: SettleConfig::default(),
             prices: PricesConfig::default(),
+            alerting: AlertingConfig::default(),
             metrics_auth: true,
             metrics_series_max: 2000,
             egress: sink::egress::EgressPolicy::default(),

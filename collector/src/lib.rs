@@ -36,7 +36,7 @@ use sink::{Registration, SinkEnv, SinkError};
 use tokio::net::TcpListener;
 
 use crate::{
-    alerts::Alerts,
+    alerts::{Alerts, watch::Watch},
     deliver::Shared,
     deliver::dead_letters::DeadLetters,
     health::Health,
@@ -209,7 +209,7 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
+        watch(tasks, &books);
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -265,6 +265,12 @@ impl Collector {
     }
 }
 
+/// Follows what stands in the books: for gateways, and for who should know.
+fn watch(tasks: &Tasks, books: &Books) {
+    tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
+    tasks.spawn(Watch::new(books.clone()).run(tasks.clone()));
+}
+
 async fn start_lanes(
     opened: Vec<deliver::Opened>,
     data: &Path,
@@ -299,6 +305,7 @@ impl Ready {
         let opened = deliver::open(sinks, deps.registrations, &env, &deps.priced)?;
         let lanes = opened.iter().map(deliver::Opened::stats).collect();
         let books = Books::open(&deps.data.join("books.sqlite")).await?;
+        let books = books.with_alerting(config.alerting.clone());
         // Before any event is settled: each counts in the budgets of its entities.
         control::tables::take(&books).await?;
         let alerts = Alerts::new(books.clone());

@@ -25,7 +25,7 @@ mod usage;
 mod window;
 
 pub use crate::{
-    alert::{Alert, AlertKind, Severity},
+    alert::{Alert, AlertFacts, AlertKind, ReportLine, Severity, SpendReport, WebhookBody},
     budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},
