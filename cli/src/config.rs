@@ -3,6 +3,7 @@
 //! The YAML becomes a tree, `os.environ/NAME` is resolved on the tree (never in the text), and each
 //! crate reads its own sections. Every error names the file, the line and the key.
 
+mod alerting;
 mod yaml;
 
 use std::{fmt, path::Path, time::Duration};
@@ -125,6 +126,7 @@ impl Config {
         prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
         adjustments(&mut collector.prices, &tree, &document, &mut warnings)?;
         zone(&mut collector, &tree, &document, &mut warnings)?;
+        alerting::fill(&mut collector.alerting, &tree, &document, &mut warnings)?;
         let sinks = sinks(&mut tree, &document)?;
         let misconfigured = |error: gateway::ConfigError| Misconfigured {
             line: document.line(&error.path),
@@ -137,7 +139,9 @@ impl Config {
         if gateway.master_key.is_none() {
             gateway.master_key = environment("LITELLM_MASTER_KEY").map(event::Secret::new);
         }
-        warnings.extend(theirs.into_iter().map(|warning| {
+        let theirs = theirs.into_iter();
+        let theirs = theirs.filter(|warning| !alerting::takes(&warning.path));
+        warnings.extend(theirs.map(|warning| {
             let at = document
                 .line(&warning.path)
                 .map(|line| format!("line {line}: "));

@@ -1,4 +1,17 @@
 //! What somebody should know, entered into the books once per key.
+//!
+//! What crosses a budget's threshold is raised in the transaction that settles it ([`crossed`]);
+//! what a call does not tell of by itself is looked for now and then (`watch.rs`), in what stands in
+//! the books. What goes wrong in the collector itself is raised by who notices it ([`Alerts`]).
+
+mod anomalies;
+mod budgets;
+mod changes;
+mod keys;
+mod providers;
+mod reports;
+pub(crate) mod watch;
+mod whom;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -8,10 +21,19 @@ use std::{
 };
 
 use bus::Gap;
-use event::{Alert, AlertKind, PricedEvent, Severity, Unpriced};
+use event::{Alert, AlertKind, PricedEvent, Severity, Timestamp, Unpriced, Window, control::Known};
+use sink::Clock;
 use tokio::time::Instant;
 
-use crate::{books::Books, clock, deliver::dead_letters::Letter, price::Refused};
+use self::budgets::Moved;
+use crate::{
+    books::{Books, Once, Run},
+    clock,
+    config::AlertingConfig,
+    deliver::dead_letters::Letter,
+    ledger::Spent,
+    price::Refused,
+};
 
 /// How often one key is written again, at most.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
@@ -22,13 +44,58 @@ const KEYS_MAX: usize = 10_000;
 #[derive(Clone, Debug)]
 pub(crate) struct Alerts {
     books: Books,
+    clock: Clock,
     raised: Arc<Mutex<HashMap<String, Instant>>>,
+}
+
+/// The alerts of budgets that a run of events has spent from; they are of the instant at which the
+/// last of its calls ended.
+pub(crate) fn crossed(
+    rules: &AlertingConfig,
+    known: &Known,
+    spent: &[Spent],
+    run: &Run<'_>,
+) -> Vec<Once> {
+    let ends = run
+        .events
+        .iter()
+        .map(|entry| entry.event.payload().end_time);
+    let Some(at) = ends.max() else {
+        return Vec::new();
+    };
+    let moved = spent.iter().filter_map(|spent| {
+        let budget = known.budget(&spent.budget)?;
+        // Mostly the window of now, or the one before it.
+        let mut window = budget.terms.window(at);
+        if let Some(start) = window.start.filter(|_| window.id != spent.window) {
+            window = budget
+                .terms
+                .window(Timestamp::from_micros(start.micros().saturating_sub(1)));
+        }
+        if window.id != spent.window {
+            window = Window {
+                id: spent.window.clone(),
+                start: None,
+                end: None,
+            };
+        }
+        Some(Moved {
+            budget,
+            window,
+            before: spent.before,
+            spent: spent.settled,
+        })
+    });
+    moved
+        .flat_map(|moved| budgets::crossed(rules, known, &moved, at))
+        .collect()
 }
 
 impl Alerts {
     pub(crate) fn new(books: Books) -> Self {
         Self {
             books,
+            clock: Clock::new(clock::now),
             raised: Arc::default(),
         }
     }
@@ -149,10 +216,12 @@ impl Alerts {
             key,
             kind,
             severity,
-            at: clock::now(),
+            at: self.clock.now(),
             message,
+            facts: None,
         };
-        if let Err(error) = self.books.raise(&alert).await {
+        let again = self.books.alerting().alerting_args.repeat_micros();
+        if let Err(error) = self.books.raise(&alert, again).await {
             tracing::error!(
                 error = &error as &dyn StdError,
                 key = alert.key,

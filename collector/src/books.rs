@@ -39,11 +39,12 @@ pub use self::{
     schema::MigrateError,
 };
 pub(crate) use self::{
+    alerts::{Once, enter},
     batches::{Standing as BatchStanding, account},
     money::Split,
 };
 
-use crate::{control::Directory, ledger};
+use crate::{alerts::crossed, config::AlertingConfig, control::Directory, ledger};
 
 /// Connections for reading.
 const READERS: u32 = 4;
@@ -65,6 +66,7 @@ pub struct Books {
     readers: SqlitePool,
     directory: Directory,
     zone: Tz,
+    alerting: Arc<AlertingConfig>,
 }
 
 /// Where the books stand.
@@ -179,8 +181,18 @@ impl Books {
             cards: Arc::default(),
             directory: Directory::default(),
             zone: Tz::UTC,
+            alerting: Arc::default(),
             readers,
         })
+    }
+
+    /// The same, with the alerts that they raise where a budget's threshold is crossed.
+    #[must_use]
+    pub fn with_alerting(self, alerting: AlertingConfig) -> Self {
+        Self {
+            alerting: Arc::new(alerting),
+            ..self
+        }
     }
 
     /// Where the books stand.
@@ -257,7 +269,10 @@ impl Books {
         if !run.events.is_empty() {
             sums.write(&mut transaction).await?;
         }
-        ledger::settle(&mut transaction, &self.directory.known(), &run).await?;
+        let known = self.directory.known();
+        let moved = ledger::settle(&mut transaction, &known, &run).await?;
+        let crossed = crossed(&self.alerting, &known, &moved, &run);
+        enter(&mut transaction, &crossed).await?;
         transaction.commit().await?;
         self.cards.put_back(cards);
         Ok(())
@@ -278,6 +293,11 @@ impl Books {
     /// In whose calendar budgets begin that name no zone.
     pub(crate) const fn zone(&self) -> Tz {
         self.zone
+    }
+
+    /// Which alerts are raised, and when.
+    pub(crate) fn alerting(&self) -> &AlertingConfig {
+        &self.alerting
     }
 
     /// The connection that writes, for as long as it is held.

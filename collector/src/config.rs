@@ -1,5 +1,6 @@
 //! What a user may write under `collector:`; defaults stand beside the fields.
 
+mod alerting;
 mod prices;
 mod sinks;
 mod units;
@@ -12,7 +13,9 @@ use std::{
 
 use serde::Deserialize;
 
+pub(crate) use self::alerting::AlertType;
 pub use self::{
+    alerting::{AlertingArgs, AlertingConfig},
     prices::{Factor, PricesConfig},
     sinks::{
         BatchConfig, Content, FilterConfig, From, PrivacyConfig, Redact, SampleConfig, SinkConfig,
@@ -31,6 +34,8 @@ pub struct Config {
     pub settle: SettleConfig,
     /// Where prices come from.
     pub prices: PricesConfig,
+    /// Which alerts are raised, and when.
+    pub alerting: AlertingConfig,
     /// Whether `/metrics` asks for the master key.
     pub metrics_auth: bool,
     /// How many label sets of a metric `/metrics` tells apart; the rest is counted as `other`.
@@ -48,6 +53,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)),
             settle: SettleConfig::default(),
             prices: PricesConfig::default(),
+            alerting: AlertingConfig::default(),
             metrics_auth: true,
             metrics_series_max: 2000,
             budget_timezone: None,

@@ -11,7 +11,7 @@ mod store;
 
 pub(crate) use self::{
     lease::{hello, lease, spent},
-    settle::settle,
+    settle::{Spent, settle},
 };
 
 use event::Seconds;

@@ -36,7 +36,7 @@ use sink::{Registration, SinkEnv, SinkError};
 use tokio::net::TcpListener;
 
 use crate::{
-    alerts::Alerts,
+    alerts::{Alerts, watch::Watch},
     deliver::Shared,
     deliver::dead_letters::DeadLetters,
     health::Health,
@@ -210,7 +210,7 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
+        watch(tasks, &books);
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -266,6 +266,12 @@ impl Collector {
     }
 }
 
+/// Follows what stands in the books: for gateways, and for who should know.
+fn watch(tasks: &Tasks, books: &Books) {
+    tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
+    tasks.spawn(Watch::new(books.clone()).run(tasks.clone()));
+}
+
 async fn start_lanes(
     opened: Vec<deliver::Opened>,
     data: &Path,
@@ -303,6 +309,7 @@ impl Ready {
         let books = Books::open(&deps.data.join("books.sqlite")).await?;
         let books = books.in_zone(config.budget_timezone.unwrap_or_default().0);
         control::tables::renew(&books).await?;
+        let books = books.with_alerting(config.alerting.clone());
         // Before any event is settled: each counts in the budgets of its entities.
         control::tables::take(&books).await?;
         let alerts = Alerts::new(books.clone());

@@ -8,6 +8,12 @@ pub(crate) fn text(at: Timestamp) -> String {
     at.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
+/// Reads what [`text`] writes.
+pub(crate) fn parse(text: &str) -> Option<Timestamp> {
+    let at = DateTime::parse_from_rfc3339(text).ok()?;
+    Some(Timestamp::from(at.with_timezone(&Utc)))
+}
+
 pub(crate) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(*at))
 }

@@ -26,7 +26,7 @@ mod usage;
 mod window;
 
 pub use crate::{
-    alert::{Alert, AlertKind, Severity},
+    alert::{Alert, AlertFacts, AlertKind, ReportLine, Severity, SpendReport, WebhookBody},
     batch::{Batch, BatchPart, BatchStage},
     budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedKind, PricedRecord},

@@ -226,3 +226,30 @@ fn secrets_do_not_show() {
 fn the_demo_is_a_configuration() {
     assert!(parse(DEMO).unwrap().warnings.is_empty());
 }
+
+#[test]
+fn litellms_alerts_are_the_collectors() {
+    let text = "general_settings:\n  alert_types: [budget_alerts, llm_exceptions]\n  \
+                spend_report_frequency: 1d\n  alerting_args:\n    log_to_console: true\n";
+    let warnings = [
+        "`general_settings.alert_types: llm_exceptions` is not supported here and has no effect",
+        "`general_settings.alerting_args.log_to_console` is not supported here and has no effect",
+    ];
+    assert_eq!(parse(text).unwrap().warnings, warnings);
+    let both = format!("{text}collector: {{alerting: {{alerting_threshold: 10}}}}\n");
+    let warnings = parse(&both).unwrap().warnings;
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings[0].contains("`collector.alerting` is set"));
+    for (text, line) in [
+        ("general_settings:\n  alerting_threshold: soon\n", ":2: "),
+        (
+            "general_settings:\n  alerting_args:\n    budget_ttl: 1\n",
+            ":3: ",
+        ),
+        ("general_settings:\n  spend_report_frequency: 5h\n", ":2: "),
+        ("collector:\n  alerting:\n    alert_types: [all]\n", ":3: "),
+    ] {
+        let error = refused(text);
+        assert!(error.starts_with(line), "{error}");
+    }
+}

@@ -1,4 +1,5 @@
-//! Sums by day: for each entity a call counts for, and for each model, provider and key.
+//! Sums by day: for each entity a call counts for, and for each model with its provider,
+//! key, user, team and organization.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -19,6 +20,17 @@ pub(super) const KINDS: [&str; 8] = [
     "tag",
     "provider",
     "model",
+];
+
+/// What tells the sums of a day apart, in the order of `daily_models`. Persisted.
+const LABELS: [&str; 7] = [
+    "model",
+    "provider",
+    "api_key",
+    "model_group",
+    "user_id",
+    "team_id",
+    "organization_id",
 ];
 
 /// The team a call counts for: the request's own where it names one.
@@ -42,7 +54,7 @@ pub(super) fn end_user(payload: &StandardLoggingPayload) -> Option<&str> {
 #[derive(Debug, Default)]
 pub(super) struct Rollups<'a> {
     entities: HashMap<(i64, &'static str, &'a str), Counts>,
-    models: HashMap<(i64, &'a str, &'a str, &'a str), Counts>,
+    models: HashMap<(i64, [&'a str; LABELS.len()]), Counts>,
     total: Counts,
 }
 
@@ -73,12 +85,16 @@ impl<'a> Rollups<'a> {
                 add_to(&mut self.entities, (day, "tag", tag), counts);
             }
         }
-        let model = (
-            day,
-            &*payload.model,
-            provider.unwrap_or(""),
-            key.unwrap_or(""),
-        );
+        let labels = [
+            Some(&*payload.model),
+            provider,
+            key,
+            payload.model_group.as_deref(),
+            metadata.user_api_key_user_id.as_deref(),
+            team(payload),
+            metadata.user_api_key_org_id.as_deref(),
+        ];
+        let model = (day, labels.map(Option::unwrap_or_default));
         add_to(&mut self.models, model, counts);
         self.total.add(counts);
     }
@@ -96,7 +112,7 @@ impl<'a> Rollups<'a> {
         models.sort_unstable_by_key(|(key, _)| *key);
         let rows = models
             .into_iter()
-            .map(|((day, model, provider, key), counts)| (day, [model, provider, key], counts));
+            .map(|((day, labels), counts)| (day, labels, counts));
         MODELS.write(connection, rows.collect()).await?;
         write_total(connection, &self.total).await
     }
@@ -113,8 +129,10 @@ struct Table {
 
 static ENTITIES: LazyLock<Table> =
     LazyLock::new(|| Table::new("daily_entities", &["day", "kind", "id"]));
-static MODELS: LazyLock<Table> =
-    LazyLock::new(|| Table::new("daily_models", &["day", "model", "provider", "api_key"]));
+static MODELS: LazyLock<Table> = LazyLock::new(|| {
+    let key: Vec<_> = ["day"].into_iter().chain(LABELS).collect();
+    Table::new("daily_models", &key)
+});
 static TOTALS: LazyLock<Table> = LazyLock::new(|| Table::new("totals", &["only_row"]));
 
 impl Table {

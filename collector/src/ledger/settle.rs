@@ -22,7 +22,19 @@ struct Charge {
     unknown: Usd,
 }
 
-/// Counts a run of events, and takes back what generations were lent that are over with it.
+/// What was spent of a budget in a window.
+#[derive(Clone, Debug)]
+pub(crate) struct Spent {
+    pub(crate) budget: EntityId,
+    pub(crate) window: WindowId,
+    /// Before the run of events.
+    pub(crate) before: Usd,
+    /// With it.
+    pub(crate) settled: Usd,
+}
+
+/// Counts a run of events, and takes back what generations were lent that are over with it. Says
+/// what was spent in the windows that it touched, before and after.
 ///
 /// # Errors
 /// If the database refuses.
@@ -30,25 +42,25 @@ pub(crate) async fn settle(
     c: &mut SqliteConnection,
     known: &Known,
     run: &Run<'_>,
-) -> Result<(), BooksError> {
+) -> Result<Vec<Spent>, BooksError> {
     let mut generations = store::generations(c).await?;
-    let mut touched: BTreeMap<(EntityId, WindowId), Grants> = BTreeMap::new();
+    let mut touched: BTreeMap<(EntityId, WindowId), (Usd, Grants)> = BTreeMap::new();
     for entry in run.events {
         for charge in charges(known, &generations, &entry.event) {
             let at = (charge.budget.clone(), charge.window.clone());
-            let grants = match touched.entry(at) {
+            let (_, grants) = match touched.entry(at) {
                 btree_map::Entry::Occupied(there) => there.into_mut(),
                 btree_map::Entry::Vacant(free) => {
                     let (budget, window) = free.key();
                     // The limit only matters where something is lent.
                     let grants = store::grants(c, (budget, window), Usd::ZERO).await?;
-                    free.insert(grants)
+                    free.insert((grants.settled(), grants))
                 }
             };
             apply(grants, &charge, &entry.event);
         }
     }
-    for ((budget, window), grants) in &touched {
+    for ((budget, window), (_, grants)) in &touched {
         store::keep_grants(c, (budget, window), grants).await?;
     }
     let before = generations.clone();
@@ -65,7 +77,15 @@ pub(crate) async fn settle(
     if moved || !touched.is_empty() {
         store::step(c).await?;
     }
-    Ok(())
+    let spent = touched
+        .into_iter()
+        .map(|((budget, window), (before, grants))| Spent {
+            settled: grants.settled(),
+            budget,
+            window,
+            before,
+        });
+    Ok(spent.collect())
 }
 
 fn apply(grants: &mut Grants, charge: &Charge, event: &PricedEvent) {
