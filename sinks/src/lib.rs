@@ -18,6 +18,10 @@ macro_rules! sinks {
     };
 }
 
+/// Further stands, of sinks that speak more than one dialect.
+#[cfg(feature = "conformance")]
+pub const DIALECTS: &[&dyn conformance::Stand] = &[&webhook::Litellm, &webhook::CloudEvents];
+
 sinks! {
     file::File,
     webhook::Webhook,
