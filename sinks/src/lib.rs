@@ -20,9 +20,11 @@ macro_rules! sinks {
 
 /// Further stands, of sinks that speak more than one dialect.
 #[cfg(feature = "conformance")]
-pub const DIALECTS: &[&dyn conformance::Stand] = &[&webhook::Litellm, &webhook::CloudEvents];
+pub const DIALECTS: &[&dyn conformance::Stand] =
+    &[&datadog::Logs, &webhook::Litellm, &webhook::CloudEvents];
 
 sinks! {
+    datadog::Datadog,
     file::File,
     webhook::Webhook,
 }
