@@ -18,7 +18,13 @@ macro_rules! sinks {
     };
 }
 
+/// Further stands, of sinks that speak more than one dialect.
+#[cfg(feature = "conformance")]
+pub const DIALECTS: &[&dyn conformance::Stand] =
+    &[&datadog::Logs, &webhook::Litellm, &webhook::CloudEvents];
+
 sinks! {
+    datadog::Datadog,
     file::File,
     webhook::Webhook,
 }

@@ -1,4 +1,5 @@
-//! Posts events to a URL, signed, as [Standard Webhooks] 1.0.0 has it.
+//! Posts events and alerts to a URL: signed, as [Standard Webhooks] 1.0.0 has it, or as LiteLLM posts
+//! them, or as [CloudEvents] 1.0.
 //!
 //! One event is an `llm.call.completed`, several are an `llm.calls.batch`. A redelivery has the same
 //! `webhook-id` and the same body, and a signature of its own, since the time of the attempt is
@@ -9,13 +10,17 @@
 //! a `webhook-id` of its own (`<event id>-r1`), alone as an `llm.call.corrected`. The event with the
 //! highest revision holds; it takes the place of those before it.
 //!
+//! The other dialects have the same `webhook-id` beside bodies of their own, and are signed if there is
+//! a secret. LiteLLM's has one body for each alert, so a batch may be several requests: what follows
+//! one that failed is delivered again on its own, and what went before is not.
+//!
+//! [CloudEvents]: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 //! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use sink::{
-    Batch, BatchLimits, Clock, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind,
+    Batch, BatchLimits, Clock, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind, Takes,
     http::{
         Answer, HeaderName, HeaderValue, HttpClient, Method, Outgoing, StatusCode, header, meaning,
     },
@@ -25,7 +30,8 @@ mod body;
 mod config;
 mod sign;
 
-pub use self::config::{Config, Content};
+use self::body::Post;
+pub use self::config::{Config, ConfigError, Content, Dialect, Format};
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -52,9 +58,16 @@ impl Sink for Webhook {
         })
     }
 
+    fn takes(&self) -> Takes {
+        Takes::Both
+    }
+
     fn limits(&self) -> BatchLimits {
         BatchLimits {
-            items_max: 100,
+            items_max: match self.config.format {
+                Format::Single => 1,
+                Format::Array | Format::Ndjson => 100,
+            },
             bytes_max: 256 << 10,
             age_max: Duration::from_secs(1),
             concurrency_max: 1,
@@ -75,32 +88,48 @@ impl Sink for Webhook {
     }
 
     async fn deliver(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
-        let (body, receipt) = body::encode(batch, self.config.content);
-        if let Some(body) = body {
-            self.post(id(batch), body).await?;
+        let (posts, mut receipt) = body::posts(batch, &self.config);
+        let mut posts = posts.into_iter();
+        if let Some(first) = posts.next() {
+            self.post(first).await?;
+        }
+        while let Some(post) = posts.next() {
+            let items = post.items.clone();
+            if self.post(post).await.is_err() {
+                // The batch is not sent again, since its beginning has arrived; its rest is.
+                let rest = posts.flat_map(|post| post.items);
+                items
+                    .into_iter()
+                    .chain(rest)
+                    .for_each(|index| receipt.defer(index));
+                break;
+            }
         }
         Ok(receipt)
     }
 }
 
 impl Webhook {
-    async fn post(&self, id: String, body: Vec<u8>) -> Result<(), SinkError> {
+    async fn post(&self, post: Post) -> Result<(), SinkError> {
+        let Post { id, body, .. } = post;
         let timestamp = self.clock.now().micros() / 1_000_000;
         let signatures = sign::signatures(&self.config.keys, &id, timestamp, &body);
         let text = |text: String| {
             HeaderValue::try_from(text)
                 .map_err(|error| SinkError::new(SinkErrorKind::Refused).with_source(error))
         };
-        let request = self
+        let mut request = self
             .with_own_headers(Outgoing::post(self.config.url.clone(), body))
             .header(
                 header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
+                HeaderValue::from_static(post.content_type),
             )
             .header(WEBHOOK_ID, text(id)?)
             .header(WEBHOOK_TIMESTAMP, HeaderValue::from(timestamp))
-            .header(WEBHOOK_SIGNATURE, text(signatures)?)
             .judge(judge);
+        if !signatures.is_empty() {
+            request = request.header(WEBHOOK_SIGNATURE, text(signatures)?);
+        }
         self.http.send(request).await.map(|_answer| ())
     }
 
@@ -113,28 +142,6 @@ impl Webhook {
                 request.header(name.clone(), value.clone())
             })
     }
-}
-
-/// The same for every redelivery, another for every other delivery to the same receiver: a batch's
-/// name is unique only within its sink, so what is in the batch is part of it.
-fn id(batch: &Batch<'_>) -> String {
-    if let [item] = batch.items() {
-        return item.key();
-    }
-    let mut content = Sha256::new();
-    for item in batch.items() {
-        content.update(item.id().uuid().as_bytes());
-        if item.revision() > 0 {
-            content.update(item.revision().to_le_bytes());
-        }
-    }
-    let content = content.finalize();
-    let digits: String = content
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("batch_{}_{digits}", batch.name())
 }
 
 /// Receivers are programs under development: what one refuses today it may take after its next
@@ -162,7 +169,7 @@ fn judge_probe(answer: &Answer) -> Result<(), SinkErrorKind> {
 #[cfg(feature = "conformance")]
 mod stand;
 #[cfg(feature = "conformance")]
-pub use self::stand::Stand;
+pub use self::stand::{CloudEvents, Litellm, Stand};
 
 #[cfg(test)]
 mod tests;

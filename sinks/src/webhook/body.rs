@@ -1,47 +1,281 @@
-//! What is posted. Everything in it comes from the events, so that a redelivery has the same bytes.
+//! What is posted, in each dialect. Everything in it comes from the items, so that a redelivery has
+//! the same bytes.
+
+use std::collections::BTreeMap;
 
 use chrono::SecondsFormat;
-use event::{
-    CallId, CostStatus, EventId, Outcome, Previous, PricedEvent, Status, Timestamp, UsageSource,
-    Usd,
-};
+use event::{Alert, EventId, Json, PricedEvent, Timestamp};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use sink::{Batch, Item, Receipt};
 
-use super::Content;
+use self::thin::Thin;
+use super::config::{Config, Content, Dialect, Format};
 
-/// The body, and a receipt that refuses items that are no events; no body if there is no event.
-pub(super) fn encode(batch: &Batch<'_>, content: Content) -> (Option<Vec<u8>>, Receipt) {
-    let (events, receipt) = batch.events();
-    let Some(latest) = events
-        .iter()
-        .map(|(_, event)| event.payload().end_time)
-        .max()
-    else {
-        return (None, receipt);
-    };
-    // By what was asked for and not by what is left, so that the form goes with the id.
-    let alone = batch.items().len() == 1;
-    let kind = match batch.items() {
-        [item] if item.revision() > 0 => "llm.call.corrected",
-        [_] => "llm.call.completed",
-        _ => "llm.calls.batch",
-    };
-    let time = latest.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true);
-    let mut body = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#).into_bytes();
-    body.extend_from_slice(if alone { b"" } else { br#"{"events":["# });
-    for (position, (item, event)) in events.iter().enumerate() {
-        if position > 0 {
-            body.push(b',');
-        }
-        write(&mut body, item, event, content);
-    }
-    body.extend_from_slice(if alone { b"}" } else { b"]}}" });
-    (Some(body), receipt)
+mod thin;
+
+/// One request's worth of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Post {
+    /// The same for every redelivery, another for everything else that goes to the same receiver.
+    pub(super) id: String,
+    pub(super) content_type: &'static str,
+    pub(super) body: Vec<u8>,
+    /// Where its items stand in the batch.
+    pub(super) items: Vec<usize>,
 }
 
-/// One event: where it comes from, then the event's own fields.
-fn write(body: &mut Vec<u8>, item: &Item, event: &PricedEvent, content: Content) {
+/// An item that can be read, and where it stands in the batch.
+struct Read<'a> {
+    index: usize,
+    item: &'a Item,
+    content: Said<'a>,
+}
+
+enum Said<'a> {
+    Call(&'a PricedEvent),
+    Alert(&'a Alert),
+}
+
+impl Read<'_> {
+    /// When it was over.
+    fn time(&self) -> String {
+        let time = match self.content {
+            Said::Call(event) => event.payload().end_time,
+            Said::Alert(alert) => alert.at,
+        };
+        written(time)
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.content {
+            Said::Call(_) if self.item.revision() > 0 => "llm.call.corrected",
+            Said::Call(_) => "llm.call.completed",
+            Said::Alert(_) => "alert.raised",
+        }
+    }
+}
+
+/// The requests that make up a batch, in its order, and a receipt that refuses what cannot be read.
+pub(super) fn posts(batch: &Batch<'_>, config: &Config) -> (Vec<Post>, Receipt) {
+    let mut receipt = Receipt::default();
+    let mut items = Vec::with_capacity(batch.items().len());
+    for (index, item) in batch.items().iter().enumerate() {
+        let content = item.event().map(Said::Call);
+        match content.or_else(|| item.alert().map(Said::Alert)) {
+            Some(content) => items.push(Read {
+                index,
+                item,
+                content,
+            }),
+            None => receipt.refuse(index, "it cannot be read"),
+        }
+    }
+    let parts = match (config.dialect, config.format) {
+        _ if items.is_empty() => Vec::new(),
+        (_, Format::Single) => items.iter().map(std::slice::from_ref).collect(),
+        (Dialect::Standard | Dialect::Cloudevents, _) => vec![&items[..]],
+        // Theirs has one body for each alert.
+        (Dialect::Litellm, _) => items
+            .chunk_by(|one, next| {
+                matches!(
+                    (&one.content, &next.content),
+                    (Said::Call(_), Said::Call(_))
+                )
+            })
+            .collect(),
+    };
+    let post = |part| Post::of(part, batch, config);
+    (parts.into_iter().map(post).collect(), receipt)
+}
+
+impl Post {
+    fn of(part: &[Read<'_>], batch: &Batch<'_>, config: &Config) -> Self {
+        // By what was asked for and not by what is left, so that the form goes with the id.
+        let alone = batch.items().len() == 1 || config.format == Format::Single;
+        let (content_type, body) = match config.dialect {
+            Dialect::Standard => ("application/json", standard(part, alone, config.content)),
+            Dialect::Litellm => litellm(part, config),
+            Dialect::Cloudevents => cloudevents(part, alone, config),
+        };
+        let own = alone || config.dialect == Dialect::Litellm;
+        Self {
+            id: match part {
+                [read] if own => read.item.key(),
+                _ => id(batch.name(), part),
+            },
+            content_type,
+            body,
+            items: part.iter().map(|read| read.index).collect(),
+        }
+    }
+}
+
+/// A batch's name is unique only within its sink, so what is in the batch is part of its id.
+fn id(name: &str, part: &[Read<'_>]) -> String {
+    let mut content = Sha256::new();
+    for Read { item, .. } in part {
+        content.update(item.id().uuid().as_bytes());
+        if item.revision() > 0 {
+            content.update(item.revision().to_le_bytes());
+        }
+    }
+    let content = content.finalize();
+    let digits: String = content
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("batch_{name}_{digits}")
+}
+
+/// `{type, timestamp, data}`, as Standard Webhooks has it.
+fn standard(part: &[Read<'_>], alone: bool, content: Content) -> Vec<u8> {
+    let calls = part
+        .iter()
+        .all(|read| matches!(read.content, Said::Call(_)));
+    let alerts = part
+        .iter()
+        .all(|read| matches!(read.content, Said::Alert(_)));
+    let (kind, list) = match part {
+        [read] if alone => (read.kind(), None),
+        _ if calls => ("llm.calls.batch", Some("events")),
+        _ if alerts => ("alerts.batch", Some("alerts")),
+        _ => ("mixed.batch", Some("items")),
+    };
+    let time = part.iter().map(Read::time).max().unwrap_or_default();
+    let mut body = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#).into_bytes();
+    let Some(list) = list else {
+        part.iter().for_each(|read| data(&mut body, read, content));
+        body.push(b'}');
+        return body;
+    };
+    body.extend_from_slice(format!(r#"{{"{list}":["#).as_bytes());
+    separated(&mut body, part, b',', |body, read| {
+        if list != "items" {
+            return data(body, read, content);
+        }
+        let (kind, time) = (read.kind(), read.time());
+        let head = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#);
+        body.extend_from_slice(head.as_bytes());
+        data(body, read, content);
+        body.push(b'}');
+    });
+    body.extend_from_slice(b"]}}");
+    body
+}
+
+/// What LiteLLM's generic logger posts of calls, and its webhook of alerts.
+fn litellm(part: &[Read<'_>], config: &Config) -> (&'static str, Vec<u8>) {
+    let mut body = Vec::new();
+    let write = |body: &mut Vec<u8>, read: &Read<'_>| match read.content {
+        Said::Alert(alert) => write_json(body, &WebhookEvent::of(alert, read.item)),
+        Said::Call(event) => match config.content {
+            Content::Thin => write_json(body, &Thin::of(event)),
+            Content::Full => body.extend_from_slice(read.item.json()),
+        },
+    };
+    let alert = matches!(part, [read] if matches!(read.content, Said::Alert(_)));
+    match config.format {
+        Format::Ndjson if !alert => {
+            separated(&mut body, part, b'\n', write);
+            body.push(b'\n');
+            return ("application/x-ndjson", body);
+        }
+        Format::Array if !alert => {
+            body.push(b'[');
+            separated(&mut body, part, b',', write);
+            body.push(b']');
+        }
+        Format::Array | Format::Ndjson | Format::Single => {
+            separated(&mut body, part, b',', write);
+        }
+    }
+    ("application/json", body)
+}
+
+/// An alert as LiteLLM's webhook has it: the facts stand beside the event's name.
+#[derive(Serialize)]
+struct WebhookEvent<'a> {
+    event: event::AlertKind,
+    event_message: &'a str,
+    #[serde(flatten)]
+    facts: BTreeMap<String, Json>,
+}
+
+impl<'a> WebhookEvent<'a> {
+    fn of(alert: &'a Alert, item: &Item) -> Self {
+        let Facts { mut facts } = serde_json::from_slice(item.json()).unwrap_or_default();
+        facts.retain(|_name, value| !value.is_null());
+        // Theirs always has a group; what is about no one in particular is about the proxy.
+        facts
+            .entry("event_group".to_owned())
+            .or_insert_with(|| Json::of(&"proxy"));
+        Self {
+            event: alert.kind,
+            event_message: &alert.message,
+            facts,
+        }
+    }
+}
+
+#[derive(Default, serde::Deserialize)]
+struct Facts {
+    #[serde(default)]
+    facts: BTreeMap<String, Json>,
+}
+
+/// CloudEvents 1.0 in JSON: one event alone, several as an array.
+fn cloudevents(part: &[Read<'_>], alone: bool, config: &Config) -> (&'static str, Vec<u8>) {
+    let write = |body: &mut Vec<u8>, read: &Read<'_>| {
+        let call = match read.content {
+            Said::Call(event) => event.payload().litellm_call_id.as_str(),
+            Said::Alert(alert) => &alert.key,
+        };
+        let attributes = Attributes {
+            specversion: "1.0",
+            id: read.item.key(),
+            source: &config.source,
+            r#type: read.kind(),
+            subject: Some(call).filter(|subject| !subject.is_empty()),
+            time: read.time(),
+            datacontenttype: "application/json",
+        };
+        write_json(body, &attributes);
+        body.pop();
+        body.extend_from_slice(br#","data":"#);
+        data(body, read, config.content);
+        body.push(b'}');
+    };
+    let mut body = Vec::new();
+    if alone {
+        part.iter().for_each(|read| write(&mut body, read));
+        return ("application/cloudevents+json", body);
+    }
+    body.push(b'[');
+    separated(&mut body, part, b',', write);
+    body.push(b']');
+    ("application/cloudevents-batch+json", body)
+}
+
+#[derive(Serialize)]
+struct Attributes<'a> {
+    specversion: &'static str,
+    id: String,
+    source: &'a str,
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    time: String,
+    datacontenttype: &'static str,
+}
+
+/// An event with where it comes from in front, or an alert, which says that itself.
+fn data(body: &mut Vec<u8>, read: &Read<'_>, content: Content) {
+    let item = read.item;
+    let Said::Call(event) = read.content else {
+        return body.extend_from_slice(item.json());
+    };
     let origin = item.origin();
     let ids = Ids {
         event_id: item.id(),
@@ -64,14 +298,6 @@ fn write(body: &mut Vec<u8>, item: &Item, event: &PricedEvent, content: Content)
     }
 }
 
-fn write_json(body: &mut Vec<u8>, value: &impl Serialize) {
-    let written = serde_json::to_writer(body, value);
-    debug_assert!(
-        written.is_ok(),
-        "there are no maps with keys that are no strings"
-    );
-}
-
 /// Which event it is.
 #[derive(Serialize)]
 struct Ids<'a> {
@@ -82,126 +308,28 @@ struct Ids<'a> {
     revision: Option<u32>,
 }
 
-/// The event without what was said in it: a selection of its fields, under their own names.
-#[derive(Serialize)]
-struct Thin<'a> {
-    litellm_call_id: &'a CallId,
-    id: &'a str,
-    trace_id: &'a str,
-    session_id: &'a str,
-    call_type: &'a str,
-    stream: Option<bool>,
-    cache_hit: Option<bool>,
-    status: Status,
-    custom_llm_provider: Option<&'a str>,
-    model: &'a str,
-    model_group: Option<&'a str>,
-    model_id: Option<&'a str>,
-    prompt_tokens: u64,
-    completion_tokens: u64,
-    total_tokens: u64,
-    response_cost: Option<Usd>,
-    #[serde(rename = "startTime")]
-    start_time: Timestamp,
-    #[serde(rename = "endTime")]
-    end_time: Timestamp,
-    #[serde(rename = "completionStartTime")]
-    completion_start_time: Timestamp,
-    end_user: Option<&'a str>,
-    request_tags: &'a [String],
-    metadata: ThinMetadata<'a>,
-    error_information: ThinError<'a>,
-    tollkeeper: ThinExtension<'a>,
-}
-
-#[derive(Serialize)]
-struct ThinMetadata<'a> {
-    user_api_key_hash: Option<&'a str>,
-    user_api_key_alias: Option<&'a str>,
-    user_api_key_team_id: Option<&'a str>,
-    user_api_key_team_alias: Option<&'a str>,
-    user_api_key_org_id: Option<&'a str>,
-    user_api_key_user_id: Option<&'a str>,
-}
-
-/// Without the message, which may quote the prompt.
-#[derive(Serialize)]
-struct ThinError<'a> {
-    error_code: &'a str,
-    error_class: &'a str,
-}
-
-#[derive(Serialize)]
-struct ThinExtension<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<Outcome>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    usage_source: Option<UsageSource>,
-    settlement: ThinSettlement<'a>,
-}
-
-#[derive(Serialize)]
-struct ThinSettlement<'a> {
-    cost: ThinCost,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous: Option<&'a Previous>,
-}
-
-#[derive(Serialize)]
-struct ThinCost {
-    status: CostStatus,
-}
-
-impl<'a> Thin<'a> {
-    fn of(event: &'a PricedEvent) -> Self {
-        let payload = event.payload();
-        let (metadata, error) = (&payload.metadata, &payload.error_information);
-        let extension = payload.tollkeeper.as_deref();
-        let cost = ThinCost {
-            status: event.cost().status,
-        };
-        Self {
-            litellm_call_id: &payload.litellm_call_id,
-            id: &payload.id,
-            trace_id: &payload.trace_id,
-            session_id: &payload.session_id,
-            call_type: &payload.call_type,
-            stream: payload.stream,
-            cache_hit: payload.cache_hit,
-            status: payload.status,
-            custom_llm_provider: payload.custom_llm_provider.as_deref(),
-            model: &payload.model,
-            model_group: payload.model_group.as_deref(),
-            model_id: payload.model_id.as_deref(),
-            prompt_tokens: payload.prompt_tokens,
-            completion_tokens: payload.completion_tokens,
-            total_tokens: payload.total_tokens,
-            response_cost: payload.response_cost,
-            start_time: payload.start_time,
-            end_time: payload.end_time,
-            completion_start_time: payload.completion_start_time,
-            end_user: payload.end_user.as_deref(),
-            request_tags: &payload.request_tags,
-            metadata: ThinMetadata {
-                user_api_key_hash: metadata.user_api_key_hash.as_deref(),
-                user_api_key_alias: metadata.user_api_key_alias.as_deref(),
-                user_api_key_team_id: metadata.user_api_key_team_id.as_deref(),
-                user_api_key_team_alias: metadata.user_api_key_team_alias.as_deref(),
-                user_api_key_org_id: metadata.user_api_key_org_id.as_deref(),
-                user_api_key_user_id: metadata.user_api_key_user_id.as_deref(),
-            },
-            error_information: ThinError {
-                error_code: &error.error_code,
-                error_class: &error.error_class,
-            },
-            tollkeeper: ThinExtension {
-                outcome: extension.map(|ours| ours.outcome),
-                usage_source: extension.map(|ours| ours.usage_source),
-                settlement: ThinSettlement {
-                    cost,
-                    previous: event.settlement().previous.as_ref(),
-                },
-            },
+fn separated<'a>(
+    body: &mut Vec<u8>,
+    part: &[Read<'a>],
+    separator: u8,
+    mut write: impl FnMut(&mut Vec<u8>, &Read<'a>),
+) {
+    for (position, read) in part.iter().enumerate() {
+        if position > 0 {
+            body.push(separator);
         }
+        write(body, read);
     }
+}
+
+fn write_json(body: &mut Vec<u8>, value: &impl Serialize) {
+    let written = serde_json::to_writer(body, value);
+    debug_assert!(
+        written.is_ok(),
+        "there are no maps with keys that are no strings"
+    );
+}
+
+fn written(time: Timestamp) -> String {
+    time.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true)
 }

@@ -72,12 +72,26 @@ fn settings_that_cannot_work_are_refused_and_say_why() {
         (json!({ "timeout": "0s" }), "longer than nothing"),
         (json!({ "timeout": "soon" }), "use a duration"),
         (json!({ "content": "fat" }), "`thin`"),
+        (json!({ "format": "ndjson" }), "`dialect: litellm`"),
+        (json!({ "headers": "YWJj" }), "name=value"),
+        (json!({ "headers": 1 }), "a mapping of names"),
+        (json!({ "source": "a b" }), "without blanks"),
         (json!({ "colour": 1 }), "`colour`"),
     ] {
         let error = config(&change).unwrap_err();
         assert!(error.contains(said), "{change}: {error}");
         assert!(!error.contains("YWJj") && !error.contains("pw"), "{error}");
     }
+}
+
+#[test]
+fn litellms_headers_are_read_as_it_writes_them() {
+    let list = "x-api-key=a=b==, x-other = c,";
+    let change = json!({ "dialect": "litellm", "secret": null, "headers": list });
+    let config = config(&change).unwrap();
+    assert_eq!(config.headers["x-api-key"], "a=b==");
+    assert_eq!(config.headers["x-other"], "c");
+    assert_eq!((config.content, config.keys.len()), (Content::Full, 0));
 }
 
 #[cfg(feature = "conformance")]
@@ -87,12 +101,27 @@ mod with_samples {
 
     use super::*;
 
-    fn body(items: &[Item], content: Content) -> (Value, String) {
+    fn posts(items: &[Item], change: &Value) -> Vec<Post> {
         let batch = Batch::new("0-7-9", items).unwrap();
-        let (body, receipt) = body::encode(&batch, content);
+        let (posts, receipt) = body::posts(&batch, &config(change).unwrap());
         assert_eq!(receipt, Receipt::default());
-        let text = String::from_utf8(body.unwrap()).unwrap();
+        posts
+    }
+
+    fn body(items: &[Item], content: Content) -> (Value, String) {
+        let content = if content == Content::Thin {
+            "thin"
+        } else {
+            "full"
+        };
+        let mut posts = posts(items, &json!({ "content": content }));
+        let text = String::from_utf8(posts.remove(0).body).unwrap();
+        assert_eq!(posts, []);
         (serde_json::from_str(&text).unwrap(), text)
+    }
+
+    fn id_of(items: &[Item]) -> String {
+        posts(items, &json!({})).remove(0).id
     }
 
     #[test]
@@ -112,7 +141,6 @@ mod with_samples {
     #[test]
     fn an_id_goes_with_what_is_in_the_batch() {
         let items = samples::plain(3);
-        let id_of = |items| id(&Batch::new("0-7-9", items).unwrap());
         assert_eq!(id_of(&items[..1]), items[0].id().to_string());
         assert_eq!(id_of(&items), id_of(&items));
         assert!(id_of(&items).starts_with("batch_0-7-9_"));
@@ -124,7 +152,6 @@ mod with_samples {
         let first = samples::plain(1);
         let next = [samples::corrected(1)];
         assert_eq!(first[0].id(), next[0].id());
-        let id_of = |items: &[Item]| id(&Batch::new("0-7-9", items).unwrap());
         assert_eq!(id_of(&next), format!("{}-r1", first[0].id()));
         for content in [Content::Thin, Content::Full] {
             let (one, _) = body(&next, content);
@@ -195,7 +222,85 @@ mod with_samples {
     fn nothing_is_posted_if_no_item_is_an_event() {
         let items = [samples::unreadable(1)];
         let batch = Batch::new("0", &items).unwrap();
-        let (body, receipt) = body::encode(&batch, Content::Full);
-        assert_eq!((body, receipt.refused()[0].index), (None, 0));
+        let (posts, receipt) = body::posts(&batch, &config(&json!({})).unwrap());
+        assert_eq!((posts, receipt.refused()[0].index), (Vec::new(), 0));
+    }
+    fn text(post: &Post) -> &str {
+        std::str::from_utf8(&post.body).unwrap()
+    }
+
+    #[test]
+    fn litellms_calls_are_payloads_in_the_form_that_is_asked_for() {
+        let items = samples::plain(2);
+        let json = |item: &Item| String::from_utf8(item.json().to_vec()).unwrap();
+        let (one, two) = (json(&items[0]), json(&items[1]));
+        for (format, content_type, bodies) in [
+            ("array", "application/json", vec![format!("[{one},{two}]")]),
+            (
+                "json_array",
+                "application/json",
+                vec![format!("[{one},{two}]")],
+            ),
+            (
+                "ndjson",
+                "application/x-ndjson",
+                vec![format!("{one}\n{two}\n")],
+            ),
+            ("single", "application/json", vec![one.clone(), two.clone()]),
+        ] {
+            let posts = posts(&items, &json!({ "dialect": "litellm", "format": format }));
+            let texts: Vec<_> = posts.iter().map(text).collect();
+            assert_eq!(texts, bodies, "{format}");
+            assert!(posts.iter().all(|post| post.content_type == content_type));
+        }
+    }
+
+    #[test]
+    fn litellms_alerts_have_the_names_of_its_webhook() {
+        let plain = samples::alerts(1).remove(0);
+        let mut said: Value = serde_json::from_slice(plain.json()).unwrap();
+        said["facts"] = json!({ "event_group": "team", "team_id": "t", "spend": null });
+        let told = plain.with_json(said.to_string().into_bytes().into());
+        let mut items = samples::plain(2);
+        items.insert(1, told);
+        items.push(samples::alerts(2).remove(1));
+        let posts = posts(&items, &json!({ "dialect": "litellm" }));
+        let places: Vec<_> = posts.iter().map(|post| &post.items[..]).collect();
+        assert_eq!(places, [&[0][..], &[1], &[2], &[3]]);
+        let message = "team `team-1` has used 80 % of its budget";
+        assert_eq!(
+            serde_json::from_str::<Value>(text(&posts[1])).unwrap(),
+            json!({
+                "event": "sink_failing", "event_message": message,
+                "event_group": "team", "team_id": "t",
+            })
+        );
+        assert!(text(&posts[3]).contains(r#""event_group":"proxy""#));
+    }
+
+    #[test]
+    fn a_cloud_event_has_its_attributes_and_amounts_keep_their_digits() {
+        let mut items = samples::awkward().split_off(7);
+        items.truncate(1);
+        let post = posts(&items, &json!({ "dialect": "cloudevents" })).remove(0);
+        assert_eq!(post.content_type, "application/cloudevents+json");
+        assert_eq!(post.id, items[0].key());
+        let said: Value = serde_json::from_str(text(&post)).unwrap();
+        assert_eq!(said["specversion"], "1.0");
+        assert_eq!(said["id"], items[0].key());
+        assert_eq!(said["type"], "llm.call.completed");
+        assert_eq!(said["subject"], "call-101");
+        assert!(text(&post).contains(r#""response_cost":123456789.000000000001"#));
+        items.extend(samples::alerts(1));
+        let both = posts(
+            &items,
+            &json!({ "dialect": "cloudevents", "source": "urn:x" }),
+        )
+        .remove(0);
+        assert_eq!(both.content_type, "application/cloudevents-batch+json");
+        let said: Value = serde_json::from_str(text(&both)).unwrap();
+        assert_eq!(said[1]["type"], "alert.raised");
+        assert_eq!(said[1]["source"], "urn:x");
+        assert_eq!(said[1]["data"]["kind"], "sink_failing");
     }
 }
