@@ -20,5 +20,6 @@ macro_rules! sinks {
 
 sinks! {
     file::File,
+    otel::Otel,
     webhook::Webhook,
 }
