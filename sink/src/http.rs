@@ -1,24 +1,23 @@
 //! The one HTTP client of all sinks: what goes out, what each status means.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use egress::{EgressError, EgressPolicy};
 use event::Secret;
-use reqwest::{
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
+use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{SinkError, SinkErrorKind};
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+mod clients;
 mod compress;
 mod endpoint;
 mod meaning;
 
+use self::clients::Clients;
 pub use self::{
     compress::gzip,
     endpoint::{Endpoint, EndpointError},
@@ -33,9 +32,7 @@ const EXCERPT_CHARS_MAX: usize = 500;
 /// Sends requests, never follows redirects, and connects only where the [`EgressPolicy`] allows.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    // One for each scheme, since what a name may resolve to depends on it.
-    https: reqwest::Client,
-    plain: reqwest::Client,
+    clients: Clients,
     policy: EgressPolicy,
 }
 
@@ -77,6 +74,7 @@ pub struct Outgoing {
     timeout: Option<Duration>,
     answer_bytes_max: usize,
     judge: Judge,
+    http2: bool,
 }
 
 /// An answer that means success.
@@ -88,6 +86,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// At most the first 64 KB, or what the request asked for.
     pub body: Bytes,
+    /// What came behind the body: in gRPC, how it ended.
+    pub trailers: HeaderMap,
 }
 
 impl Outgoing {
@@ -102,6 +102,7 @@ impl Outgoing {
             timeout: None,
             answer_bytes_max: ANSWER_BYTES_MAX,
             judge: |answer| meaning(answer.status),
+            http2: false,
         }
     }
 
@@ -188,6 +189,15 @@ impl Outgoing {
         }
     }
 
+    /// Speaks HTTP/2, and nothing else, as gRPC has to.
+    #[must_use]
+    pub fn http2(self) -> Self {
+        Self {
+            http2: true,
+            ..self
+        }
+    }
+
     /// Replaces what answers mean.
     #[must_use]
     pub fn judge(self, judge: Judge) -> Self {
@@ -228,6 +238,18 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// What it says to people: gRPC has a place of its own for that.
+    fn said(&self) -> Cow<'_, str> {
+        let in_grpc = self.trailers.get("grpc-message");
+        let in_grpc = in_grpc.or_else(|| self.headers.get("grpc-message"));
+        match in_grpc {
+            Some(message) => String::from_utf8_lossy(message.as_bytes()),
+            None => String::from_utf8_lossy(&self.body),
+        }
+    }
+}
+
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing")
@@ -252,9 +274,8 @@ impl HttpClient {
             drop(rustls::crypto::ring::default_provider().install_default());
         }
         Ok(Self {
-            https: client(&options, true)?,
-            plain: client(&options, false)?,
-            policy: options.egress,
+            policy: options.egress.clone(),
+            clients: Clients::new(options)?,
         })
     }
 
@@ -281,7 +302,7 @@ impl HttpClient {
         let Err(kind) = (request.judge)(&answer) else {
             return Ok(answer);
         };
-        let text = request.redact(&String::from_utf8_lossy(&answer.body));
+        let text = request.redact(&answer.said());
         let excerpt: String = text.chars().take(EXCERPT_CHARS_MAX).collect();
         let detail = format!("{} answered {}: {excerpt}", request.endpoint, answer.status);
         let error = SinkError::new(kind).with_detail(detail.trim_end_matches([' ', ':']));
@@ -293,11 +314,7 @@ impl HttpClient {
 
     async fn exchange(&self, request: &Outgoing) -> Result<Answer, SinkError> {
         let endpoint = &request.endpoint;
-        let client = if endpoint.is_https() {
-            &self.https
-        } else {
-            &self.plain
-        };
+        let client = self.clients.get(request.http2, endpoint.is_https())?;
         let mut sent = client
             .request(request.method.clone(), endpoint.url().clone())
             .headers(request.headers.clone())
@@ -305,20 +322,24 @@ impl HttpClient {
         if let Some(timeout) = request.timeout {
             sent = sent.timeout(timeout);
         }
-        let mut answer = sent.send().await.map_err(|error| broken(endpoint, error))?;
-        let mut body = BytesMut::new();
+        let answer = sent.send().await.map_err(|error| broken(endpoint, error))?;
+        let (head, mut rest) = http::Response::from(answer).into_parts();
+        let (mut body, mut trailers) = (BytesMut::new(), HeaderMap::new());
         let broke = loop {
-            match answer.chunk().await {
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => break None,
-                Err(error) => break Some(error),
+            match rest.frame().await {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(chunk) => body.extend_from_slice(&chunk),
+                    Err(frame) => trailers = frame.into_trailers().unwrap_or_default(),
+                },
+                None => break None,
+                Some(Err(error)) => break Some(error),
             }
             if body.len() >= request.answer_bytes_max {
                 break None;
             }
         };
         body.truncate(request.answer_bytes_max);
-        let (status, headers) = (answer.status(), answer.headers().clone());
+        let (status, headers) = (head.status, head.headers);
         match broke {
             // Half a yes is not a yes: what is missing may name items that were refused.
             Some(error) if status.is_success() => Err(broken(endpoint, error)),
@@ -326,57 +347,10 @@ impl HttpClient {
                 status,
                 headers,
                 body: body.freeze(),
+                trailers,
             }),
         }
     }
-}
-
-/// Resolves names for one scheme, and only to addresses that are allowed.
-#[derive(Clone, Debug)]
-struct VettingResolver {
-    policy: EgressPolicy,
-    https: bool,
-}
-
-impl Resolve for VettingResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let Self { policy, https } = self.clone();
-        Box::pin(async move {
-            let found = policy.resolve(name.as_str(), https).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn client(options: &HttpOptions, https: bool) -> Result<reqwest::Client, SinkError> {
-    let builder = if https {
-        reqwest::Client::builder()
-    } else {
-        // Reading the machine's certificates takes a while, and this one never looks at them.
-        reqwest::Client::builder().tls_certs_only([])
-    };
-    let resolver = VettingResolver {
-        policy: options.egress.clone(),
-        https,
-    };
-    builder
-        .user_agent(&options.user_agent)
-        .connect_timeout(options.connect_timeout)
-        .timeout(options.timeout)
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        // A proxy would connect on our behalf, past the policy.
-        .no_proxy()
-        .https_only(https)
-        .dns_resolver(resolver)
-        .build()
-        .map_err(|error| {
-            let detail = "no HTTP client could be made: are CA certificates installed?";
-            SinkError::new(SinkErrorKind::Misconfigured)
-                .with_detail(detail)
-                .with_source(error)
-        })
 }
 
 /// What became of a request without an answer.

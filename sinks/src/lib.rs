@@ -26,5 +26,6 @@ pub const DIALECTS: &[&dyn conformance::Stand] =
 sinks! {
     datadog::Datadog,
     file::File,
+    otel::Otel,
     webhook::Webhook,
 }
