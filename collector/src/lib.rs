@@ -199,7 +199,7 @@ impl Collector {
             priced: deps.priced,
             tail: None,
             books: books.clone(),
-            pricer: Pricer::new(prices),
+            pricer: Pricer::new(prices.clone()),
             bad_records: DeadLetters::new(bad_records, BAD_RECORDS_BYTES_MAX),
             alerts,
             metrics,
@@ -209,7 +209,11 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
+        tasks.spawn(control::tables::follow(
+            books.clone(),
+            prices.clone(),
+            tasks.clone(),
+        ));
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -304,6 +308,7 @@ impl Ready {
         let alerts = Alerts::new(books.clone());
         let tools = Tools::new(env.http, &books, &alerts, &deps.data);
         let prices = PriceMaps::open(config.prices.clone(), tools, tasks).await?;
+        control::tables::refresh(&books, &prices).await?;
         let (listener, address) = listen(config.listen).await?;
         Ok(Self {
             opened,

@@ -8,7 +8,7 @@
 use sqlx::{Connection as _, SqliteConnection};
 
 /// Each entry leads from the version before it to the next. Written once, never edited.
-const MIGRATIONS: [&str; 5] = [V1, V2, V3, V4, V5];
+const MIGRATIONS: [&str; 6] = [V1, V2, V3, V4, V5, V6];
 
 const V1: &str = "
 CREATE TABLE sources (
@@ -326,6 +326,14 @@ CREATE TABLE ledger_steps (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     -- Rises with each change of the ledger.
     step INTEGER NOT NULL
+) STRICT;
+";
+
+const V6: &str = "
+-- What gateways were told last that calls are priced by.
+CREATE TABLE control_prices (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    layers TEXT NOT NULL
 ) STRICT;
 ";
 

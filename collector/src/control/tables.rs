@@ -11,12 +11,14 @@ use event::{
     control::{self as told, ModelLimits, RateLimits, Snapshot},
 };
 
+use super::prices;
 use crate::{
     books::{Books, BooksError, Page},
     entities::{
         BudgetLimit, BudgetRow, EndUser, Filter, Key, Limits, Organization, Stored, Tag, Team,
         TeamMember, User, page,
     },
+    price::PriceMaps,
     tasks::Tasks,
 };
 
@@ -26,19 +28,28 @@ const EVERY: Duration = Duration::from_millis(200);
 const ZONE: Tz = Tz::UTC;
 
 /// Follows the tables until told to stop.
-pub(crate) async fn follow(books: Books, tasks: Tasks) {
+pub(crate) async fn follow(books: Books, prices: PriceMaps, tasks: Tasks) {
     loop {
         tokio::select! {
             () = tasks.stopping() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        if let Err(error) = take(&books).await {
+        if let Err(error) = refresh(&books, &prices).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "entities cannot be read: gateways go on with what they know"
             );
         }
     }
+}
+
+/// Notes the prices if they are others, and reads the tables if their version has moved.
+///
+/// # Errors
+/// If they cannot be written or read.
+pub(crate) async fn refresh(books: &Books, prices: &PriceMaps) -> Result<(), BooksError> {
+    prices::note(books, prices).await?;
+    take(books).await
 }
 
 /// Reads the tables if their version has moved.
@@ -75,6 +86,7 @@ async fn snapshot(books: &Books, version: u64) -> Result<Snapshot, BooksError> {
         shared: shared.collect(),
         snapshot: Snapshot {
             version,
+            prices: prices::noted(books).await?,
             ..Snapshot::default()
         },
     };
