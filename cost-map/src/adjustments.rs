@@ -79,11 +79,17 @@ impl Adjustments {
     /// Adds the lines of the discount and the margin to a bill; the first of `names` that is
     /// listed decides.
     pub(crate) fn apply(&self, bill: &mut Bill, names: &[&str]) {
-        let (Discounts(discounts), Margins(margins)) = (&self.discounts, &self.margins);
+        let Discounts(discounts) = &self.discounts;
         let listed = names.iter().find_map(|name| discounts.get_key_value(*name));
         if let Some((name, Discount(part))) = listed {
             bill.factor_on_all(Class::Discount, -*part, &format!("{DISCOUNTS}.{name}"));
         }
+        self.charge(bill, names);
+    }
+
+    /// Adds the lines of the margin alone.
+    pub(crate) fn charge(&self, bill: &mut Bill, names: &[&str]) {
+        let Margins(margins) = &self.margins;
         let mut names = names.iter().chain([&GLOBAL]);
         let Some((name, margin)) = names.find_map(|name| margins.get_key_value(*name)) else {
             return;

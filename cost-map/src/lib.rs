@@ -17,6 +17,7 @@ pub mod events;
 mod keys;
 mod layers;
 mod map;
+mod most;
 mod multipliers;
 mod nearest;
 mod off_peak;
@@ -35,6 +36,7 @@ pub use crate::{
     call::{Call, Place, Units},
     entry::Entry,
     map::PriceMap,
+    most::{Bounds, most},
     overrides::Overrides,
     parse::{MapError, Problem},
     question::{Question, QuestionError, answer, write_answer},

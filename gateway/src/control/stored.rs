@@ -58,7 +58,7 @@ mod tests {
     fn what_was_known_is_read_back_and_what_is_broken_is_not_used() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("control.json");
-        assert_eq!(read(&file), None);
+        assert_eq!(read::<Snapshot>(&file), None);
         for version in [7, 8] {
             let snapshot = Snapshot {
                 version,
@@ -69,6 +69,6 @@ mod tests {
         }
         let whole = std::fs::read(&file).unwrap();
         std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-        assert_eq!(read(&file), None);
+        assert_eq!(read::<Snapshot>(&file), None);
     }
 }
