@@ -1,6 +1,7 @@
 //! The control API: how gateways learn whom to admit, and are lent what they may spend.
 
 mod directory;
+mod prices;
 pub(crate) mod tables;
 
 use std::{sync::Arc, time::Duration};
@@ -37,6 +38,7 @@ pub(crate) fn routes() -> Router<Arc<Api>> {
         .route("/control/hello", post(hello))
         .route("/control/snapshot", get(snapshot))
         .route("/control/changes", get(changes))
+        .route("/control/prices", get(prices_in_force))
         .route("/control/leases", post(leases))
         .layer(DefaultBodyLimit::max(LeaseRequest::MAX))
 }
@@ -60,6 +62,20 @@ async fn snapshot(State(api): State<Arc<Api>>) -> Result<Response, Refusal> {
         spent,
         ..known.snapshot().clone()
     })
+}
+
+#[derive(Deserialize)]
+struct Own {
+    /// The SHA-256 of the map that is compiled into the gateway.
+    own: String,
+}
+
+async fn prices_in_force(
+    State(api): State<Arc<Api>>,
+    Query(Own { own }): Query<Own>,
+) -> Result<Response, Refusal> {
+    let told = prices::message(&api.prices, &own).await;
+    write(&told.ok_or_else(|| Refusal::unavailable("a price map cannot be read: try again"))?)
 }
 
 #[derive(Deserialize)]

@@ -200,7 +200,7 @@ impl Collector {
             priced: deps.priced,
             tail: None,
             books: books.clone(),
-            pricer: Pricer::new(prices),
+            pricer: Pricer::new(prices.clone()),
             bad_records: DeadLetters::new(bad_records, BAD_RECORDS_BYTES_MAX),
             alerts,
             metrics,
@@ -210,7 +210,7 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        watch(tasks, &books);
+        watch(tasks, &books, &prices);
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -267,8 +267,12 @@ impl Collector {
 }
 
 /// Follows what stands in the books: for gateways, and for who should know.
-fn watch(tasks: &Tasks, books: &Books) {
-    tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
+fn watch(tasks: &Tasks, books: &Books, prices: &PriceMaps) {
+    tasks.spawn(control::tables::follow(
+        books.clone(),
+        prices.clone(),
+        tasks.clone(),
+    ));
     tasks.spawn(Watch::new(books.clone()).run(tasks.clone()));
 }
 
@@ -315,6 +319,7 @@ impl Ready {
         let alerts = Alerts::new(books.clone());
         let tools = Tools::new(env.http, &books, &alerts, &deps.data);
         let prices = PriceMaps::open(config.prices.clone(), tools, tasks).await?;
+        control::tables::refresh(&books, &prices).await?;
         let (listener, address) = listen(config.listen).await?;
         Ok(Self {
             opened,

@@ -7,29 +7,25 @@ mod layer;
 mod maps;
 mod open;
 mod outcome;
-mod place;
 mod source;
 mod status;
 mod store;
-mod used;
 
 use std::{collections::HashMap, sync::Arc};
 
-use cost_map::{Call, Overrides, PriceMap, Units};
-use event::{
-    Cost, CostStatus, Json, StandardLoggingPayload, Status, Timestamp, Unpriced, Usage, Usd,
-};
-use rust_decimal::Decimal;
+use cost_map::{Overrides, PriceMap, events};
+use event::{Cost, Json, StandardLoggingPayload, Status, Timestamp, Unpriced, Usage, Usd};
 
 pub use self::open::PriceMapError;
+pub(crate) use cost_map::events::{usage, usage_source};
+
 pub(crate) use self::{
     batch::qualified,
-    layer::Kind,
+    layer::{Kind, sha256},
     maps::{PriceMaps, Unknown},
     open::Tools,
     outcome::Outcome,
     status::Refused,
-    used::{usage, usage_source},
 };
 
 /// Where maps come from while the collector runs.
@@ -92,10 +88,6 @@ impl Pricer {
 
     /// What the call costs if its answer was the provider's.
     fn worth(&mut self, map: &PriceMap, payload: &StandardLoggingPayload, usage: &Usage) -> Cost {
-        let failed_early = payload.status == Status::Failure && usage.is_empty();
-        if failed_early {
-            return Cost::nothing(map.version());
-        }
         let ours = payload.tollkeeper.as_deref();
         let overrides = ours.and_then(|ours| ours.price_overrides.as_ref());
         let overrides = match overrides
@@ -103,33 +95,11 @@ impl Pricer {
             .transpose()
         {
             Ok(overrides) => overrides,
+            // What failed early costs nothing all the same.
+            Err(_) if payload.status == Status::Failure && usage.is_empty() => None,
             Err(reason) => return Cost::unpriced(map.version(), Unpriced::Other, reason),
         };
-        let served = ours.and_then(|ours| ours.served_service_tier.as_deref());
-        let asked = ours.and_then(|ours| ours.requested_service_tier.as_deref());
-        let tier = served.or(usage.service_tier.as_deref()).or(asked);
-        let took = payload.end_time.since(payload.start_time).micros();
-        let units = Units::asked(&payload.call_type, payload.model_parameters.text());
-        let call = Call {
-            units: units.as_ref(),
-            provider: payload.custom_llm_provider.as_deref(),
-            base_model: ours.and_then(|ours| ours.base_model.as_deref()),
-            response_model: ours.and_then(|ours| ours.response_model.as_deref()),
-            call_type: Some(payload.call_type.as_str()).filter(|name| !name.is_empty()),
-            overrides,
-            adjustments: Some(self.maps.adjustments()),
-            place: place::of(payload),
-            service_tier: tier,
-            // A clock that was set back in between says nothing.
-            response_seconds: (took > 0).then(|| Decimal::new(took, 6)),
-            ..Call::new(&payload.model, usage, payload.start_time)
-        };
-        let cost = cost_map::price(map, &call);
-        if cost.status == CostStatus::NothingConsumed && used::is_untold(payload) {
-            let reason = "the call was answered, and nobody says what it consumed";
-            return Cost::unpriced(map.version(), Unpriced::NoUsage, reason);
-        }
-        cost
+        events::worth(map, payload, usage, (overrides, self.maps.adjustments()))
     }
 }
 
@@ -146,5 +116,7 @@ fn own_prices<'a>(
     prices.as_ref().map_err(Clone::clone)
 }
 
+#[cfg(test)]
+mod billed;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
 //! Discounts and margins on what calls cost.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use event::Class;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error, ser};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -27,25 +27,27 @@ pub struct Adjustments {
 }
 
 /// LiteLLM's `cost_discount_config`: `{"openai": 0.05}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "HashMap<String, Discount>")]
-pub struct Discounts(HashMap<String, Discount>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Discount>")]
+pub struct Discounts(BTreeMap<String, Discount>);
 
 /// LiteLLM's `cost_margin_config`:
 /// `{"global": 0.1, "openai": {"percentage": 0.08, "fixed_amount": 0.001}}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "HashMap<String, Margin>")]
-pub struct Margins(HashMap<String, Margin>);
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Margin>")]
+pub struct Margins(BTreeMap<String, Margin>);
 
 /// A part of the bill, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Discount(Decimal);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct Discount(#[serde(serialize_with = "number")] Decimal);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 struct Margin {
     /// A part of the bill.
+    #[serde(serialize_with = "number")]
     percentage: Decimal,
     /// USD for each call.
+    #[serde(serialize_with = "number")]
     fixed_amount: Decimal,
 }
 
@@ -77,11 +79,17 @@ impl Adjustments {
     /// Adds the lines of the discount and the margin to a bill; the first of `names` that is
     /// listed decides.
     pub(crate) fn apply(&self, bill: &mut Bill, names: &[&str]) {
-        let (Discounts(discounts), Margins(margins)) = (&self.discounts, &self.margins);
+        let Discounts(discounts) = &self.discounts;
         let listed = names.iter().find_map(|name| discounts.get_key_value(*name));
         if let Some((name, Discount(part))) = listed {
             bill.factor_on_all(Class::Discount, -*part, &format!("{DISCOUNTS}.{name}"));
         }
+        self.charge(bill, names);
+    }
+
+    /// Adds the lines of the margin alone.
+    pub(crate) fn charge(&self, bill: &mut Bill, names: &[&str]) {
+        let Margins(margins) = &self.margins;
         let mut names = names.iter().chain([&GLOBAL]);
         let Some((name, margin)) = names.find_map(|name| margins.get_key_value(*name)) else {
             return;
@@ -95,23 +103,29 @@ impl Adjustments {
     }
 }
 
-impl TryFrom<HashMap<String, Discount>> for Discounts {
+/// A figure as it is read again: a number of all its digits.
+fn number<S: Serializer>(figure: &Decimal, to: S) -> Result<S::Ok, S::Error> {
+    let text = RawValue::from_string(figure.normalize().to_string());
+    text.map_err(ser::Error::custom)?.serialize(to)
+}
+
+impl TryFrom<BTreeMap<String, Discount>> for Discounts {
     type Error = &'static str;
 
-    fn try_from(list: HashMap<String, Discount>) -> Result<Self, Self::Error> {
+    fn try_from(list: BTreeMap<String, Discount>) -> Result<Self, Self::Error> {
         bounded(list).map(Self)
     }
 }
 
-impl TryFrom<HashMap<String, Margin>> for Margins {
+impl TryFrom<BTreeMap<String, Margin>> for Margins {
     type Error = &'static str;
 
-    fn try_from(list: HashMap<String, Margin>) -> Result<Self, Self::Error> {
+    fn try_from(list: BTreeMap<String, Margin>) -> Result<Self, Self::Error> {
         bounded(list).map(Self)
     }
 }
 
-fn bounded<T>(list: HashMap<String, T>) -> Result<HashMap<String, T>, &'static str> {
+fn bounded<T>(list: BTreeMap<String, T>) -> Result<BTreeMap<String, T>, &'static str> {
     if list.len() > NAMES_MAX {
         return Err("expected at most 10,000 providers and models");
     }
@@ -168,4 +182,19 @@ impl Margin {
 
 fn excerpt(value: &RawValue) -> String {
     value.get().chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let margins = r#"{"global":0.1,"m":{"percentage":0.08,"fixed_amount":0.001}}"#;
+        let read = Adjustments::parse(r#"{"openai":0.05}"#, margins).unwrap();
+        let discounts = serde_json::to_string(&read.discounts).unwrap();
+        assert_eq!(discounts, r#"{"openai":0.05}"#);
+        let margins = serde_json::to_string(&read.margins).unwrap();
+        assert_eq!(Adjustments::parse(&discounts, &margins).unwrap(), read);
+    }
 }

@@ -147,7 +147,7 @@ fn is_any_consumed(
 }
 
 /// Finds the prices of a call.
-fn case<'a>(
+pub(crate) fn case<'a>(
     map: &'a PriceMap,
     call: &'a Call<'a>,
     provider: Option<&'a str>,

@@ -6,7 +6,7 @@ use event::Timestamp;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 
 use crate::{
-    keys::{Base, Rate},
+    keys::{Base, Rate, Tier},
     off_peak::OffPeak,
 };
 
@@ -77,6 +77,13 @@ impl Entry {
         let brackets = self.brackets.iter();
         let brackets = brackets.filter_map(|bracket| bracket.up_to.trunc().to_u64());
         thresholds.chain(brackets)
+    }
+
+    /// Tiers of which some price is.
+    pub(crate) fn tiers(&self) -> impl Iterator<Item = Tier> {
+        let lists = self.brackets.iter().map(|bracket| &bracket.prices);
+        let lists = std::iter::once(&self.prices).chain(lists);
+        lists.flat_map(|prices| prices.rates.iter().map(|(rate, _)| rate.tier))
     }
 
     /// Instants from which other prices hold.

@@ -11,10 +11,13 @@ pub mod change;
 pub mod check;
 mod choose;
 mod classes;
+mod differing;
 mod entry;
+pub mod events;
 mod keys;
 mod layers;
 mod map;
+mod most;
 mod multipliers;
 mod nearest;
 mod off_peak;
@@ -34,6 +37,7 @@ pub use crate::{
     call::{Call, Place, Units},
     entry::Entry,
     map::PriceMap,
+    most::{Bounds, most},
     overrides::Overrides,
     parse::{MapError, Problem},
     question::{Question, QuestionError, answer, write_answer},

@@ -71,6 +71,12 @@ impl<'a> Sheet<'a> {
         }
     }
 
+    /// The same prices under other circumstances.
+    pub(crate) fn again(&self, change: impl FnOnce(At) -> At) -> Self {
+        let entry = |layer: Layer<'a>| layer.entry;
+        Self::new(self.own.map(entry), self.map.map(entry), change(self.at))
+    }
+
     /// The price of a class of tokens.
     pub(crate) fn price(&self, class: Class) -> Option<Found<'a>> {
         let in_bracket = self.map.filter(|map| map.bracket.is_some());

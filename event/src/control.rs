@@ -8,15 +8,17 @@
 //! are passed over, so that a new field needs no new format; a format that is not known is refused.
 
 mod known;
+mod prices;
 mod snapshot;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 pub use known::{Known, Whom};
+pub use prices::{PriceLayer, Prices};
 pub use snapshot::{
-    Changed, Changes, EndUser, Gap, Key, Member, ModelLimits, Organization, PriceLayer, RateLimits,
-    Snapshot, Spent, Team, User,
+    Changed, Changes, EndUser, Gap, Key, Member, ModelLimits, Organization, RateLimits, Snapshot,
+    Spent, Team, User,
 };
 
 use crate::{
@@ -53,6 +55,7 @@ messages! {
     LeaseReply: 16 * MIB, "lease reply";
     Changes: 64 * MIB, "list of changes";
     Snapshot: 512 * MIB, "snapshot";
+    Prices: 96 * MIB, "price map";
 }
 
 /// A generation of a gateway has begun. Answered by [`Welcome`] or, if the generation is closed, by

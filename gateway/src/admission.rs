@@ -14,7 +14,7 @@ mod standing;
 use std::sync::Arc;
 
 use event::{
-    Budget, Enforcement, EntityKind, Metadata, Refusal, Reserved, Timestamp, WhenUnpriced,
+    Budget, Enforcement, EntityKind, Metadata, Refusal, Reserved, Timestamp, Usd, WhenUnpriced,
     control::{Known, Whom},
 };
 use tokio::time::Instant;
@@ -47,6 +47,8 @@ pub(crate) struct Permit {
     purse: Option<Arc<Purse>>,
     ticket: u64,
     pub(crate) reserved: Vec<Reserved>,
+    /// What the call cost, once that is known as the collector will find it.
+    pub(crate) cost: Option<Usd>,
     place: Option<Place>,
 }
 
@@ -193,11 +195,12 @@ fn unpriced(deployment: &Deployment, budget: &Budget) -> ApiError {
 }
 
 impl Permit {
-    /// The event of the call stands at `position`: what it holds is held until that is settled.
+    /// The event of the call stands at `position`. What it did not use it gives back at once if its
+    /// cost is known, else it holds everything until the event is settled.
     pub(crate) fn stored(mut self, position: u64) {
         let reserved = std::mem::take(&mut self.reserved);
         if let Some(purse) = &self.purse {
-            purse.finish(self.ticket, &reserved, position);
+            purse.finish(self.ticket, &reserved, (position, self.cost));
         }
     }
 

@@ -1,13 +1,14 @@
 //! The way back: what the collector knows of keys and budgets, and what it lends.
 //!
 //! Two tasks follow it over HTTP. `follow.rs` keeps the snapshot: whole at first, then change by
-//! change, and on disk, so that a start needs no collector. `lease.rs` says hello, asks for what
+//! change, and on disk, so that a start needs no collector; and the prices that it names. `lease.rs` says hello, asks for what
 //! calls need, and passes on what was lent.
 
 mod client;
 mod follow;
 mod lease;
 mod stored;
+mod tariff;
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -15,12 +16,16 @@ use std::{
 };
 
 use bus::Log;
-use event::control::{Known, Snapshot};
+use event::{
+    Timestamp,
+    control::{Known, Snapshot},
+};
 use rustls::ClientConfig;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::client::Client;
+pub(crate) use self::tariff::Tariff;
+use self::{client::Client, tariff::Tariffs};
 use crate::{admission::Purse, clock::Clock, config::ControlSettings, tasks};
 
 /// How long a start waits for the collector before it goes on with what is on disk.
@@ -33,6 +38,7 @@ const PAUSE_LAST: Duration = Duration::from_secs(2);
 #[derive(Default)]
 pub(crate) struct Control {
     known: RwLock<Arc<Known>>,
+    tariffs: RwLock<Arc<Tariffs>>,
     pub(crate) purse: Arc<Purse>,
 }
 
@@ -50,6 +56,26 @@ impl Control {
     /// What is known now.
     pub(crate) fn known(&self) -> Arc<Known> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a call is priced by that starts at `start`, as far as is known.
+    pub(crate) fn tariff(&self, start: Timestamp) -> Arc<Tariff> {
+        Arc::clone(self.tariffs().at(start))
+    }
+
+    /// The same, if the collector is known to settle by it.
+    pub(crate) fn sure_tariff(&self, start: Timestamp) -> Option<Arc<Tariff>> {
+        let tariffs = self.tariffs();
+        let is_sure = tariffs.are(&self.known().snapshot().prices);
+        is_sure.then(|| Arc::clone(tariffs.at(start)))
+    }
+
+    fn tariffs(&self) -> Arc<Tariffs> {
+        Arc::clone(&self.tariffs.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn learn_prices(&self, tariffs: Tariffs) {
+        *self.tariffs.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tariffs);
     }
 
     fn learn(&self, snapshot: Snapshot) {
@@ -72,6 +98,10 @@ impl Control {
         };
         if let Some(snapshot) = stored::read(&settings.file) {
             control.learn(snapshot);
+        }
+        let told = stored::read(&stored::prices(&settings.file));
+        if let Some(Ok(tariffs)) = told.map(|told| control.tariffs().followed_by(told)) {
+            control.learn_prices(tariffs);
         }
         let follower = Arc::new(Follower {
             control: Arc::clone(&control),

@@ -1,10 +1,11 @@
-//! What a call costs as far as the gateway knows, for the header `x-litellm-response-cost`.
+//! What a call costs as far as the gateway knows: for the header `x-litellm-response-cost`, and for
+//! what it holds of budgets.
 //!
-//! By the price map that is compiled in and the deployment's own prices. The collector's price is
-//! the one that counts: it knows the map in force, discounts and margins.
+//! By the prices that the collector settles by, where there is one to tell them, else by the map
+//! that is compiled in; and by the deployment's own.
 
-use cost_map::{Call, Overrides, PriceMap, Units};
-use event::{Outcome, Usage, UsageSource, Usd};
+use cost_map::{Call, Overrides, Units, events};
+use event::{Json, Outcome, StandardLoggingPayload, Usage, UsageSource, Usd};
 use rust_decimal::Decimal;
 
 use crate::{
@@ -36,6 +37,22 @@ pub(crate) fn of(shared: &Shared, open: &Open, ending: &Ending) -> Option<String
     Some(cost.to_string())
 }
 
+/// What the collector will find that an event cost, in USD; `None` if that is not known for sure.
+pub(crate) fn settled(shared: &Shared, payload: &StandardLoggingPayload) -> Option<Usd> {
+    let tariff = shared.control.sure_tariff(payload.start_time)?;
+    let ours = payload.tollkeeper.as_deref()?;
+    let overrides = own_prices(ours.price_overrides.as_ref())?;
+    let usage = events::usage(payload);
+    let own = (overrides.as_ref(), &tariff.adjustments);
+    events::cost(&tariff.map, payload, &usage, own).total
+}
+
+/// A deployment's own prices, if it has any; `None` if they cannot be read.
+pub(crate) fn own_prices(overrides: Option<&Json>) -> Option<Option<Overrides>> {
+    let overrides = overrides.map(|json| Overrides::parse(json.text()));
+    overrides.transpose().ok()
+}
+
 /// What a call would cost in USD that uses this; `None` if there is no price for it.
 pub(crate) fn of_usage(shared: &Shared, of: (&Draft, &Deployment), usage: &Usage) -> Option<Usd> {
     reckon(shared, of, usage, Said::default())
@@ -54,9 +71,8 @@ fn reckon(
     usage: &Usage,
     said: Said<'_>,
 ) -> Option<Usd> {
-    let overrides = deployment.price_overrides.as_ref();
-    let overrides = overrides.map(|json| Overrides::parse(json.text()));
-    let overrides = overrides.transpose().ok()?;
+    let overrides = own_prices(deployment.price_overrides.as_ref())?;
+    let tariff = shared.control.tariff(draft.start);
     let request = draft.request.as_ref()?;
     let call_type = draft.call_type();
     // Parameters are put together only where they are billed by.
@@ -72,6 +88,7 @@ fn reckon(
         response_model: said.model,
         call_type: Some(call_type),
         overrides: overrides.as_ref(),
+        adjustments: Some(&tariff.adjustments),
         service_tier: said
             .tier
             .or(request.service_tier.as_deref())
@@ -79,5 +96,5 @@ fn reckon(
         response_seconds: Some(Decimal::new(took, 6)),
         ..Call::new(&qualified, usage, draft.start)
     };
-    cost_map::price(PriceMap::bundled(), &call).total
+    cost_map::price(&tariff.map, &call).total
 }

@@ -55,6 +55,9 @@ pub(crate) fn finish(shared: &Shared, mut open: Open, ending: Ending) -> Written
     }
     let mut payload = payload::of_call(shared, open, ending, now);
     permit.consumed(payload.total_tokens, now);
+    if !permit.reserved.is_empty() {
+        permit.cost = price::settled(shared, &payload);
+    }
     if let Some(ours) = &mut payload.tollkeeper {
         ours.reserved.clone_from(&permit.reserved);
     }

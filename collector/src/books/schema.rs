@@ -12,7 +12,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use self::v7::V7;
 
 /// Each entry leads from the version before it to the next. Written once, never edited.
-const MIGRATIONS: [&str; 7] = [V1, V2, V3, V4, V5, BATCHES, V7];
+const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, BATCHES, V7, PRICES];
 
 const V1: &str = "
 CREATE TABLE sources (
@@ -345,6 +345,14 @@ CREATE TABLE batches (
     is_known INTEGER NOT NULL,
     PRIMARY KEY (account, name)
 ) STRICT, WITHOUT ROWID;
+";
+
+const PRICES: &str = "
+-- What gateways were told last that calls are priced by.
+CREATE TABLE control_prices (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    layers TEXT NOT NULL
+) STRICT;
 ";
 
 /// Brings the books to the newest version.

@@ -11,12 +11,14 @@ use event::{
     control::{self as told, ModelLimits, RateLimits, Snapshot},
 };
 
+use super::prices;
 use crate::{
     books::{Books, BooksError, Page},
     entities::{
         BudgetLimit, BudgetRow, EndUser, Filter, Key, Limits, Organization, Stored, Tag, Team,
         TeamMember, User, page,
     },
+    price::PriceMaps,
     tasks::Tasks,
 };
 
@@ -24,13 +26,13 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Follows the tables until told to stop.
-pub(crate) async fn follow(books: Books, tasks: Tasks) {
+pub(crate) async fn follow(books: Books, prices: PriceMaps, tasks: Tasks) {
     loop {
         tokio::select! {
             () = tasks.stopping() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        if let Err(error) = take(&books).await {
+        if let Err(error) = refresh(&books, &prices).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "entities cannot be read: gateways go on with what they know"
@@ -48,6 +50,15 @@ pub(crate) async fn renew(books: &Books) -> Result<(), BooksError> {
     let sql = "UPDATE control_version SET version = version + 1";
     sqlx::query(sql).execute(&mut *books.writer().await).await?;
     Ok(())
+}
+
+/// Notes the prices if they are others, and reads the tables if their version has moved.
+///
+/// # Errors
+/// If they cannot be written or read.
+pub(crate) async fn refresh(books: &Books, prices: &PriceMaps) -> Result<(), BooksError> {
+    prices::note(books, prices).await?;
+    take(books).await
 }
 
 /// Reads the tables if their version has moved.
@@ -87,6 +98,7 @@ async fn snapshot(books: &Books, version: u64) -> Result<Snapshot, BooksError> {
         zone: books.zone(),
         snapshot: Snapshot {
             version,
+            prices: prices::noted(books).await?,
             ..Snapshot::default()
         },
     };

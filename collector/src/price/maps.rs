@@ -156,6 +156,12 @@ impl PriceMaps {
         Arc::clone(&self.now().map)
     }
 
+    /// The map in force or about to be, what it is made of, and since when it is.
+    pub(crate) fn in_force(&self) -> (Arc<PriceMap>, Vec<Origin>, Timestamp) {
+        let now = self.now();
+        (Arc::clone(&now.map), now.layers.origins(), now.from)
+    }
+
     /// The map that was in force at `time`; the oldest that is kept for what was before it.
     ///
     /// # Errors

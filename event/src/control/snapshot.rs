@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::PriceLayer;
 use crate::{Budget, Entity, EntityId, Json, Terms, Timestamp, Usd, WindowId};
 
 /// All that admission needs, at one version. A gateway keeps it on disk and starts from it when the
@@ -35,7 +36,8 @@ pub struct Snapshot {
     /// What had been spent when the snapshot was taken, in windows that were not over. [`Changes`]
     /// do not move it: a lease tells what is newer.
     pub spent: Vec<Spent>,
-    /// The price maps in force, the lowest first.
+    /// What calls are priced by, the lowest first; what is in it is asked for on its own, as
+    /// [`Prices`](super::Prices). Nothing where only the map is used that is compiled in.
     pub prices: Vec<PriceLayer>,
 }
 
@@ -225,15 +227,6 @@ pub struct Spent {
     pub window: WindowId,
     /// In US dollars.
     pub settled: Usd,
-}
-
-/// One price map.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PriceLayer {
-    /// Where it is from, for people.
-    pub name: EntityId,
-    /// The SHA-256 of its text in hexadecimal digits.
-    pub sha256: EntityId,
 }
 
 /// Changes that do not follow the version that is there: take a [`Snapshot`].

@@ -180,17 +180,30 @@ impl Purse {
         Look::Held
     }
 
-    /// A call has ended, and its event stands at `position`. What it cost the collector will say.
-    pub(crate) fn finish(&self, ticket: u64, reserved: &[Reserved], position: u64) {
-        self.each(reserved, |holds| holds.finish(ticket, position, None));
+    /// A call has ended, and its event stands at a position. What it cost the collector will say;
+    /// if that is known, the rest of what it held is free.
+    pub(crate) fn finish(
+        &self,
+        ticket: u64,
+        reserved: &[Reserved],
+        (position, cost): (u64, Option<Usd>),
+    ) {
+        self.each(reserved, |holds| holds.finish(ticket, position, cost));
+        if cost.is_some() {
+            self.tell();
+        }
+    }
+
+    /// Wakes whoever waits for something to be free.
+    fn tell(&self) {
+        self.told
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Forgets a call of which nothing was written.
     pub(crate) fn cancel(&self, ticket: u64, reserved: &[Reserved]) {
         self.each(reserved, |holds| holds.cancel(ticket));
-        // Somebody may have waited for just that.
-        self.told
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.tell();
     }
 
     fn each(&self, reserved: &[Reserved], change: impl Fn(&mut Holds)) {
@@ -238,8 +251,7 @@ impl Purse {
         books.retain(|_, page| !page.is_done(sent_at));
         drop(books);
         self.heard.store(sent_at.micros(), Ordering::Relaxed);
-        self.told
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.tell();
     }
 
     /// The collector has closed this generation: nothing is lent any more.

@@ -42,6 +42,8 @@ pub(super) enum AskError {
     /// The version is forgotten.
     #[error("the collector has forgotten this version")]
     Gone,
+    #[error("the collector's prices cannot be used: {0}")]
+    Prices(String),
     #[error("the request cannot be sent")]
     Request(#[from] http::Error),
     #[error("the message cannot be written")]

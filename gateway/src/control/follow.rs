@@ -1,10 +1,10 @@
-//! Keeps the snapshot as new as the collector's.
+//! Keeps the snapshot as new as the collector's, and the prices that it names.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use event::control::{Changes, Snapshot};
+use event::control::{Changes, Message, PriceLayer, Prices, Snapshot};
 
-use super::{Follower, PAUSE_FIRST, client::AskError, stored};
+use super::{Follower, PAUSE_FIRST, client::AskError, stored, tariff};
 
 /// Follows the collector until told to stop.
 pub(super) async fn run(follower: Arc<Follower>) {
@@ -35,6 +35,7 @@ pub(super) async fn run(follower: Arc<Follower>) {
 /// Takes the next changes, or everything where they do not fit.
 async fn step(follower: &Follower) -> Result<(), AskError> {
     let known = follower.control.known();
+    prices(follower, &known.snapshot().prices).await?;
     let since = known.snapshot().version;
     let path = format!("/control/changes?since={since}");
     let changes: Changes = match follower.client.get(&path).await {
@@ -47,10 +48,7 @@ async fn step(follower: &Follower) -> Result<(), AskError> {
     }
     let mut snapshot = known.snapshot().clone();
     match snapshot.apply(changes) {
-        Ok(()) => {
-            learn(follower, snapshot);
-            Ok(())
-        }
+        Ok(()) => learn(follower, snapshot).await,
         Err(_gap) => whole(follower).await,
     }
 }
@@ -67,16 +65,41 @@ pub(super) async fn take(follower: &Follower) {
 
 async fn whole(follower: &Follower) -> Result<(), AskError> {
     let snapshot: Snapshot = follower.client.get("/control/snapshot").await?;
-    learn(follower, snapshot);
+    learn(follower, snapshot).await
+}
+
+/// Takes a snapshot, and the prices that it names. The snapshot holds whatever comes of those.
+async fn learn(follower: &Follower, snapshot: Snapshot) -> Result<(), AskError> {
+    let layers = snapshot.prices.clone();
+    keep(&follower.settings.file, &snapshot);
+    follower.control.learn(snapshot);
+    prices(follower, &layers).await
+}
+
+/// Asks for the prices if they are others than are known.
+async fn prices(follower: &Follower, layers: &[PriceLayer]) -> Result<(), AskError> {
+    let known = follower.control.tariffs();
+    if known.are(layers) {
+        return Ok(());
+    }
+    let path = format!("/control/prices?own={}", tariff::own());
+    let told: Prices = follower.client.get(&path).await?;
+    keep(&stored::prices(&follower.settings.file), &told);
+    // Reading a map takes a moment, in which others go on.
+    let read = tokio::task::spawn_blocking(move || known.followed_by(told)).await;
+    let tariffs = read.map_err(|error| AskError::Prices(error.to_string()))?;
+    follower
+        .control
+        .learn_prices(tariffs.map_err(AskError::Prices)?);
     Ok(())
 }
 
-fn learn(follower: &Follower, snapshot: Snapshot) {
-    if let Err(error) = stored::write(&follower.settings.file, &snapshot) {
+fn keep(file: &Path, message: &impl Message) {
+    if let Err(error) = stored::write(file, message) {
         tracing::warn!(
             error = &error as &dyn std::error::Error,
-            "snapshot of keys and budgets not kept"
+            "`{}` not kept",
+            file.display()
         );
     }
-    follower.control.learn(snapshot);
 }

@@ -1,9 +1,12 @@
 //! What is reported is what is billed, in whatever unit; what is not reported is not free.
 
 use cost_map::Adjustments;
-use event::{Cost, CostStatus, Extension, Json, Unpriced};
+use event::{
+    Cost, CostStatus, Extension, Json, Outcome, StandardLoggingPayload, Status, Unpriced,
+    UsageSource,
+};
 
-use super::*;
+use super::{usage, usage_source};
 use crate::{
     price::{PriceMaps, Pricer},
     samples,

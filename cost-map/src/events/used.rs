@@ -1,12 +1,14 @@
 //! What a call consumed, as far as its event says. Pure.
 
-use cost_map::reported;
 use event::{Outcome, StandardLoggingPayload, Status, Usage, UsageSource};
 use serde_json::value::RawValue;
 
+use crate::reported;
+
 /// What the call consumed: the usage as it was reported, in whatever unit; where it has no tokens,
 /// with the payload's own counts.
-pub(crate) fn usage(payload: &StandardLoggingPayload) -> Usage {
+#[must_use]
+pub fn usage(payload: &StandardLoggingPayload) -> Usage {
     let ours: Usage = payload.metadata.usage_object.read().unwrap_or_default();
     let mut usage = if ours.is_empty() {
         as_reported(payload).unwrap_or(ours)
@@ -38,7 +40,8 @@ fn as_reported(payload: &StandardLoggingPayload) -> Option<Usage> {
 }
 
 /// Who says what the call consumed. Other gateways do not tell: their providers do, or nobody.
-pub(crate) fn usage_source(payload: &StandardLoggingPayload) -> UsageSource {
+#[must_use]
+pub fn usage_source(payload: &StandardLoggingPayload) -> UsageSource {
     match &payload.tollkeeper {
         Some(ours) => ours.usage_source,
         None if usage(payload).is_empty() => UsageSource::None,
@@ -71,6 +74,3 @@ pub(super) fn is_untold(payload: &StandardLoggingPayload) -> bool {
         && (is_one(name) || name.strip_prefix('a').is_some_and(is_one))
         && usage_source(payload) == UsageSource::None
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,7 +1,8 @@
 //! Where a call's model ran, as far as its event says. Pure.
 
-use cost_map::Place;
 use event::StandardLoggingPayload;
+
+use crate::Place;
 
 /// Hosts of OpenAI that keep data in a region are the region in front of this.
 const REGIONAL_HOST: &str = ".api.openai.com";
