@@ -6,7 +6,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{CallRecord, DecodeError, PricedRecord};
+use super::{CallRecord, DecodeError, PricedRecord, json};
 use crate::{EventId, Origin, PricedEvent};
 
 /// The first byte of every record of this version.
@@ -65,7 +65,7 @@ pub(super) fn encode_priced(event: &PricedEvent) -> Vec<u8> {
 }
 
 fn write_json(record: &mut Vec<u8>, body: &impl Serialize) {
-    let written = serde_json::to_writer(record, body);
+    let written = json::write(record, body);
     debug_assert!(
         written.is_ok(),
         "records have no maps with keys that are no strings"
