@@ -36,6 +36,7 @@ pub(crate) fn alert(number: u64, bytes: Option<usize>) -> Item {
         severity: Severity::Warning,
         at: Timestamp::from_micros(START),
         message,
+        facts: None,
     };
     open(&codec::encode_alert(&alert, number))
 }

@@ -1,9 +1,9 @@
 //! What a batch costs: each of its parts by its own model, at the prices of batches.
 
-use cost_map::{Call, PriceMap};
+use cost_map::{Call, PriceMap, events};
 use event::{Batch, BatchPart, BatchStage, Cost, StandardLoggingPayload, Unpriced};
 
-use super::{Pricer, own_prices, place};
+use super::{Pricer, own_prices};
 
 /// By this name of LiteLLM's a call is one of a batch.
 const CALL_TYPE: &str = "aretrieve_batch";
@@ -73,7 +73,7 @@ impl Pricer {
             call_type: Some(CALL_TYPE),
             overrides: own.transpose()?,
             adjustments: Some(self.maps.adjustments()),
-            place: place::of(payload),
+            place: events::place(payload),
             ..Call::new(&model, &part.usage, payload.start_time)
         };
         let at = |length| {

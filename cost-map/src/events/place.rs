@@ -10,7 +10,7 @@ const REGIONAL_HOST: &str = ".api.openai.com";
 const RESIDENCIES: [&str; 2] = ["eu", "us"];
 
 /// The place of a call.
-pub(super) fn of(payload: &StandardLoggingPayload) -> Place<'_> {
+pub fn place(payload: &StandardLoggingPayload) -> Place<'_> {
     let ours = payload.tollkeeper.as_deref();
     let region = ours.and_then(|ours| ours.region.as_deref());
     let provider = payload.custom_llm_provider.as_deref().unwrap_or_default();

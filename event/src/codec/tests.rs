@@ -117,6 +117,7 @@ fn an_alert_is_written_with_its_id_and_is_no_event() {
         severity: Severity::Critical,
         at: Timestamp::from_micros(1_795_185_951_397_412),
         message: "sink `files` is on hold".to_owned(),
+        facts: None,
     };
     let record = encode_alert(&alert, 7);
     assert_eq!(record, encode_alert(&alert, 7));
