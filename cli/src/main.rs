@@ -27,8 +27,15 @@ use crate::args::{Arguments, Command};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+fn main() -> ExitCode {
+    // With pages of 2 MB what is resident is half as much again, and nothing is faster. Before
+    // there are threads, whose first pages would be such; where it is not allowed, nothing is lost.
+    let _set = rustix::thread::disable_transparent_huge_pages(true);
+    start()
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn start() -> ExitCode {
     let arguments = Arguments::parse();
     match execute(arguments).await {
         Ok(code) => code,
