@@ -60,9 +60,19 @@ pub(crate) fn crossed(
         .events
         .iter()
         .map(|entry| entry.event.payload().end_time);
-    let Some(at) = ends.max() else {
-        return Vec::new();
-    };
+    match ends.max() {
+        Some(at) => self::spent(rules, known, spent, at),
+        None => Vec::new(),
+    }
+}
+
+/// The alerts of budgets that have been spent from.
+pub(crate) fn spent(
+    rules: &AlertingConfig,
+    known: &Known,
+    spent: &[Spent],
+    at: Timestamp,
+) -> Vec<Once> {
     let moved = spent.iter().filter_map(|spent| {
         let budget = known.budget(&spent.budget)?;
         // Mostly the window of now, or the one before it.

@@ -2,10 +2,12 @@
 
 mod bodies;
 mod keys;
+mod manager;
 mod refusals;
 mod roles;
 mod routes;
 mod scale;
+mod spending;
 
 use axum::http::StatusCode;
 use serde_json::Value;

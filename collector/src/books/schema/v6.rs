@@ -37,6 +37,26 @@ CREATE TABLE alert_cursors (
 
 CREATE INDEX keys_by_expiry ON keys (fields ->> 'expires') WHERE fields ->> 'expires' IS NOT NULL;
 
+-- What end users are said to have spent elsewhere, and when their costs were set back to nothing.
+CREATE TABLE reported_costs (
+    number INTEGER PRIMARY KEY,
+    end_user TEXT NOT NULL,
+    budget TEXT NOT NULL,
+    window TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    -- The SHA-256 of the key that said so, or `master key`.
+    actor TEXT NOT NULL,
+    -- NULL where the costs were set back.
+    model TEXT,
+    -- The id of the completion, if it has one: it is counted once.
+    completion TEXT,
+    cost_micros INTEGER NOT NULL,
+    cost_picos INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX reported_once ON reported_costs (end_user, completion)
+    WHERE completion IS NOT NULL;
+CREATE INDEX reported_by_window ON reported_costs (end_user, window, number);
+
 DROP TABLE daily_models;
 -- A key mostly has one user, team and organization, so there are hardly more rows for them.
 CREATE TABLE daily_models (
