@@ -75,6 +75,10 @@ pub(crate) fn spent(
 ) -> Vec<Once> {
     let moved = spent.iter().filter_map(|spent| {
         let budget = known.budget(&spent.budget)?;
+        // Mostly none: windows are asked for where one is.
+        if !budgets::crosses(rules, &budget, (spent.before, spent.settled)) {
+            return None;
+        }
         // Mostly the window of now, or the one before it.
         let mut window = budget.terms.window(at);
         if let Some(start) = window.start.filter(|_| window.id != spent.window) {
@@ -231,7 +235,7 @@ impl Alerts {
             facts: None,
         };
         let again = self.books.alerting().alerting_args.repeat_micros();
-        if let Err(error) = self.books.raise(&alert, again).await {
+        if let Err(error) = self.books.raise(&alert, (again, again)).await {
             tracing::error!(
                 error = &error as &dyn StdError,
                 key = alert.key,

@@ -72,11 +72,10 @@ impl Watch {
         self.enter(found).await?;
         changes::follow(&self.books).await?;
         for alert in providers::find(&self.books, now).await? {
-            let quiet = self.books.alerting().alerting_args.outage_micros();
-            // What goes on for as long as it is looked at is one alert.
-            self.books
-                .raise(&alert, quiet.saturating_mul(QUIET_LOOKS))
-                .await?;
+            let args = &self.books.alerting().alerting_args;
+            let quiet = args.outage_micros().saturating_mul(QUIET_LOOKS);
+            let times = (quiet, args.repeat_micros());
+            self.books.raise(&alert, times).await?;
         }
         self.books.forget_alerts(now).await
     }
