@@ -8,7 +8,7 @@ mod costs;
 
 use axum::{
     Extension, Json,
-    extract::{Path, Request, State},
+    extract::{FromRequest as _, Path, Request, State},
     response::{IntoResponse as _, Response},
 };
 use event::{Budget, EntityKind, Timestamp, Usd, Window, WindowDuration};
@@ -31,7 +31,6 @@ use crate::{
     entities::{self, BudgetRow, EndUser, Filter},
     ledger, rfc3339,
 };
-use axum::extract::FromRequest as _;
 
 /// Users that are named, at most: the newest.
 const USERS_MAX: u32 = 1000;

@@ -203,52 +203,55 @@ async fn only_admins_change_and_viewers_look() {
     assert_eq!(world.reported().await, 0);
 }
 
+/// Methods, and bodies that they refuse.
+const WRONG: &[(&str, &str)] = &[
+    ("create_budget", r#"{"user": "x"}"#),
+    ("create_budget", r#"{"user": "x", "total_budget": "1"}"#),
+    ("create_budget", r#"{"user": "x", "total_budget": -1}"#),
+    ("create_budget", r#"{"user": "x", "total_budget": 1e400}"#),
+    (
+        "create_budget",
+        r#"{"user": "x", "total_budget": 1, "duration": "'; DROP TABLE keys"}"#,
+    ),
+    (
+        "create_budget",
+        r#"{"user": "x", "total_budget": 1, "budget": 1}"#,
+    ),
+    ("create_budget", r#"{"user": ["x"], "total_budget": 1}"#),
+    ("create_budget", "[]"),
+    ("update_cost", r#"{"user": "alice"}"#),
+    ("update_cost", r#"{"user": "alice", "completion_obj": "x"}"#),
+    (
+        "update_cost",
+        r#"{"user": "alice", "completion_obj": {"model": "gpt-4o"}}"#,
+    ),
+    ("update_cost", r#"{"user": "alice", "input_text": "x"}"#),
+    (
+        "update_cost",
+        r#"{"user": "alice", "input_text": "x", "model": "no-such-model"}"#,
+    ),
+    (
+        "update_cost",
+        r#"{"user": "alice", "completion_obj": {"model": "gpt-4o", "usage": {"prompt_tokens": -1}}}"#,
+    ),
+    (
+        "projected_cost",
+        r#"{"user": "alice", "model": "gpt-4o", "messages": "x"}"#,
+    ),
+    (
+        "projected_cost",
+        r#"{"user": "nobody", "model": "gpt-4o", "messages": []}"#,
+    ),
+    ("reset_cost", r#"{"user": "nobody"}"#),
+    ("reset_cost", "{}"),
+    ("get_current_cost", "{}"),
+    ("drop", "{}"),
+];
+
 #[tokio::test]
 async fn what_is_asked_wrongly_is_refused_and_counts_nothing() {
     let world = World::new().await.alice().await;
-    for (method, body) in [
-        ("create_budget", r#"{"user": "x"}"#),
-        ("create_budget", r#"{"user": "x", "total_budget": "1"}"#),
-        ("create_budget", r#"{"user": "x", "total_budget": -1}"#),
-        ("create_budget", r#"{"user": "x", "total_budget": 1e400}"#),
-        (
-            "create_budget",
-            r#"{"user": "x", "total_budget": 1, "duration": "'; DROP TABLE keys"}"#,
-        ),
-        (
-            "create_budget",
-            r#"{"user": "x", "total_budget": 1, "budget": 1}"#,
-        ),
-        ("create_budget", r#"{"user": ["x"], "total_budget": 1}"#),
-        ("create_budget", "[]"),
-        ("update_cost", r#"{"user": "alice"}"#),
-        ("update_cost", r#"{"user": "alice", "completion_obj": "x"}"#),
-        (
-            "update_cost",
-            r#"{"user": "alice", "completion_obj": {"model": "gpt-4o"}}"#,
-        ),
-        ("update_cost", r#"{"user": "alice", "input_text": "x"}"#),
-        (
-            "update_cost",
-            r#"{"user": "alice", "input_text": "x", "model": "no-such-model"}"#,
-        ),
-        (
-            "update_cost",
-            r#"{"user": "alice", "completion_obj": {"model": "gpt-4o", "usage": {"prompt_tokens": -1}}}"#,
-        ),
-        (
-            "projected_cost",
-            r#"{"user": "alice", "model": "gpt-4o", "messages": "x"}"#,
-        ),
-        (
-            "projected_cost",
-            r#"{"user": "nobody", "model": "gpt-4o", "messages": []}"#,
-        ),
-        ("reset_cost", r#"{"user": "nobody"}"#),
-        ("reset_cost", "{}"),
-        ("get_current_cost", "{}"),
-        ("drop", "{}"),
-    ] {
+    for (method, body) in WRONG {
         world
             .refused(&format!("POST /budget_manager/{method}"), body)
             .await;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{MASTER, World, key_of};
 use crate::{
     books::{Entry, Run},
+    control::tables,
     management::secret,
     samples::NOON,
 };
@@ -394,4 +395,16 @@ async fn reports_are_by_team_by_customer_and_by_key() {
     let tags = spent.get("watcher", "/spend/tags?DAYS").await;
     assert_eq!(tags[0]["individual_request_tag"], "night");
     assert_eq!(tags[0]["log_count"], 6);
+}
+
+#[tokio::test]
+async fn spend_in_a_window_of_hours_is_what_its_budget_says() {
+    let world = World::new().await;
+    for (limit, expected) in [(r#""max_budget": 1, "#, json!(0.0)), ("", Value::Null)] {
+        let body = format!(r#"{{{limit}"budget_duration": "1h"}}"#);
+        let made = world.done("POST /key/generate", &body).await;
+        tables::take(&world.rig.books).await.unwrap();
+        let route = format!("GET /key/info?key={}", made["key"].as_str().unwrap());
+        assert_eq!(world.done(&route, "").await["info"]["spend"], expected);
+    }
 }
