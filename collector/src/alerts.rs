@@ -21,7 +21,10 @@ use std::{
 };
 
 use bus::Gap;
-use event::{Alert, AlertKind, PricedEvent, Severity, Timestamp, Unpriced, Window, control::Known};
+use event::{
+    Alert, AlertFacts, AlertKind, PricedEvent, Severity, Timestamp, Unpriced, Window,
+    control::Known,
+};
 use sink::Clock;
 use tokio::time::Instant;
 
@@ -132,8 +135,20 @@ impl Alerts {
                      `tollkeeper reprice`"
                 );
                 let key = format!("model_unpriced/{}/{model}", kind.as_str());
-                self.raise(key, AlertKind::ModelUnpriced, Severity::Warning, message)
-                    .await;
+                let facts = AlertFacts {
+                    model: Some(model.to_owned()),
+                    provider: event.payload().custom_llm_provider.clone(),
+                    ..AlertFacts::default()
+                };
+                self.enter(Alert {
+                    key,
+                    kind: AlertKind::ModelUnpriced,
+                    severity: Severity::Warning,
+                    at: self.clock.now(),
+                    message,
+                    facts: Some(Box::new(facts)),
+                })
+                .await;
             }
         }
     }
@@ -223,17 +238,21 @@ impl Alerts {
     }
 
     async fn raise(&self, key: String, kind: AlertKind, severity: Severity, message: String) {
-        if !self.is_due(&key) {
-            return;
-        }
-        let alert = Alert {
+        self.enter(Alert {
             key,
             kind,
             severity,
             at: self.clock.now(),
             message,
             facts: None,
-        };
+        })
+        .await;
+    }
+
+    async fn enter(&self, alert: Alert) {
+        if !self.is_due(&alert.key) {
+            return;
+        }
         let again = self.books.alerting().alerting_args.repeat_micros();
         if let Err(error) = self.books.raise(&alert, (again, again)).await {
             tracing::error!(

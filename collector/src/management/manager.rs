@@ -6,12 +6,14 @@
 
 mod costs;
 
+use std::collections::BTreeSet;
+
 use axum::{
     Extension, Json,
     extract::{FromRequest as _, Path, Request, State},
     response::{IntoResponse as _, Response},
 };
-use event::{Budget, EntityKind, Timestamp, Usd, Window, WindowDuration};
+use event::{Budget, Entity, EntityKind, Timestamp, Usd, Window, WindowDuration};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -24,16 +26,15 @@ use super::{
     query::Query,
 };
 use crate::{
-    api::{Api, Shared, answer::Refusal, calculate},
-    books::Page,
+    api::{Api, Shared, answer::Refusal},
     clock,
     control::tables,
-    entities::{self, BudgetRow, EndUser, Filter},
+    entities::{BudgetRow, EndUser},
     ledger, rfc3339,
 };
 
-/// Users that are named, at most: the newest.
-const USERS_MAX: u32 = 1000;
+/// Users that are named, at most.
+const USERS_MAX: usize = 1000;
 /// How long a text may be whose tokens are counted, in bytes.
 const TEXT_MAX: usize = 1 << 20;
 /// Bytes of text that are taken for one token.
@@ -147,19 +148,14 @@ fn user(mut form: Form) -> Result<String, Refusal> {
 
 /// Those who have a budget of their own.
 async fn users(api: &Api) -> Result<Response, Refusal> {
-    let page = Page {
-        skip: 0,
-        take: USERS_MAX,
-    };
-    let filter = Filter::default();
-    let rows: Vec<EndUser> = entities::page(&api.books, &filter, page).await?;
     tables::take(&api.books).await?;
     let known = api.books.directory().known();
-    let own = |user: &EndUser| known.own(EntityKind::EndUser, &user.user_id).is_some();
-    let users: Vec<String> = rows
-        .into_iter()
-        .filter(own)
-        .map(|user| user.user_id)
+    let budgets = known.snapshot().budgets.values();
+    let entities = budgets.map(|budget| &budget.entity);
+    let users: BTreeSet<&str> = entities
+        .filter(|entity| entity.kind() == EntityKind::EndUser && entity.model().is_none())
+        .filter_map(Entity::id)
+        .take(USERS_MAX)
         .collect();
     Ok(Json(serde_json::json!({ "users": users })).into_response())
 }
@@ -250,6 +246,11 @@ impl Purse {
 /// What has been spent, and a prompt beside it.
 async fn projected(api: &Api, mut form: Form) -> Result<Response, Refusal> {
     #[derive(Serialize)]
+    struct Question<'a> {
+        model: &'a str,
+        messages: &'a RawValue,
+    }
+    #[derive(Serialize)]
     struct Body {
         user: String,
         projected_cost: Usd,
@@ -262,8 +263,11 @@ async fn projected(api: &Api, mut form: Form) -> Result<Response, Refusal> {
         .read("messages", "a list of messages")?
         .required("messages")?;
     form.finish()?;
-    let question = serde_json::json!({ "model": model, "messages": messages });
-    let prompt_cost = calculate::cost_of(api, question.to_string().as_bytes()).await?;
+    let question = Question {
+        model: &model,
+        messages: &messages,
+    };
+    let prompt_cost = costs::reckoned(api, &question).await?;
     let purse = purse(api, &user).await?;
     let current_cost = purse.current(api).await?;
     Ok(Json(Body {

@@ -42,6 +42,12 @@ impl Reported {
             id: Option<String>,
             model: Option<String>,
         }
+        /// The answer goes on as it came: its numbers are exact.
+        #[derive(Serialize)]
+        struct Question<'a> {
+            model: &'a str,
+            completion_response: &'a RawValue,
+        }
         const FIELD: &str = "completion_obj";
         let wrong = |error: serde_json::Error| {
             let message = format!("`{FIELD}` has to be a provider's answer: {error}");
@@ -51,9 +57,12 @@ impl Reported {
         let model = answered.model.or(model);
         let model = form::checked("model", model.unwrap_or_default())?;
         let completion_id = answered.id.map(|id| form::checked(FIELD, id)).transpose()?;
-        let question = serde_json::json!({ "model": model, "completion_response": completion });
+        let question = Question {
+            model: &model,
+            completion_response: completion,
+        };
         Ok(Self {
-            cost: calculate::cost_of(api, question.to_string().as_bytes()).await?,
+            cost: reckoned(api, &question).await?,
             model,
             completion: completion_id,
         })
@@ -71,11 +80,18 @@ impl Reported {
         let answered = serde_json::json!({ "model": model, "usage": usage });
         let question = serde_json::json!({ "completion_response": answered });
         Ok(Self {
-            cost: calculate::cost_of(api, question.to_string().as_bytes()).await?,
+            cost: reckoned(api, &question).await?,
             model,
             completion: None,
         })
     }
+}
+
+/// What a call costs that is asked for as LiteLLM's `/spend/calculate` is.
+pub(super) async fn reckoned(api: &Api, question: &impl Serialize) -> Result<Usd, Refusal> {
+    let body = serde_json::to_vec(question)
+        .map_err(|error| Refusal::bad_request("body", &error.to_string()))?;
+    calculate::cost_of(api, &body).await
 }
 
 /// Counts a call, and raises the alerts that it brings about. `false` for one that is counted

@@ -165,7 +165,7 @@ async fn a_new_budget_takes_the_place_of_the_old_one_and_users_are_named() {
         .await;
     assert_eq!(ever["budget_reset_at"], Value::Null);
     let users = world.done("GET /budget_manager/get_users", "").await;
-    assert_eq!(users["users"], json!(["bob", "alice", "app-1"]));
+    assert_eq!(users["users"], json!(["alice", "app-1", "bob"]));
 }
 
 #[tokio::test]
@@ -256,6 +256,11 @@ async fn what_is_asked_wrongly_is_refused_and_counts_nothing() {
             .refused(&format!("POST /budget_manager/{method}"), body)
             .await;
     }
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    let deep = update(&format!(r#"{{"model": "gpt-4o", "usage": {deep}}}"#));
+    world
+        .refused("POST /budget_manager/update_cost", &deep)
+        .await;
     let unknown = update(COMPLETION).replace("alice", "bob");
     let (status, _) = world
         .refused("POST /budget_manager/update_cost", &unknown)
