@@ -21,7 +21,10 @@ use std::{
 };
 
 use bus::Gap;
-use event::{Alert, AlertKind, PricedEvent, Severity, Timestamp, Unpriced, Window, control::Known};
+use event::{
+    Alert, AlertFacts, AlertKind, PricedEvent, Severity, Timestamp, Unpriced, Window,
+    control::Known,
+};
 use sink::Clock;
 use tokio::time::Instant;
 
@@ -60,11 +63,25 @@ pub(crate) fn crossed(
         .events
         .iter()
         .map(|entry| entry.event.payload().end_time);
-    let Some(at) = ends.max() else {
-        return Vec::new();
-    };
+    match ends.max() {
+        Some(at) => self::spent(rules, known, spent, at),
+        None => Vec::new(),
+    }
+}
+
+/// The alerts of budgets that have been spent from.
+pub(crate) fn spent(
+    rules: &AlertingConfig,
+    known: &Known,
+    spent: &[Spent],
+    at: Timestamp,
+) -> Vec<Once> {
     let moved = spent.iter().filter_map(|spent| {
         let budget = known.budget(&spent.budget)?;
+        // Mostly none: windows are asked for where one is.
+        if !budgets::crosses(rules, &budget, (spent.before, spent.settled)) {
+            return None;
+        }
         // Mostly the window of now, or the one before it.
         let mut window = budget.terms.window(at);
         if let Some(start) = window.start.filter(|_| window.id != spent.window) {
@@ -118,8 +135,20 @@ impl Alerts {
                      `tollkeeper reprice`"
                 );
                 let key = format!("model_unpriced/{}/{model}", kind.as_str());
-                self.raise(key, AlertKind::ModelUnpriced, Severity::Warning, message)
-                    .await;
+                let facts = AlertFacts {
+                    model: Some(model.to_owned()),
+                    provider: event.payload().custom_llm_provider.clone(),
+                    ..AlertFacts::default()
+                };
+                self.enter(Alert {
+                    key,
+                    kind: AlertKind::ModelUnpriced,
+                    severity: Severity::Warning,
+                    at: self.clock.now(),
+                    message,
+                    facts: Some(Box::new(facts)),
+                })
+                .await;
             }
         }
     }
@@ -209,19 +238,23 @@ impl Alerts {
     }
 
     async fn raise(&self, key: String, kind: AlertKind, severity: Severity, message: String) {
-        if !self.is_due(&key) {
-            return;
-        }
-        let alert = Alert {
+        self.enter(Alert {
             key,
             kind,
             severity,
             at: self.clock.now(),
             message,
             facts: None,
-        };
+        })
+        .await;
+    }
+
+    async fn enter(&self, alert: Alert) {
+        if !self.is_due(&alert.key) {
+            return;
+        }
         let again = self.books.alerting().alerting_args.repeat_micros();
-        if let Err(error) = self.books.raise(&alert, again).await {
+        if let Err(error) = self.books.raise(&alert, (again, again)).await {
             tracing::error!(
                 error = &error as &dyn StdError,
                 key = alert.key,

@@ -1,11 +1,15 @@
 //! The HTTP API: LiteLLM's spend routes, and what only these books can say.
 
+mod activity;
 pub(crate) mod answer;
+mod asked;
 pub(crate) mod auth;
-mod calculate;
+pub(crate) mod calculate;
 mod dates;
 mod global;
 mod prices;
+mod providers;
+mod report;
 mod reprice;
 mod row;
 mod sinks;
@@ -69,11 +73,6 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/health/readiness", get(ready));
     let guarded = Router::new()
         .route("/spend/calculate", post(calculate::calculate))
-        .route("/spend/logs", get(spend::logs))
-        .route("/spend/logs/v2", get(spend::paged))
-        .route("/spend/logs/{call_id}/explain", get(spend::explain))
-        .route("/global/spend", get(global::total))
-        .route("/global/spend/{kind}", get(global::by_entity))
         .route("/audit", get(audit))
         .route("/alerts", get(alerts))
         .merge(sinks::routes())
@@ -88,13 +87,44 @@ pub(crate) fn router(api: Api) -> Router {
         false => (open.merge(metrics), guarded),
     };
     let guard = middleware::from_fn_with_state(Arc::clone(&api), auth::check);
+    let owners = middleware::from_fn_with_state(Arc::clone(&api), management::caller::enter);
     guarded
         .route_layer(guard)
+        .merge(spending().route_layer(owners))
         .merge(management::router(&api))
         .merge(open)
         .fallback(unknown)
         .method_not_allowed_fallback(other_method)
         .with_state(api)
+}
+
+/// Routes that everybody may ask with a key, each answering as far as the asker sees.
+fn spending() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/spend/logs", get(spend::logs))
+        .route("/spend/logs/v2", get(spend::paged))
+        .route("/spend/logs/ui", get(spend::paged))
+        .route("/spend/logs/{call_id}/explain", get(spend::explain))
+        .route("/spend/tags", get(global::tags))
+        .route("/spend/team_members", get(global::members))
+        .route("/global/spend", get(global::total))
+        .route("/global/spend/report", get(report::report))
+        .route("/global/spend/logs", get(report::logs))
+        .route("/global/spend/all_tag_names", get(global::tag_names))
+        .route("/global/spend/{kind}", get(global::by_entity))
+        .route("/global/activity", get(report::activity))
+        .route("/global/activity/model", get(report::activity_by_model))
+        .route("/user/daily/activity", get(activity::users))
+        .route(
+            "/user/daily/activity/aggregated",
+            get(activity::users_whole),
+        )
+        .route("/team/daily/activity", get(activity::teams))
+        .route("/organization/daily/activity", get(activity::organizations))
+        .route("/tag/daily/activity", get(activity::tags))
+        .route("/customer/daily/activity", get(activity::customers))
+        .route("/end_user/daily/activity", get(activity::customers))
+        .route("/provider/budgets", get(providers::budgets))
 }
 
 async fn alive() -> Json<&'static str> {

@@ -7,6 +7,7 @@
 //! where the run begins, a row with a known source and sequence is an error, and a correction counts
 //! only if its revision is higher than that of the row.
 
+mod activity;
 mod alerts;
 mod audit;
 mod batches;
@@ -30,12 +31,13 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, MutexGuard};
 
+pub(crate) use self::activity::{Activity, Label, Span, Whose};
 pub use self::{
     alerts::StoredAlert,
     audit::{Audit, Difference},
     corrections::{Correction, Scan, Spot},
     counts::{Counts, Entry},
-    query::{Day, Entity, Filter, Page, StoredCall},
+    query::{Entity, Filter, Page, StoredCall},
     schema::MigrateError,
 };
 pub(crate) use self::{

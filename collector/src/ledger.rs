@@ -6,11 +6,13 @@
 //! collector that dies has promised nothing that it does not remember.
 
 mod lease;
+mod reported;
 mod settle;
 mod store;
 
 pub(crate) use self::{
     lease::{hello, lease, spent},
+    reported::{charge, spent_in},
     settle::{Spent, settle},
 };
 

@@ -9,15 +9,16 @@ mod absent;
 mod answer;
 mod attach;
 mod budgets;
-mod caller;
+pub(crate) mod caller;
 mod customers;
 mod edit;
 mod form;
 mod given;
 mod keys;
 mod lifetime;
+mod manager;
 mod organizations;
-mod query;
+pub(crate) mod query;
 mod secret;
 mod shown;
 mod tags;
@@ -143,6 +144,10 @@ fn rows() -> Rows {
         ("/tag/update", post(tags::update)),
         ("/tag/delete", post(tags::delete)),
         ("/audit/entities", get(trail::list)),
+        (
+            "/budget_manager/{method}",
+            get(manager::read).post(manager::write),
+        ),
     ]
 }
 

@@ -19,11 +19,11 @@ use crate::{
 
 /// A budget in a window, and what was spent of it: before, and now.
 #[derive(Clone, Debug)]
-pub(crate) struct Moved {
-    pub(crate) budget: Budget,
-    pub(crate) window: Window,
-    pub(crate) before: Usd,
-    pub(crate) spent: Usd,
+pub(super) struct Moved {
+    pub(super) budget: Budget,
+    pub(super) window: Window,
+    pub(super) before: Usd,
+    pub(super) spent: Usd,
 }
 
 /// A part of a budget.
@@ -70,25 +70,37 @@ impl Threshold {
     }
 }
 
+/// The thresholds that lie between what was spent before and now.
+fn between(
+    rules: &AlertingConfig,
+    budget: &Budget,
+    (before, spent): (Usd, Usd),
+) -> impl Iterator<Item = Threshold> {
+    let percents = rules.alerting_args.thresholds().map(Threshold::Percent);
+    let is_raised = rules.raises(AlertType::BUDGETS) && spent > before;
+    // A limit of 0 is spent as a whole or not at all.
+    let is_zero = budget.terms.limit == Usd::ZERO;
+    [Threshold::Soft]
+        .into_iter()
+        .chain(percents)
+        .filter(move |threshold| is_raised && (!is_zero || *threshold == Threshold::Percent(100)))
+        .filter(move |threshold| threshold.is_reached(budget, spent))
+        .filter(move |threshold| !threshold.is_reached(budget, before))
+}
+
+/// Whether a threshold lies between what was spent before and now.
+pub(super) fn crosses(rules: &AlertingConfig, budget: &Budget, moved: (Usd, Usd)) -> bool {
+    between(rules, budget, moved).next().is_some()
+}
+
 /// The alerts of the thresholds that lie between what was spent before and now.
-pub(crate) fn crossed(
+pub(super) fn crossed(
     rules: &AlertingConfig,
     known: &Known,
     moved: &Moved,
     at: Timestamp,
 ) -> Vec<Once> {
-    if !rules.raises(AlertType::BUDGETS) || moved.spent <= moved.before {
-        return Vec::new();
-    }
-    let percents = rules.alerting_args.thresholds().map(Threshold::Percent);
-    // A limit of 0 is spent as a whole or not at all.
-    let is_zero = moved.budget.terms.limit == Usd::ZERO;
-    [Threshold::Soft]
-        .into_iter()
-        .chain(percents)
-        .filter(|threshold| !is_zero || *threshold == Threshold::Percent(100))
-        .filter(|threshold| threshold.is_reached(&moved.budget, moved.spent))
-        .filter(|threshold| !threshold.is_reached(&moved.budget, moved.before))
+    between(rules, &moved.budget, (moved.before, moved.spent))
         .map(|threshold| alert_of(moved, threshold, known, at))
         .collect()
 }
@@ -214,7 +226,7 @@ fn forecast(moved: &Moved, after_percent: i128, now: Timestamp) -> Option<Foreca
 }
 
 /// The alert that a budget will be spent before its window ends.
-pub(crate) fn projected(
+pub(super) fn projected(
     rules: &AlertingConfig,
     known: &Known,
     moved: &Moved,

@@ -17,6 +17,10 @@ use crate::{
 
 /// Keys of alerts that are remembered; beyond that all are forgotten, and the books know.
 const SEEN_MAX: usize = 100_000;
+/// Budgets that are looked at before others have their turn.
+const IN_ONE_GO: usize = 1000;
+/// Looks without a finding after which an outage is over.
+const QUIET_LOOKS: i64 = 10;
 
 /// Who looks.
 pub(crate) struct Watch {
@@ -72,11 +76,10 @@ impl Watch {
         self.enter(found).await?;
         changes::follow(&self.books).await?;
         for alert in providers::find(&self.books, now).await? {
-            let quiet = self.books.alerting().alerting_args.outage_micros();
-            // What goes on for as long as it is looked at is one alert.
-            self.books
-                .raise(&alert, quiet.saturating_mul(QUIET_LOOKS))
-                .await?;
+            let args = &self.books.alerting().alerting_args;
+            let quiet = args.outage_micros().saturating_mul(QUIET_LOOKS);
+            let times = (quiet, args.repeat_micros());
+            self.books.raise(&alert, times).await?;
         }
         self.books.forget_alerts(now).await
     }
@@ -86,7 +89,11 @@ impl Watch {
         let known = self.books.directory().known();
         let rules = self.books.alerting();
         let mut found = Vec::new();
-        for spent in ledger::spent(&self.books, &known, now).await? {
+        let spent = ledger::spent(&self.books, &known, now).await?;
+        for (at, spent) in spent.into_iter().enumerate() {
+            if at.is_multiple_of(IN_ONE_GO) {
+                tokio::task::yield_now().await;
+            }
             let Some(budget) = known.budget(&spent.budget) else {
                 continue;
             };
@@ -113,9 +120,6 @@ impl Watch {
         Ok(())
     }
 }
-
-/// Looks without a finding after which an outage is over.
-const QUIET_LOOKS: i64 = 10;
 
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cost_map::Question;
+use event::Usd;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
 
-use super::{Shared, answer::Refusal};
+use super::{Api, Shared, answer::Refusal};
 use crate::clock;
 
 /// Bytes of text that are taken for one token where nobody has counted.
@@ -44,14 +45,48 @@ struct Asked {
     service_tier: Option<String>,
 }
 
+/// An answer, field by field.
+type Answer = BTreeMap<String, Box<RawValue>>;
+
 /// Prices a call by the map of its time, or of now, with discounts and margins.
 pub(super) async fn calculate(State(api): Shared, body: Bytes) -> Result<Response, Refusal> {
-    let refuse = |message: String| Refusal::bad_request("body", &message);
-    let theirs = is_theirs(&body)
-        .then(|| asked(&body))
-        .transpose()
-        .map_err(refuse)?;
-    let question = theirs.as_deref().unwrap_or(&body);
+    if !is_theirs(&body) {
+        return Ok(Json(answered(&api, &body).await?).into_response());
+    }
+    let (mut answer, cost) = theirs(&api, &body).await?;
+    // Their cost is a number; ours has the same digits.
+    let number = cost.and_then(|cost| RawValue::from_string(cost).ok());
+    answer.extend(number.map(|number| ("cost".to_owned(), number)));
+    Ok(Json(answer).into_response())
+}
+
+/// What a call costs that is asked for as LiteLLM asks, in US dollars.
+///
+/// # Errors
+/// If the request cannot be understood, or its model has no price.
+pub(crate) async fn cost_of(api: &Api, body: &[u8]) -> Result<Usd, Refusal> {
+    let (_, cost) = theirs(api, body).await?;
+    let cost = cost.and_then(|cost| cost.parse().ok());
+    cost.ok_or_else(|| Refusal::bad_request("model", "what the call costs is not known"))
+}
+
+/// The answer to LiteLLM's question, and the digits of its cost.
+async fn theirs(api: &Api, body: &[u8]) -> Result<(Answer, Option<String>), Refusal> {
+    let question = asked(body).map_err(|message| Refusal::bad_request("body", &message))?;
+    let answer = answered(api, &question).await?;
+    if let Some(reason) = text(&answer, "unpriced") {
+        return Err(Refusal::bad_request("model", &reason));
+    }
+    let cost = text(&answer, "cost");
+    Ok((answer, cost))
+}
+
+fn text(answer: &Answer, key: &str) -> Option<String> {
+    serde_json::from_str(answer.get(key)?.get()).ok()
+}
+
+async fn answered(api: &Api, question: &[u8]) -> Result<Answer, Refusal> {
+    let refuse = |message: &str| Refusal::bad_request("body", message);
     let now = clock::now();
     let asked = Question::parse(question);
     let at = asked.as_ref().ok().and_then(Question::at);
@@ -60,24 +95,12 @@ pub(super) async fn calculate(State(api): Shared, body: Bytes) -> Result<Respons
     let cost = asked.and_then(|asked| asked.price(&map, Some(api.prices.adjustments()), now));
     let mut line = Vec::new();
     let was_read = cost_map::write_answer(&cost, &mut line);
-    let mut answer: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&line)
-        .map_err(|error| refuse(format!("the answer cannot be written: {error}")))?;
-    let text = |answer: &BTreeMap<String, Box<RawValue>>, key: &str| {
-        let value = answer.get(key)?;
-        serde_json::from_str::<String>(value.get()).ok()
-    };
-    if !was_read {
-        return Err(refuse(text(&answer, "error").unwrap_or_default()));
+    let answer: Answer = serde_json::from_slice(&line)
+        .map_err(|error| refuse(&format!("the answer cannot be written: {error}")))?;
+    match was_read {
+        true => Ok(answer),
+        false => Err(refuse(&text(&answer, "error").unwrap_or_default())),
     }
-    if theirs.is_some() {
-        if let Some(reason) = text(&answer, "unpriced") {
-            return Err(Refusal::bad_request("model", &reason));
-        }
-        // Their cost is a number; ours has the same digits.
-        let number = text(&answer, "cost").and_then(|cost| RawValue::from_string(cost).ok());
-        answer.extend(number.map(|number| ("cost".to_owned(), number)));
-    }
-    Ok(Json(answer).into_response())
 }
 
 /// Whether a body has a field that only LiteLLM's has.

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use event::Timestamp;
 
+use super::answer::Refusal;
+
 /// A date or an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum When {
@@ -56,9 +58,26 @@ impl When {
     }
 }
 
+/// Reads a parameter that is a date.
+pub(super) fn read(param: &'static str, text: &str) -> Result<When, Refusal> {
+    let expected = "a date is `2026-11-20` or RFC 3339";
+    When::parse(text).ok_or_else(|| Refusal::bad_request(param, expected))
+}
+
 /// Days since 1970-01-01.
 pub(super) fn number(day: NaiveDate) -> i64 {
     day.signed_duration_since(NaiveDate::default()).num_days()
+}
+
+/// The day of a number.
+pub(super) fn day(number: i64) -> NaiveDate {
+    let since = Days::new(number.unsigned_abs());
+    let first = NaiveDate::default();
+    let day = match number < 0 {
+        true => first.checked_sub_days(since),
+        false => first.checked_add_days(since),
+    };
+    day.unwrap_or(first)
 }
 
 #[cfg(test)]
@@ -70,6 +89,8 @@ mod tests {
         let day = When::parse("2026-11-20").unwrap();
         assert_eq!(day.start().micros(), 1_795_132_800_000_000);
         assert_eq!(day.end().micros() - day.start().micros(), 86_400_000_000);
+        assert_eq!(super::day(number(day.day())), day.day());
+        assert_eq!(super::day(-1).to_string(), "1969-12-31");
         assert_eq!(number(day.day()) * 86_400_000_000, day.start().micros());
     }
 

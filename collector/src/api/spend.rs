@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Shared,
+    Api, Shared,
     answer::Refusal,
-    dates::{When, number},
+    asked,
+    dates::{self, When, number},
     row::{Explanation, Row},
 };
-use crate::books::{Filter, Page};
+use crate::{
+    books::{Activity, Filter, Label, Page, Span},
+    management::caller::{Caller, Who},
+};
 
 /// Rows of a page, at most and by default.
 const PAGE_SIZE_MAX: u32 = 1000;
@@ -37,6 +41,11 @@ pub(super) struct Asked {
     team_id: Option<String>,
     end_user: Option<String>,
     model: Option<String>,
+    key_alias: Option<String>,
+    error_code: Option<String>,
+    session_id: Option<String>,
+    min_spend: Option<String>,
+    max_spend: Option<String>,
     status: Option<String>,
     status_filter: Option<String>,
     start_date: Option<String>,
@@ -73,11 +82,16 @@ fn read(query: Asking) -> Result<Asked, Refusal> {
     query.map(|Query(asked)| asked).map_err(refused)
 }
 
-/// A plain list, newest first; with dates a summary by day; with a page the paged form.
-pub(super) async fn logs(State(api): Shared, query: Asking) -> Result<Response, Refusal> {
+/// A plain list, newest first; with dates a summary by day; with a page the paged form. Who does
+/// not see all sees what is their own.
+pub(super) async fn logs(
+    State(api): Shared,
+    Extension(caller): Who,
+    query: Asking,
+) -> Result<Response, Refusal> {
     let asked = read(query)?;
     if asked.page.is_some() || asked.page_size.is_some() {
-        return page(State(api), asked).await;
+        return page(&api, &caller, &asked).await;
     }
     let filter = asked.filter()?;
     let plain = asked
@@ -92,30 +106,33 @@ pub(super) async fn logs(State(api): Shared, query: Asking) -> Result<Response, 
     if let (Some(from), Some(to), false, false) =
         (&asked.start_date, &asked.end_date, plain, others)
     {
-        let (from, to) = (date("start_date", from)?, date("end_date", to)?);
-        return summary(State(api), from, to).await;
+        let days = (
+            dates::read("start_date", from)?,
+            dates::read("end_date", to)?,
+        );
+        return summary(&api, &caller, days).await;
     }
-    let calls = api
-        .books
-        .calls(
-            &filter,
-            Page {
-                skip: 0,
-                take: ROWS_MAX,
-            },
-        )
-        .await?;
+    let filter = filter.seen_by(&caller)?;
+    let page = Page {
+        skip: 0,
+        take: ROWS_MAX,
+    };
+    let calls = api.books.calls(&filter, page).await?;
     let rows: Vec<Row> = calls.into_iter().map(Row::from).collect();
     Ok(Json(rows).into_response())
 }
 
 /// A page of rows, newest first.
-pub(super) async fn paged(State(api): Shared, query: Asking) -> Result<Response, Refusal> {
-    page(State(api), read(query)?).await
+pub(super) async fn paged(
+    State(api): Shared,
+    Extension(caller): Who,
+    query: Asking,
+) -> Result<Response, Refusal> {
+    page(&api, &caller, &read(query)?).await
 }
 
-async fn page(State(api): Shared, asked: Asked) -> Result<Response, Refusal> {
-    let filter = asked.filter()?;
+async fn page(api: &Api, caller: &Caller, asked: &Asked) -> Result<Response, Refusal> {
+    let filter = asked.filter()?.seen_by(caller)?;
     let page = asked.page.unwrap_or(1);
     let page_size = asked.page_size.unwrap_or(PAGE_SIZE);
     if page == 0 {
@@ -154,12 +171,14 @@ async fn page(State(api): Shared, asked: Asked) -> Result<Response, Refusal> {
 /// How the cost of one call came about.
 pub(super) async fn explain(
     State(api): Shared,
+    Extension(caller): Who,
     Path(call_id): Path<String>,
 ) -> Result<Response, Refusal> {
     let filter = Filter {
         request_id: Some(call_id),
         ..Filter::default()
     };
+    let filter = filter.seen_by(&caller)?;
     let calls = api.books.calls(&filter, Page { skip: 0, take: 1 }).await?;
     let call = calls.into_iter().next();
     let call = call.ok_or_else(|| Refusal::not_found("no such call in the books"))?;
@@ -171,7 +190,11 @@ pub(super) async fn explain(
 }
 
 /// Every day of the range, those without calls as well.
-async fn summary(State(api): Shared, from: When, to: When) -> Result<Response, Refusal> {
+async fn summary(
+    api: &Api,
+    caller: &Caller,
+    (from, to): (When, When),
+) -> Result<Response, Refusal> {
     let (first, last) = (number(from.day()), number(to.day()));
     if last.saturating_sub(first) > DAYS_MAX {
         return Err(Refusal::bad_request(
@@ -179,32 +202,46 @@ async fn summary(State(api): Shared, from: When, to: When) -> Result<Response, R
             "a summary covers ten years at most",
         ));
     }
-    let name = |day: chrono::NaiveDate| day.format("%Y-%m-%d").to_string();
-    let days = from.day().iter_days().take_while(|day| *day <= to.day());
-    let mut days: BTreeMap<i64, Summary> = days
-        .map(|day| {
-            (
-                number(day),
-                Summary {
-                    day: name(day),
-                    ..Summary::default()
-                },
-            )
-        })
-        .collect();
-    for part in api.books.days(first, last).await? {
-        let Some(day) = days.get_mut(&part.day) else {
+    let summary = |day: i64| Summary {
+        day: dates::day(day).to_string(),
+        ..Summary::default()
+    };
+    let mut days: BTreeMap<i64, Summary> = (first..=last).map(|day| (day, summary(day))).collect();
+    let labels = [Label::Day, Label::User, Label::Model];
+    let (whose, span) = (asked::whose(caller), Span { first, last });
+    let rows = api.books.activity(&whose, span, &labels, asked::ROWS_MAX);
+    for Activity { labels, counts } in asked::whole(rows.await?)? {
+        let Ok([day, user, model]) = <[String; 3]>::try_from(labels) else {
             continue;
         };
-        if part.kind == "model" {
-            day.spend += part.spend;
-            day.models.insert(part.id, part.spend);
-        } else {
-            day.users.insert(part.id, part.spend);
+        let Some(day) = day.parse().ok().and_then(|day: i64| days.get_mut(&day)) else {
+            continue;
+        };
+        day.spend += counts.cost;
+        *day.models.entry(model).or_default() += counts.cost;
+        if !user.is_empty() {
+            *day.users.entry(user).or_default() += counts.cost;
         }
     }
     let days: Vec<Summary> = days.into_values().collect();
     Ok(Json(days).into_response())
+}
+
+impl Filter {
+    /// The same, as far as the asker sees it.
+    fn seen_by(mut self, caller: &Caller) -> Result<Self, Refusal> {
+        if caller.sees_all() {
+            return Ok(self);
+        }
+        let (asked, own) = match (caller.user_id(), caller.key()) {
+            (Some(user), _) => (&mut self.user_id, user),
+            (None, Some(key)) => (&mut self.api_key, &*key.id),
+            (None, None) => return Err(caller.refusal()),
+        };
+        caller.must(asked.as_deref().is_none_or(|asked| asked == own))?;
+        *asked = Some(own.to_owned());
+        Ok(self)
+    }
 }
 
 impl Asked {
@@ -212,12 +249,12 @@ impl Asked {
         let from = self
             .start_date
             .as_deref()
-            .map(|text| date("start_date", text))
+            .map(|text| dates::read("start_date", text))
             .transpose()?;
         let before = self
             .end_date
             .as_deref()
-            .map(|text| date("end_date", text))
+            .map(|text| dates::read("end_date", text))
             .transpose()?;
         let status = match self.status.as_deref().or(self.status_filter.as_deref()) {
             None | Some("") => None,
@@ -232,6 +269,11 @@ impl Asked {
             user_id: given(&self.user_id),
             team_id: given(&self.team_id),
             end_user: given(&self.end_user),
+            key_alias: given(&self.key_alias),
+            error_code: given(&self.error_code),
+            session_id: given(&self.session_id),
+            min_spend: amount("min_spend", self.min_spend.as_deref())?,
+            max_spend: amount("max_spend", self.max_spend.as_deref())?,
             model: given(&self.model),
             status,
             from: from.map(When::start),
@@ -240,13 +282,19 @@ impl Asked {
     }
 }
 
-fn date(param: &'static str, text: &str) -> Result<When, Refusal> {
-    let expected = "a date is `2026-11-20` or RFC 3339";
-    When::parse(text).ok_or_else(|| Refusal::bad_request(param, expected))
+/// An amount in US dollars.
+fn amount(param: &'static str, text: Option<&str>) -> Result<Option<Usd>, Refusal> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let expected = "an amount in US dollars, such as `0.01`";
+    let read = text.parse().ok().filter(|usd| *usd >= Usd::ZERO);
+    let read = read.ok_or_else(|| Refusal::bad_request(param, expected));
+    read.map(Some)
 }
 
 /// Keys stand in the books by their hash; a key itself is hashed first.
-fn hashed(key: &str) -> String {
+pub(super) fn hashed(key: &str) -> String {
     if !key.starts_with("sk-") {
         return key.to_owned();
     }

@@ -2,7 +2,7 @@
 //! order of their ids.
 //!
 //! A key and a round make an alert unique. What has a window, a threshold or a day in its key has
-//! one round; what goes wrong again after a long silence is a new round of the same key.
+//! one round; what goes wrong again, or still is after a long time, is a new round of the same key.
 
 use event::{Alert, Timestamp};
 use serde::{Serialize, Serializer};
@@ -73,14 +73,19 @@ impl StoredAlert {
 }
 
 impl Books {
-    /// Enters an alert. One that was noticed within the last `again_micros` is counted instead.
+    /// Enters an alert. One that is there is counted instead, if it was noticed within the last
+    /// `quiet` microseconds and first raised within the last `again`.
     ///
     /// # Errors
     /// If the database refuses.
-    pub(crate) async fn raise(&self, alert: &Alert, again_micros: i64) -> Result<(), BooksError> {
+    pub(crate) async fn raise(
+        &self,
+        alert: &Alert,
+        (quiet, again): (i64, i64),
+    ) -> Result<(), BooksError> {
         let sql = "UPDATE alerts SET last_at = max(last_at, ?1), count = count + 1, \
                    severity = ?2, message = ?3 WHERE key = ?4 AND last_at > ?5 \
-                   AND round = (SELECT max(round) FROM alerts WHERE key = ?4)";
+                   AND first_at > ?6 AND round = (SELECT max(round) FROM alerts WHERE key = ?4)";
         let mut connection = self.writer.lock().await;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let counted = sqlx::query(sql)
@@ -88,7 +93,8 @@ impl Books {
             .bind(name(&alert.severity))
             .bind(&alert.message)
             .bind(&alert.key)
-            .bind(alert.at.micros().saturating_sub(again_micros))
+            .bind(alert.at.micros().saturating_sub(quiet))
+            .bind(alert.at.micros().saturating_sub(again))
             .execute(&mut *transaction)
             .await?;
         if counted.rows_affected() == 0 {

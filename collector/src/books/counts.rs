@@ -85,6 +85,13 @@ pub(super) const COLUMNS: [&str; 11] = [
     "cost_picos",
 ];
 
+/// What adds the columns up.
+pub(super) fn sums() -> String {
+    COLUMNS
+        .map(|column| format!("sum({column}) AS {column}"))
+        .join(", ")
+}
+
 impl Counts {
     /// The counts of one call. [`super::fits`] has seen to it that nothing is cut here.
     fn of(event: &PricedEvent, usage: &Usage) -> Self {

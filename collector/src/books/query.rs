@@ -1,11 +1,10 @@
-//! Reading the books: rows by filter, sums by entity and by day.
+//! Reading the books: rows by filter, sums by entity.
 
 use event::{Status, Timestamp, Usd};
-use serde::Serialize;
 use sqlx::{AssertSqlSafe, FromRow, QueryBuilder, Row as _, Sqlite, sqlite::SqliteRow};
 
 use super::{
-    Books, BooksError,
+    Books, BooksError, Span,
     counts::{self, Counts},
     detail,
     rollups::KINDS,
@@ -26,6 +25,16 @@ pub struct Filter {
     pub end_user: Option<String>,
     /// The upstream model, or the model as the client asked for it.
     pub model: Option<String>,
+    /// What the key is called.
+    pub key_alias: Option<String>,
+    /// The status that the client was answered with, or the error's own code.
+    pub error_code: Option<String>,
+    /// The session.
+    pub session_id: Option<String>,
+    /// Calls that cost so much or more.
+    pub min_spend: Option<Usd>,
+    /// Calls that cost so much or less.
+    pub max_spend: Option<Usd>,
     /// How the call ended.
     pub status: Option<Status>,
     /// Calls that started then or later.
@@ -123,21 +132,6 @@ pub struct Entity {
     pub counts: Counts,
 }
 
-/// One day's spend, as LiteLLM summarises it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Day {
-    /// Days since 1970-01-01.
-    #[serde(skip)]
-    pub day: i64,
-    /// The kind of entity: `user`, `model`.
-    #[serde(skip)]
-    pub kind: String,
-    /// Whose.
-    pub id: String,
-    /// How much.
-    pub spend: Usd,
-}
-
 impl Books {
     /// Rows that fit `filter`, newest first.
     ///
@@ -176,24 +170,29 @@ impl Books {
         row.map_or_else(|| Ok(Counts::default()), |row| Ok(read_counts(&row, 0)?))
     }
 
-    /// The sums of every entity of a kind (`key`, `team`, `model`, …) over all days, dearest
-    /// first; at most `limit`. A kind that does not exist has none.
+    /// The sums of every entity of a kind (`key`, `team`, `model`, …), dearest first; at most
+    /// `limit`. A kind that does not exist has none.
     ///
     /// # Errors
     /// If the database cannot be read.
-    pub async fn entities(&self, kind: &str, limit: u32) -> Result<Vec<Entity>, BooksError> {
+    pub(crate) async fn entities(
+        &self,
+        kind: &str,
+        span: Span,
+        limit: u32,
+    ) -> Result<Vec<Entity>, BooksError> {
         if !KINDS.contains(&kind) {
             return Ok(Vec::new());
         }
-        let sums = counts::COLUMNS
-            .map(|column| format!("sum({column}) AS {column}"))
-            .join(", ");
+        let sums = counts::sums();
         let sql = format!(
-            "SELECT id, {sums} FROM daily_entities WHERE kind = ? GROUP BY id \
-             ORDER BY cost_micros DESC, id LIMIT ?"
+            "SELECT id, {sums} FROM daily_entities WHERE kind = ? AND day BETWEEN ? AND ? \
+             GROUP BY id ORDER BY sum(cost_micros) DESC, id LIMIT ?"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(kind)
+            .bind(span.first)
+            .bind(span.last)
             .bind(i64::from(limit));
         let rows = query.fetch_all(&self.readers).await?;
         let entity = |row: &SqliteRow| {
@@ -203,32 +202,6 @@ impl Books {
             })
         };
         rows.iter().map(entity).collect()
-    }
-
-    /// What the users and models cost on each of the days `from..=to`, counted from 1970-01-01.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub async fn days(&self, from: i64, to: i64) -> Result<Vec<Day>, BooksError> {
-        let sql = "SELECT day, kind, id, cost_micros, cost_picos FROM daily_entities \
-                   WHERE day BETWEEN ? AND ? AND kind IN ('user', 'model') ORDER BY day";
-        type Row = (i64, String, String, i64, i64);
-        let query = sqlx::query_as::<_, Row>(sql).bind(from).bind(to);
-        let day = |(day, kind, id, micros, picos)| {
-            let spend = super::money::Split { micros, picos }.usd();
-            Day {
-                day,
-                kind,
-                id,
-                spend,
-            }
-        };
-        Ok(query
-            .fetch_all(&self.readers)
-            .await?
-            .into_iter()
-            .map(day)
-            .collect())
     }
 }
 
@@ -246,6 +219,9 @@ impl Filter {
             ("user_id", &self.user_id),
             ("team_id", &self.team_id),
             ("end_user", &self.end_user),
+            ("key_alias", &self.key_alias),
+            ("error_code", &self.error_code),
+            ("session_id", &self.session_id),
         ];
         for (column, wanted) in texts {
             if let Some(wanted) = wanted {
@@ -265,6 +241,13 @@ impl Filter {
         }
         if let Some(status) = self.status {
             query.push(" AND status = ").push_bind(status.as_str());
+        }
+        let amount = |usd: Usd| i64::try_from(usd.picos()).unwrap_or(i64::MAX);
+        if let Some(least) = self.min_spend {
+            query.push(" AND cost >= ").push_bind(amount(least));
+        }
+        if let Some(most) = self.max_spend {
+            query.push(" AND cost <= ").push_bind(amount(most));
         }
         if let Some(from) = self.from {
             query.push(" AND started >= ").push_bind(from.micros());
@@ -292,7 +275,7 @@ pub(super) fn columns() -> String {
         .join(", ")
 }
 
-fn read_counts(row: &SqliteRow, first: usize) -> Result<Counts, sqlx::Error> {
+pub(super) fn read_counts(row: &SqliteRow, first: usize) -> Result<Counts, sqlx::Error> {
     let mut columns = [0; counts::COLUMNS.len()];
     for (at, column) in columns.iter_mut().enumerate() {
         *column = row.try_get(first + at)?;

@@ -38,7 +38,8 @@ impl Since {
 /// What an entity cost, in US dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Spend {
-    /// In the window of its budget; `None` where the window began within a day.
+    /// In the window of its budget; `None` where the window began within a day and the entity has
+    /// no budget that says.
     pub(crate) spend: Option<Usd>,
     /// In all.
     pub(crate) total_spend: Usd,

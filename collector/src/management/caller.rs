@@ -30,11 +30,11 @@ use crate::{
 };
 
 /// As a handler gets it.
-pub(super) type Who = Extension<Arc<Caller>>;
+pub(crate) type Who = Extension<Arc<Caller>>;
 
 /// Who asks.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(crate) struct Caller {
     /// `None` for a key without a user.
     role: Option<Role>,
     user_id: Option<String>,
@@ -45,7 +45,7 @@ pub(super) struct Caller {
 }
 
 /// Finds out who asks.
-pub(super) async fn enter(
+pub(crate) async fn enter(
     State(api): State<Arc<Api>>,
     mut request: Request,
     next: Next,
@@ -121,7 +121,7 @@ impl Caller {
     }
 
     /// The user whose key it is.
-    pub(super) fn user_id(&self) -> Option<&str> {
+    pub(crate) fn user_id(&self) -> Option<&str> {
         self.user_id.as_deref()
     }
 
@@ -131,7 +131,7 @@ impl Caller {
     }
 
     /// The key they ask with; `None` for the master key.
-    pub(super) const fn key(&self) -> Option<&Key> {
+    pub(crate) const fn key(&self) -> Option<&Key> {
         self.key.as_ref()
     }
 
@@ -141,7 +141,7 @@ impl Caller {
     }
 
     /// Whether they may read everything.
-    pub(super) fn sees_all(&self) -> bool {
+    pub(crate) fn sees_all(&self) -> bool {
         self.is_admin() || self.role == Some(Role::ProxyAdminViewer)
     }
 
@@ -151,17 +151,17 @@ impl Caller {
     }
 
     /// Refuses all but who may everything.
-    pub(super) fn admin(&self) -> Result<(), Refusal> {
+    pub(crate) fn admin(&self) -> Result<(), Refusal> {
         self.must(self.is_admin())
     }
 
     /// Refuses all but who may read everything.
-    pub(super) fn viewer(&self) -> Result<(), Refusal> {
+    pub(crate) fn viewer(&self) -> Result<(), Refusal> {
         self.must(self.sees_all())
     }
 
     /// Refuses unless `allowed`.
-    pub(super) fn must(&self, allowed: bool) -> Result<(), Refusal> {
+    pub(crate) fn must(&self, allowed: bool) -> Result<(), Refusal> {
         match allowed {
             true => Ok(()),
             false => Err(self.refusal()),
@@ -169,7 +169,7 @@ impl Caller {
     }
 
     /// That they may not do this.
-    pub(super) fn refusal(&self) -> Refusal {
+    pub(crate) fn refusal(&self) -> Refusal {
         Refusal::forbidden(&format!(
             "Only proxy admin can be used to generate, delete, update info for new \
              keys/users/teams/models. Route={}. Your role={}. Your user_id={}",
@@ -184,7 +184,7 @@ impl Caller {
     }
 
     /// Whether they manage a team: its admin, or its organization's.
-    pub(super) async fn manages(&self, books: &Books, team: &Team) -> Result<bool, Refusal> {
+    pub(crate) async fn manages(&self, books: &Books, team: &Team) -> Result<bool, Refusal> {
         if self.is_admin() {
             return Ok(true);
         }
@@ -203,7 +203,7 @@ impl Caller {
     }
 
     /// Whether they are an admin of an organization.
-    pub(super) async fn leads(&self, books: &Books, organization: &str) -> Result<bool, Refusal> {
+    pub(crate) async fn leads(&self, books: &Books, organization: &str) -> Result<bool, Refusal> {
         if self.is_admin() {
             return Ok(true);
         }
@@ -226,7 +226,7 @@ impl Caller {
     }
 
     /// Whether they may see a team: whoever belongs to it may.
-    pub(super) async fn sees(&self, books: &Books, team: &Team) -> Result<bool, Refusal> {
+    pub(crate) async fn sees(&self, books: &Books, team: &Team) -> Result<bool, Refusal> {
         let own = self.key.as_ref().and_then(|key| key.team_id.as_deref());
         if self.sees_all() || own == Some(&team.team_id) {
             return Ok(true);

@@ -90,7 +90,7 @@ impl Form {
     }
 
     /// Reads a field of any type; `wanted` says which.
-    fn read<T: DeserializeOwned>(
+    pub(super) fn read<T: DeserializeOwned>(
         &mut self,
         field: &'static str,
         wanted: &str,

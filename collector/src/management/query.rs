@@ -16,22 +16,22 @@ const SIZE_MAX: u32 = 100;
 const PAGE_MAX: u32 = 1_000_000;
 
 /// A query whose parameters have not all been read yet. It may hold a key, so it cannot be printed.
-pub(super) struct Query {
+pub(crate) struct Query {
     parameters: BTreeMap<String, String>,
 }
 
 /// A page as it was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// From 1 on.
-    pub(super) number: u32,
+    pub(crate) number: u32,
     /// Rows on each.
-    pub(super) size: u32,
+    pub(crate) size: u32,
 }
 
 impl Wanted {
     /// The part of the rows.
-    pub(super) const fn page(self) -> Page {
+    pub(crate) const fn page(self) -> Page {
         Page {
             skip: self.number.saturating_sub(1).saturating_mul(self.size),
             take: self.size,
@@ -39,7 +39,7 @@ impl Wanted {
     }
 
     /// How many pages so many rows fill.
-    pub(super) const fn pages(self, rows: u64) -> u64 {
+    pub(crate) const fn pages(self, rows: u64) -> u64 {
         rows.div_ceil(self.size as u64)
     }
 }
@@ -64,13 +64,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 
 impl Query {
     /// A name or an id; an empty one counts as none.
-    pub(super) fn text(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
+    pub(crate) fn text(&mut self, name: &'static str) -> Result<Option<String>, Refusal> {
         let text = self.parameters.remove(name).filter(|text| !text.is_empty());
         text.map(|text| checked(name, text)).transpose()
     }
 
     /// Names or ids with commas between them.
-    pub(super) fn list(&mut self, name: &'static str) -> Result<Option<Vec<String>>, Refusal> {
+    pub(crate) fn list(&mut self, name: &'static str) -> Result<Option<Vec<String>>, Refusal> {
         const LENGTH_MAX: usize = 16 << 10;
         let Some(text) = self.parameters.remove(name) else {
             return Ok(None);
@@ -86,7 +86,7 @@ impl Query {
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, Refusal> {
+    pub(crate) fn flag(&mut self, name: &'static str) -> Result<bool, Refusal> {
         match self.parameters.remove(name).as_deref() {
             None | Some("" | "false" | "False" | "0") => Ok(false),
             Some("true" | "True" | "1") => Ok(true),
@@ -98,13 +98,19 @@ impl Query {
     }
 
     /// Which page is asked for.
-    pub(super) fn wanted(&mut self, size: &'static str, usual: u32) -> Result<Wanted, Refusal> {
+    pub(crate) fn wanted(&mut self, size: &'static str, usual: u32) -> Result<Wanted, Refusal> {
         let number = self.number("page", 1, PAGE_MAX)?;
         let size = self.number(size, usual, SIZE_MAX)?;
         Ok(Wanted { number, size })
     }
 
-    fn number(&mut self, name: &'static str, usual: u32, max: u32) -> Result<u32, Refusal> {
+    /// A whole number from 1 on.
+    pub(crate) fn number(
+        &mut self,
+        name: &'static str,
+        usual: u32,
+        max: u32,
+    ) -> Result<u32, Refusal> {
         let Some(text) = self.parameters.remove(name) else {
             return Ok(usual);
         };
@@ -117,7 +123,7 @@ impl Query {
     }
 
     /// Ends the reading.
-    pub(super) fn finish(self) -> Result<(), Refusal> {
+    pub(crate) fn finish(self) -> Result<(), Refusal> {
         match self.parameters.keys().next() {
             None => Ok(()),
             Some(name) => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
-use event::Timestamp;
+use event::{Entity, EntityKind, Timestamp, Usd};
 use serde::Serialize;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         self, BudgetRow, EndUser, Filter, Key, Limits, Organization, Since, Spend, Stored, Tag,
         Team, User,
     },
-    rfc3339,
+    ledger, rfc3339,
 };
 
 /// An entity that spends.
@@ -83,7 +83,12 @@ pub(super) async fn all<S: Spends>(books: &Books, rows: Vec<S>) -> Result<Vec<Sh
         .zip(&windows)
         .map(|(row, (duration, zone))| (row.id(), Since::of(*duration, *zone, now)))
         .collect();
-    let spends = entities::spends(books, S::KIND, &asked).await?;
+    let mut spends = entities::spends(books, S::KIND, &asked).await?;
+    for (id, _) in asked.iter().filter(|(_, since)| *since == Since::Unknown) {
+        if let Some(spend) = spends.get_mut(id) {
+            spend.spend = within_day(books, (S::KIND, id), now).await?;
+        }
+    }
     let shown = |(row, (duration, zone)): (S, _)| {
         let budget = row.budget_id().and_then(|id| budgets.get(id)).cloned();
         Shown {
@@ -94,6 +99,25 @@ pub(super) async fn all<S: Spends>(books: &Books, rows: Vec<S>) -> Result<Vec<Sh
         }
     };
     Ok(rows.into_iter().zip(windows).map(shown).collect())
+}
+
+/// What an entity spent in a window that began within a day, which the sums of days do not say: its
+/// budget does, if it has one.
+async fn within_day(
+    books: &Books,
+    (kind, id): (&str, &str),
+    now: Timestamp,
+) -> Result<Option<Usd>, Refusal> {
+    let known = books.directory().known();
+    let kind = EntityKind::ALL.into_iter().find(|one| one.as_str() == kind);
+    let entity = kind.and_then(|kind| Entity::of(kind, id.parse().ok()?).ok());
+    let budget = entity.and_then(|entity| known.budget(&entity.to_string().parse().ok()?));
+    let Some(budget) = budget else {
+        return Ok(None);
+    };
+    let window = budget.terms.window(now);
+    let spent = ledger::spent_in(books, (&budget.id, &window.id)).await?;
+    Ok(Some(spent))
 }
 
 /// One entity with its spend and budget.

@@ -3,10 +3,12 @@
 mod bodies;
 mod further;
 mod keys;
+mod manager;
 mod refusals;
 mod roles;
 mod routes;
 mod scale;
+mod spending;
 
 use axum::http::StatusCode;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What the README shows, works.
+//! What the README and the documents show, works.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,11 +6,14 @@ use tempfile::TempDir;
 use tests::process::tollkeeper;
 
 #[test]
-fn every_configuration_in_the_readme_is_accepted() {
+fn every_configuration_that_is_shown_is_accepted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let mut shown = fs::read_to_string(root.join("README.md")).unwrap();
+    for document in fs::read_dir(root.join("docs")).unwrap() {
+        shown += &fs::read_to_string(document.unwrap().path()).unwrap();
+    }
     let folder = TempDir::new().unwrap();
-    let examples: Vec<&str> = readme
+    let examples: Vec<&str> = shown
         .split("```yaml\n")
         .skip(1)
         .map(|after| after.split("```").next().unwrap())

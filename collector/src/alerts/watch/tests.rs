@@ -443,7 +443,7 @@ async fn changes_are_told_where_they_are_wanted_each_once() {
 }
 
 #[tokio::test]
-async fn what_goes_wrong_again_after_a_day_is_a_new_alert() {
+async fn what_is_still_wrong_after_a_day_or_again_is_a_new_alert() {
     let site = Site::new("{}").await;
     let books = site.open().await;
     let alert = |at| event::Alert {
@@ -454,16 +454,32 @@ async fn what_goes_wrong_again_after_a_day_is_a_new_alert() {
         message: "m".to_owned(),
         facts: None,
     };
-    for at in [NOON, NOON + MINUTE, NOON + DAY, NOON + 2 * DAY + 1] {
-        books.raise(&alert(at), DAY).await.unwrap();
+    for minutes in [0, 1, 59, 118, 24 * 60, 24 * 60 + 59, 26 * 60] {
+        let times = (60 * MINUTE, DAY);
+        books
+            .raise(&alert(NOON + minutes * MINUTE), times)
+            .await
+            .unwrap();
     }
     let rows = books.alerts_after(0, 10).await.unwrap();
-    let counts: Vec<_> = rows.iter().map(|row| (row.count, row.first_at)).collect();
-    assert_eq!(counts, [(3, NOON), (1, NOON + 2 * DAY + 1)]);
+    let minute = |row: &StoredAlert| (row.first_at - NOON) / MINUTE;
+    let counts: Vec<_> = rows.iter().map(|row| (row.count, minute(row))).collect();
+    // Silent for longer than an hour at 24:00 and at 26:00.
+    assert_eq!(counts, [(4, 0), (2, 24 * 60), (1, 26 * 60)]);
+    for hours in 26..51 {
+        let times = (60 * MINUTE + 1, DAY);
+        books
+            .raise(&alert(NOON + hours * 60 * MINUTE), times)
+            .await
+            .unwrap();
+    }
+    let rows = books.alerts_after(0, 10).await.unwrap();
+    let counts: Vec<_> = rows.iter().map(|row| (row.count, minute(row))).collect();
+    assert_eq!(counts[2..], [(25, 26 * 60), (1, 50 * 60)], "a day of it");
     assert_eq!(books.alerts_after(rows[0].id, 10).await.unwrap(), rows[1..]);
     books
         .forget_alerts(Timestamp::from_micros(i64::MAX))
         .await
         .unwrap();
-    assert_eq!(books.alerts_after(0, 10).await.unwrap().len(), 2);
+    assert_eq!(books.alerts_after(0, 10).await.unwrap().len(), 4);
 }

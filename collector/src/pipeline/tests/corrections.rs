@@ -141,7 +141,11 @@ async fn a_correction_moves_every_sum_by_the_difference_and_keeps_what_was() {
     assert_eq!(steps[0].was(), log[0].cost().total);
     let was: Cost = serde_json::from_str(&steps[0].was_detail).unwrap();
     assert_eq!(&was, log[0].cost(), "the bill as it was is kept whole");
-    let keys = pipeline.books.entities("key", 10).await.unwrap();
+    let keys = pipeline
+        .books
+        .entities("key", crate::books::Span::EVER, 10)
+        .await
+        .unwrap();
     let by_key: Usd = keys.iter().map(|entity| entity.counts.cost).sum();
     assert_eq!(by_key, pipeline.books.totals().await.unwrap().cost);
 }
