@@ -36,15 +36,16 @@ pub(crate) async fn answer(
 ) -> Response<AnswerBody> {
     let master_key = shared.config.master_key.as_ref();
     let identity = auth::authenticate(request.headers(), master_key, shared.who_calls());
-    let allowed = identity.and_then(|identity| {
-        let route = matched.route.pattern;
-        admission::enter(shared, &identity, Some(address), route).map(|()| identity)
-    });
-    let identity = match allowed {
+    let identity = match identity {
         Ok(identity) => identity,
         Err(error) => return answer::error(&error),
     };
-    let lists = Lists::of(&identity, None);
+    let route = matched.route.pattern;
+    let key = match admission::enter(shared, &identity, Some(address), route) {
+        Ok(key) => key,
+        Err(error) => return answer::error(&error),
+    };
+    let lists = Lists::of(&identity, key, None);
     let wanted = wanted(request.uri().query());
     let told = match endpoint {
         Endpoint::Models => Ok(models(&lists.shown(&shared.groups))),

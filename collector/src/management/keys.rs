@@ -218,6 +218,10 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let wanted = query.wanted("size", 10)?;
     let full = query.flag("return_full_object")?;
+    if query.flag("include_team_keys")? && !caller.sees_all() {
+        let message = "ask for the keys of one team by its `team_id`";
+        return Err(Refusal::bad_request("include_team_keys", message));
+    }
     let mut filter = Filter::default();
     let team = query.text("team_id")?;
     let named = query.text("key_hash")?;

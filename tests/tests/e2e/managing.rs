@@ -166,7 +166,6 @@ async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
             "mock",
             json!({ "content_policy_fallbacks": [{ "mock": ["gpt-4o"] }] }),
         ),
-        ("mock,gpt-4o", json!({ "fastest_response": true })),
     ] {
         let answer = chat(&limited, model, more.clone()).await;
         refused(&answer, 403, kind);
@@ -179,6 +178,10 @@ async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
     // One that the key may use is asked instead.
     let answer = chat(&limited, "gone", json!({ "fallbacks": ["mock"] })).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
+    // Of several models each is a call of its own.
+    let several = chat(&limited, "mock,gpt-4o", json!({})).await.json();
+    assert!(several[0]["choices"].is_array(), "{several}");
+    assert_eq!(several[1]["error"]["type"], kind, "{several}");
     // It sees what it may use, and nothing of the rest, not even in errors.
     let listed = limited.get("/v1/models").await.json();
     let names = listed["data"].as_array().unwrap().iter();
@@ -245,7 +248,7 @@ async fn a_key_says_from_where_with_what_and_on_which_routes() {
     for (name, value) in [
         ("x-litellm-key-rpm-limit", "5"),
         ("x-litellm-key-tpm-limit", "1000"),
-        ("x-litellm-key-max-budget", "1"),
+        ("x-litellm-key-max-budget", "1.0"),
         ("x-ratelimit-api_key-limit-requests", "5"),
         ("x-ratelimit-api_key-remaining-requests", "4"),
     ] {
