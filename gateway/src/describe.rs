@@ -56,9 +56,9 @@ pub(crate) async fn answer(
         ),
         Endpoint::ModelInfo => Ok(model_info::deployments(shared, &lists, wanted.as_deref())),
         Endpoint::ModelGroupInfo => Ok(model_info::groups(shared, &lists, wanted.as_deref())),
-        Endpoint::Parameters => supported(shared, &identity, wanted.as_deref()),
+        Endpoint::Parameters => supported(shared, (&identity, &lists), wanted.as_deref()),
         Endpoint::CountTokens => count(shared, request).await,
-        Endpoint::Health => Ok(health(shared)),
+        Endpoint::Health => Ok(health(shared, &lists)),
         Endpoint::Metrics => return metrics(shared),
         // These are answered before, and ask nothing of whoever asks.
         Endpoint::Call(_)
@@ -129,9 +129,14 @@ fn model(
 }
 
 /// The parameters of OpenAI's that every deployment of a model knows.
-fn supported(shared: &Shared, identity: &Identity, wanted: Option<&str>) -> Result<Json, ApiError> {
+fn supported(
+    shared: &Shared,
+    (identity, lists): (&Identity, &Lists<'_>),
+    wanted: Option<&str>,
+) -> Result<Json, ApiError> {
     let name = wanted.unwrap_or_default();
-    let found = shared.groups.find(name);
+    let denied = lists.denied(&shared.groups, name);
+    let found = shared.groups.find(name).filter(|_found| denied.is_none());
     let found = found.ok_or_else(|| destination::unknown_model(shared, identity, name))?;
     let members = found.group.members();
     let known = |parameter: &&&str| {
@@ -187,12 +192,18 @@ fn texts(value: &Value) -> usize {
     }
 }
 
-/// How deployments fare, as the calls show it: nobody is asked.
-fn health(shared: &Shared) -> Json {
+/// How deployments fare that the lists have, as the calls show it: nobody is asked.
+fn health(shared: &Shared, lists: &Lists<'_>) -> Json {
     let now = (shared.clock)();
     let (mut well, mut ill) = (Vec::new(), Vec::new());
     for member in shared.groups.members() {
         let deployment = &member.deployment;
+        if lists
+            .denied(&shared.groups, &deployment.model_name)
+            .is_some()
+        {
+            continue;
+        }
         let told = json!({
             "model": crate::payload::qualified(deployment),
             "model_name": deployment.model_name,
