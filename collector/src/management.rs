@@ -34,7 +34,10 @@ use axum::{
     routing::{MethodRouter, delete, get, patch, post},
 };
 
-pub(crate) use self::absent::{absent, instead};
+pub(crate) use self::{
+    absent::{absent, instead},
+    caller::admit,
+};
 use crate::api::Api;
 
 type Rows = Vec<(&'static str, MethodRouter<Arc<Api>>)>;

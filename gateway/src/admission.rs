@@ -20,7 +20,7 @@ use event::{
 use tokio::time::Instant;
 
 pub(crate) use self::{
-    access::{Lists, aliased, enter, from},
+    access::{Lists, aliased, enter, from, key_of},
     purse::Purse,
     rates::Rates,
     recent::Recent,

@@ -36,15 +36,16 @@ pub(crate) async fn answer(
 ) -> Response<AnswerBody> {
     let master_key = shared.config.master_key.as_ref();
     let identity = auth::authenticate(request.headers(), master_key, shared.who_calls());
-    let allowed = identity.and_then(|identity| {
-        let route = matched.route.pattern;
-        admission::enter(shared, &identity, Some(address), route).map(|()| identity)
-    });
-    let identity = match allowed {
+    let identity = match identity {
         Ok(identity) => identity,
         Err(error) => return answer::error(&error),
     };
-    let lists = Lists::of(&identity, None);
+    let route = matched.route.pattern;
+    let key = match admission::enter(shared, &identity, Some(address), route) {
+        Ok(key) => key,
+        Err(error) => return answer::error(&error),
+    };
+    let lists = Lists::of(&identity, key, None);
     let wanted = wanted(request.uri().query());
     let told = match endpoint {
         Endpoint::Models => Ok(models(&lists.shown(&shared.groups))),
@@ -55,9 +56,9 @@ pub(crate) async fn answer(
         ),
         Endpoint::ModelInfo => Ok(model_info::deployments(shared, &lists, wanted.as_deref())),
         Endpoint::ModelGroupInfo => Ok(model_info::groups(shared, &lists, wanted.as_deref())),
-        Endpoint::Parameters => supported(shared, &identity, wanted.as_deref()),
+        Endpoint::Parameters => supported(shared, (&identity, &lists), wanted.as_deref()),
         Endpoint::CountTokens => count(shared, request).await,
-        Endpoint::Health => Ok(health(shared)),
+        Endpoint::Health => Ok(health(shared, &lists)),
         Endpoint::Metrics => return metrics(shared),
         // These are answered before, and ask nothing of whoever asks.
         Endpoint::Call(_)
@@ -128,9 +129,14 @@ fn model(
 }
 
 /// The parameters of OpenAI's that every deployment of a model knows.
-fn supported(shared: &Shared, identity: &Identity, wanted: Option<&str>) -> Result<Json, ApiError> {
+fn supported(
+    shared: &Shared,
+    (identity, lists): (&Identity, &Lists<'_>),
+    wanted: Option<&str>,
+) -> Result<Json, ApiError> {
     let name = wanted.unwrap_or_default();
-    let found = shared.groups.find(name);
+    let denied = lists.denied(&shared.groups, name);
+    let found = shared.groups.find(name).filter(|_found| denied.is_none());
     let found = found.ok_or_else(|| destination::unknown_model(shared, identity, name))?;
     let members = found.group.members();
     let known = |parameter: &&&str| {
@@ -186,12 +192,18 @@ fn texts(value: &Value) -> usize {
     }
 }
 
-/// How deployments fare, as the calls show it: nobody is asked.
-fn health(shared: &Shared) -> Json {
+/// How deployments fare that the lists have, as the calls show it: nobody is asked.
+fn health(shared: &Shared, lists: &Lists<'_>) -> Json {
     let now = (shared.clock)();
     let (mut well, mut ill) = (Vec::new(), Vec::new());
     for member in shared.groups.members() {
         let deployment = &member.deployment;
+        if lists
+            .denied(&shared.groups, &deployment.model_name)
+            .is_some()
+        {
+            continue;
+        }
         let told = json!({
             "model": crate::payload::qualified(deployment),
             "model_name": deployment.model_name,

@@ -96,7 +96,7 @@ fn gone() -> ApiError {
 
 /// What a client is told that names a model which nobody serves: those that it may use.
 pub(crate) fn unknown_model(shared: &Shared, identity: &Identity, model: &str) -> ApiError {
-    let names = Lists::of(identity, None).shown(&shared.groups);
+    let names = Lists::of(identity, admission::key_of(identity), None).shown(&shared.groups);
     let shown: String = model.chars().take(100).collect();
     let message = format!(
         "Invalid model name passed in model={shown}. Known here: {}. Ask `/v1/models` for the list",

@@ -80,7 +80,7 @@ fn may_come(shared: &Shared, headers: &HeaderMap, address: IpAddr) -> Result<(),
     let master_key = shared.config.master_key.as_ref();
     let identity = auth::authenticate(headers, master_key, shared.who_calls());
     let identity = identity.unwrap_or_default();
-    admission::from(shared, &identity, address)
+    admission::from(shared, admission::key_of(&identity), address)
 }
 
 async fn ask(

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::{
     Extension,
     extract::{Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, Method},
     middleware::Next,
     response::Response,
 };
@@ -28,6 +28,9 @@ use crate::{
         TeamRole, User,
     },
 };
+
+/// It takes a body, and changes nothing.
+const REPORT: &str = "/spend/calculate";
 
 /// As a handler gets it.
 pub(crate) type Who = Extension<Arc<Caller>>;
@@ -54,6 +57,20 @@ pub(crate) async fn enter(
     let caller = Caller::of(&api, request.headers(), route).await?;
     request.extensions_mut().insert(Arc::new(caller));
     Ok(next.run(request).await)
+}
+
+/// Lets a request pass that is for those who may read everything, or may everything where it
+/// changes something.
+pub(crate) async fn admit(
+    api: &Api,
+    headers: &HeaderMap,
+    (method, path): (&Method, &str),
+) -> Result<(), Refusal> {
+    let caller = Caller::of(api, headers, path.to_owned()).await?;
+    match *method == Method::GET || path == REPORT {
+        true => caller.viewer(),
+        false => caller.admin(),
+    }
 }
 
 impl Caller {
@@ -104,6 +121,7 @@ impl Caller {
         let reads = reads.iter().any(|end| self.route.ends_with(end));
         let opens = |allowed: &String| match allowed.as_str() {
             "management_routes" => true,
+            "spend_tracking_routes" | "global_spend_tracking_routes" => self.tells_spend(),
             "info_routes" => reads,
             other => match other.strip_suffix('*') {
                 Some(start) => self.route.starts_with(start),
@@ -118,6 +136,12 @@ impl Caller {
              Tried to call route: {}",
             key.allowed_routes, self.route
         )))
+    }
+
+    /// Whether they ask what was spent.
+    fn tells_spend(&self) -> bool {
+        let beginnings = ["/spend/", "/global/"];
+        beginnings.iter().any(|begin| self.route.starts_with(begin))
     }
 
     /// The user whose key it is.

@@ -218,35 +218,7 @@ pub(super) async fn list(
 ) -> Result<Response, Refusal> {
     let wanted = query.wanted("size", 10)?;
     let full = query.flag("return_full_object")?;
-    let mut filter = Filter::default();
-    let team = query.text("team_id")?;
-    let named = query.text("key_hash")?;
-    for column in ["user_id", "organization_id", "key_alias"] {
-        if let Some(value) = query.text(column)? {
-            filter = filter.with(column, value);
-        }
-    }
-    query.finish()?;
-    let mut whole_team = false;
-    if let Some(id) = &team {
-        let team: Option<Team> = entities::get(&api.books, id).await?;
-        whole_team = match team {
-            Some(team) => {
-                let books = &api.books;
-                let permitted = rights::permitted(&caller, books, &team, "/key/list").await?;
-                permitted || caller.manages(books, &team).await?
-            }
-            None => false,
-        };
-        filter = filter.with("team_id", id);
-    }
-    if let Some(hash) = named {
-        filter = filter.with("id", secret::digest_of(&hash));
-    }
-    if !caller.sees_all() && !whole_team {
-        let own = caller.user_id().ok_or_else(|| caller.refusal())?;
-        filter = filter.with("user_id", own);
-    }
+    let filter = listed(&api, &caller, query).await?;
     let total_count = entities::count::<Key>(&api.books, &filter).await?;
     let rows: Vec<Key> = entities::page(&api.books, &filter, wanted.page()).await?;
     #[derive(Serialize)]
@@ -275,4 +247,37 @@ pub(super) async fn list(
         total_pages,
     };
     Ok(Json(body).into_response())
+}
+
+/// Which keys are asked for, of those that the caller sees.
+async fn listed(api: &Api, caller: &Caller, mut query: Query) -> Result<Filter, Refusal> {
+    if query.flag("include_team_keys")? && !caller.sees_all() {
+        let message = "ask for the keys of one team by its `team_id`";
+        return Err(Refusal::bad_request("include_team_keys", message));
+    }
+    let mut filter = Filter::default();
+    let team = query.text("team_id")?;
+    if let Some(hash) = query.text("key_hash")? {
+        filter = filter.with("id", secret::digest_of(&hash));
+    }
+    for column in ["user_id", "organization_id", "key_alias"] {
+        if let Some(value) = query.text(column)? {
+            filter = filter.with(column, value);
+        }
+    }
+    query.finish()?;
+    let mut whole_team = false;
+    if let Some(id) = &team {
+        if let Some(team) = entities::get::<Team>(&api.books, id).await? {
+            let books = &api.books;
+            let permitted = rights::permitted(caller, books, &team, "/key/list").await?;
+            whole_team = permitted || caller.manages(books, &team).await?;
+        }
+        filter = filter.with("team_id", id);
+    }
+    if !caller.sees_all() && !whole_team {
+        let own = caller.user_id().ok_or_else(|| caller.refusal())?;
+        filter = filter.with("user_id", own);
+    }
+    Ok(filter)
 }

@@ -291,6 +291,7 @@ pub(super) async fn available(query: Query) -> Result<Response, Refusal> {
 async fn listed(api: &Api, caller: &Caller, mut query: Query) -> Result<(Filter, Wanted), Refusal> {
     let user = query.text("user_id")?;
     let organization = query.text("organization_id")?;
+    let (id, alias) = (query.text("team_id")?, query.text("team_alias")?);
     let wanted = query.wanted("page_size", 100)?;
     query.finish()?;
     let own = caller.user_id().map(str::to_owned);
@@ -313,8 +314,14 @@ async fn listed(api: &Api, caller: &Caller, mut query: Query) -> Result<(Filter,
         let ids = members.into_iter().map(|member| member.team_id);
         filter = filter.within("id", ids.collect());
     }
-    if let Some(organization) = organization {
-        filter = filter.with("organization_id", organization);
+    for (column, value) in [
+        ("organization_id", organization),
+        ("id", id),
+        ("team_alias", alias),
+    ] {
+        if let Some(value) = value {
+            filter = filter.with(column, value);
+        }
     }
     Ok((filter, wanted))
 }

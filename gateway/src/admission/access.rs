@@ -39,12 +39,11 @@ pub(crate) fn aliased(draft: &Draft, model: &str) -> Option<String> {
 ///
 /// Who may not.
 pub(super) fn check(shared: &Shared, draft: &Draft, known: &Known) -> Result<(), ApiError> {
-    let identity = &draft.identity;
-    enter(shared, identity, draft.client.address, draft.route)?;
-    let key = key_of(identity, known);
+    let key = enter(shared, &draft.identity, draft.client.address, draft.route)?;
     let end_user = draft.end_user();
     if let Some(request) = &draft.request {
-        models(shared, draft, end_user.as_deref())?;
+        let lists = Lists::of(&draft.identity, key, end_user.as_deref());
+        models(shared, request, &lists)?;
         let configured = shared.config.settings.allowed_request_params.as_deref();
         parameters::check(request, key, configured)?;
         parameters::required(request, key, &shared.config.enforced_params)?;
@@ -62,27 +61,29 @@ pub(super) fn check(shared: &Shared, draft: &Draft, known: &Known) -> Result<(),
     }
 }
 
-fn key_of<'a>(identity: &Identity, known: &'a Known) -> Option<&'a Key> {
-    known.snapshot().keys.get(identity.opened_by.as_deref()?)
+/// The virtual key that somebody came with.
+pub(crate) fn key_of(identity: &Identity) -> Option<&Key> {
+    let keys = &identity.known.snapshot().keys;
+    keys.get(identity.opened_by.as_deref()?)
 }
 
-/// Whether whoever asks may ask from this address, for anything on this route.
+/// The key of whoever asks from this address, if they may ask for anything on this route.
 ///
 /// # Errors
 ///
 /// If the address or the route is not one of theirs, or their team is blocked.
-pub(crate) fn enter(
+pub(crate) fn enter<'a>(
     core: &Core,
-    identity: &Identity,
+    identity: &'a Identity,
     address: Option<IpAddr>,
     route: &str,
-) -> Result<(), ApiError> {
+) -> Result<Option<&'a Key>, ApiError> {
+    let key = key_of(identity);
     if let Some(address) = address {
-        from(core, identity, address)?;
+        from(core, key, address)?;
     }
-    let known = &identity.known;
-    let Some(key) = key_of(identity, known) else {
-        return Ok(());
+    let Some(key) = key else {
+        return Ok(None);
     };
     if !routes::may_use(&key.allowed_routes, route) {
         let allowed = key.allowed_routes.iter().map(EntityId::as_str);
@@ -94,14 +95,15 @@ pub(crate) fn enter(
         return Err(ApiError::new(ErrorClass::PermissionDenied, message));
     }
     let team = key.team.as_ref();
-    let found = team.and_then(|team| known.snapshot().teams.get(team));
+    let teams = &identity.known.snapshot().teams;
+    let found = team.and_then(|team| teams.get(team));
     match (team, found) {
         (Some(id), Some(team)) if team.blocked => {
             let message =
                 format!("Team={id} is blocked. Update via `/team/unblock` if your admin.");
             Err(ApiError::new(ErrorClass::Authentication, message))
         }
-        _ => Ok(()),
+        _ => Ok(Some(key)),
     }
 }
 
@@ -110,8 +112,7 @@ pub(crate) fn enter(
 /// # Errors
 ///
 /// If not.
-pub(crate) fn from(core: &Core, identity: &Identity, address: IpAddr) -> Result<(), ApiError> {
-    let key = key_of(identity, &identity.known);
+pub(crate) fn from(core: &Core, key: Option<&Key>, address: IpAddr) -> Result<(), ApiError> {
     let networks = key.map_or(&[][..], |key| &key.allowed_ips);
     let of_key = networks
         .iter()
@@ -127,12 +128,8 @@ pub(crate) fn from(core: &Core, identity: &Identity, address: IpAddr) -> Result<
 
 /// Whether every list has every model that the request names: its own, what its path calls it, and
 /// those it wants asked instead.
-fn models(shared: &Shared, draft: &Draft, end_user: Option<&str>) -> Result<(), ApiError> {
-    let Some(request) = &draft.request else {
-        return Ok(());
-    };
-    let lists = Lists::of(&draft.identity, end_user);
-    let consumes = draft.operation.consumes();
+fn models(shared: &Shared, request: &ClientRequest, lists: &Lists<'_>) -> Result<(), ApiError> {
+    let consumes = request.operation.consumes();
     for model in named(request).filter(|model| consumes || !model.is_empty()) {
         if let Some(denied) = lists.denied(&shared.groups, model) {
             return Err(refusal(denied, model));

@@ -3,7 +3,7 @@
 
 use event::{EntityKind, control::RateLimits};
 
-use super::Rates;
+use super::{Rates, key_of};
 use crate::{draft::Draft, gateway::Shared};
 
 /// The headers of an answer to an admitted call. What it spent is what is known so far: this call's
@@ -11,9 +11,8 @@ use crate::{draft::Draft, gateway::Shared};
 pub(crate) fn standing(shared: &Shared, draft: &Draft) -> Vec<(String, String)> {
     let identity = &draft.identity;
     let known = &identity.known;
-    let opened_by = identity.opened_by.as_deref();
-    let key = opened_by.and_then(|hash| known.snapshot().keys.get(hash));
-    let Some((hash, key)) = opened_by.zip(key) else {
+    let key = identity.opened_by.as_deref().zip(key_of(identity));
+    let Some((hash, key)) = key else {
         return Vec::new();
     };
     let model = draft.request.as_ref().map_or("", |request| &*request.model);

@@ -50,8 +50,10 @@ pub(super) const FORBIDDEN: &[&str] = &[
     "headers",
     "extra_body",
     "azure_ad_token",
+    "proxy_server_request",
+    "secret_fields",
     "tiered_pricing",
 ];
 
 /// Beginnings of such fields.
-pub(super) const FORBIDDEN_PREFIXES: &[&str] = &["user_api_key_", "aws_", "vertex_", "azure_"];
+pub(super) const FORBIDDEN_PREFIXES: &[&str] = &["user_api_key", "aws_", "vertex_", "azure_"];

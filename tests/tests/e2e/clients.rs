@@ -62,6 +62,7 @@ clients! {
     openai in "venv",
     anthropic in "venv",
     litellm in "venv",
+    litellm_proxy in "venv",
     llama_index in "venv",
     openai_agents in "venv",
     langchain in "venv",

@@ -134,9 +134,8 @@ async fn a_gateway_without_a_collector_says_so() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
-    let stage = Stage::new().await;
+/// A key that may use two models, and one by its access group.
+async fn limited(stage: &Stage) -> (Running, Client) {
     let base = stage.provider.base();
     stage.add_models(&format!(
         "  - model_name: beta\n    model_info: {{access_groups: [early]}}\n    litellm_params: \
@@ -144,6 +143,13 @@ async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
     ));
     let running = stage.up().await;
     let limited = key(&running, json!({ "models": ["mock", "gone", "early"] })).await;
+    (running, limited)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
+    let stage = Stage::new().await;
+    let (_running, limited) = limited(&stage).await;
     for model in ["mock", "beta"] {
         let answer = chat(&limited, model, json!({})).await;
         assert_eq!(answer.status, 200, "{model}: {}", answer.text());
@@ -166,7 +172,6 @@ async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
             "mock",
             json!({ "content_policy_fallbacks": [{ "mock": ["gpt-4o"] }] }),
         ),
-        ("mock,gpt-4o", json!({ "fastest_response": true })),
     ] {
         let answer = chat(&limited, model, more.clone()).await;
         refused(&answer, 403, kind);
@@ -179,7 +184,17 @@ async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
     // One that the key may use is asked instead.
     let answer = chat(&limited, "gone", json!({ "fallbacks": ["mock"] })).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
-    // It sees what it may use, and nothing of the rest, not even in errors.
+    // Of several models each is a call of its own.
+    let several = chat(&limited, "mock,gpt-4o", json!({})).await.json();
+    assert!(several[0]["choices"].is_array(), "{several}");
+    assert_eq!(several[1]["error"]["type"], kind, "{several}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_sees_what_it_may_use_and_nothing_of_the_rest() {
+    let stage = Stage::new().await;
+    let (running, limited) = limited(&stage).await;
+    // Not even in errors.
     let listed = limited.get("/v1/models").await.json();
     let names = listed["data"].as_array().unwrap().iter();
     let names: Vec<&str> = names.map(|model| model["id"].as_str().unwrap()).collect();
@@ -189,6 +204,10 @@ async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
     let groups = limited.get("/model_group/info").await.json();
     assert_eq!(groups["data"].as_array().unwrap().len(), 3);
     assert_eq!(limited.get("/v1/models/gpt-4o").await.status, 404);
+    let parameters = "/utils/supported_openai_params?model=gpt-4o";
+    assert_eq!(limited.get(parameters).await.status, 400);
+    let health = limited.get("/health").await;
+    assert!(!health.text().contains("claude"), "{}", health.text());
     let wrong = chat(&limited, "nonsense", json!({})).await;
     assert!(!wrong.text().contains("claude"), "{}", wrong.text());
     let all = running.client().get("/v1/models").await.json();
@@ -196,7 +215,7 @@ async fn a_key_calls_the_models_it_may_and_no_other_by_any_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_key_says_from_where_with_what_and_on_which_routes() {
+async fn a_key_is_used_from_the_addresses_that_it_is_for() {
     let stage = Stage::new().await;
     let config = std::fs::read_to_string(stage.path("config.yaml")).unwrap();
     let more =
@@ -219,7 +238,12 @@ async fn a_key_says_from_where_with_what_and_on_which_routes() {
     // What the client itself put in front does not count.
     let forged = via("/v1/models", "203.0.113.9, 198.51.100.1").await;
     refused(&forged, 403, "permission_error");
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_says_which_parameters_its_requests_set_and_answers_say_its_limits() {
+    let stage = Stage::new().await;
+    let running = stage.up().await;
     let wanted = json!({ "allowed_request_params": ["max_tokens"], "enforced_params": ["user"],
         "rpm_limit": 5, "tpm_limit": 1000, "max_budget": 1 });
     let guarded = key(&running, wanted).await;
@@ -245,7 +269,7 @@ async fn a_key_says_from_where_with_what_and_on_which_routes() {
     for (name, value) in [
         ("x-litellm-key-rpm-limit", "5"),
         ("x-litellm-key-tpm-limit", "1000"),
-        ("x-litellm-key-max-budget", "1"),
+        ("x-litellm-key-max-budget", "1.0"),
         ("x-ratelimit-api_key-limit-requests", "5"),
         ("x-ratelimit-api_key-remaining-requests", "4"),
     ] {
@@ -254,7 +278,12 @@ async fn a_key_says_from_where_with_what_and_on_which_routes() {
     let lacks = chat(&guarded, "mock", json!({})).await;
     refused(&lacks, 400, "invalid_request_error");
     assert!(lacks.text().contains("param=user"), "{}", lacks.text());
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_opens_the_routes_that_it_is_for() {
+    let stage = Stage::new().await;
+    let running = stage.up().await;
     let reader = key(&running, json!({ "key_type": "read_only" })).await;
     assert_eq!(reader.get("/v1/models").await.status, 200);
     refused(
@@ -285,6 +314,8 @@ const FORGED: &[&str] = &[
     "cache_read_input_token_cost",
     "user_api_key_user_id",
     "user_api_key_hash",
+    "user_api_key",
+    "proxy_server_request",
     "aws_access_key_id",
     "vertex_credentials",
     "azure_ad_token",

@@ -246,3 +246,36 @@ async fn what_is_not_here_says_what_there_is_instead() {
         assert!(error["message"].as_str().unwrap().contains(word), "{error}");
     }
 }
+
+#[tokio::test]
+async fn admins_read_what_was_spent_and_gateways_alone_are_lent_to() {
+    let world = World::new().await;
+    for (route, open_to) in [
+        ("GET /global/spend", &["boss", "watcher"][..]),
+        ("GET /spend/logs", &["boss", "watcher"]),
+        ("GET /alerts", &["boss", "watcher"]),
+        ("GET /metrics", &["boss", "watcher"]),
+        ("POST /reprice", &["boss"]),
+        ("GET /control/snapshot", &[]),
+        ("POST /control/leases", &[]),
+    ] {
+        for user in ["boss", "watcher", "worker", "reader", "lead", "nobody"] {
+            let (status, text) = world.rig.send(route, Some(&key_of(user)), Some("{}")).await;
+            let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+            let told = format!("{route} by {user}: {status} {text}");
+            assert_eq!(!refused, open_to.contains(&user), "{told}");
+        }
+    }
+    for (list, spend, keys) in [
+        (json!(["spend_tracking_routes"]), 200, 403),
+        (json!(["info_routes"]), 403, 200),
+    ] {
+        let body = json!({ "user_id": "boss", "allowed_routes": list }).to_string();
+        let made = world.done("POST /key/generate", &body).await;
+        let key = made["key"].as_str();
+        let (status, _) = world.rig.send("GET /global/spend", key, None).await;
+        assert_eq!(status.as_u16(), spend, "{list}");
+        let (status, _) = world.rig.send("GET /key/list", key, None).await;
+        assert_eq!(status.as_u16(), keys, "{list}");
+    }
+}
