@@ -38,7 +38,7 @@ pub use self::{
     schema::MigrateError,
 };
 pub(crate) use self::{
-    batches::{Standing as BatchStanding, account},
+    batches::{Standing as BatchStanding, account, knew},
     money::Split,
 };
 

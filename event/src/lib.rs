@@ -27,7 +27,7 @@ mod window;
 
 pub use crate::{
     alert::{Alert, AlertKind, Severity},
-    batch::{Batch, BatchPart, BatchStage},
+    batch::{Batch, BatchPart, BatchStage, BatchTells},
     budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},
