@@ -42,7 +42,7 @@ pub use self::{
 };
 pub(crate) use self::{
     alerts::{Once, enter},
-    batches::{Standing as BatchStanding, account},
+    batches::{Standing as BatchStanding, account, knew},
     money::Split,
 };
 

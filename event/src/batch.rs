@@ -29,6 +29,33 @@ pub struct Batch {
     pub asked_by: Option<String>,
 }
 
+impl Batch {
+    /// How much it tells of what the batch consumed.
+    #[must_use]
+    pub fn tells(&self) -> BatchTells {
+        let is_measured = |part: &BatchPart| part.prompt_min > 0 || part.prompt_max == 0;
+        if self.unknown.is_some() || self.parts.is_empty() {
+            BatchTells::Nothing
+        } else if self.parts.iter().all(is_measured) {
+            BatchTells::All
+        } else {
+            BatchTells::Sums
+        }
+    }
+}
+
+/// How much an event tells of what a batch consumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BatchTells {
+    /// Nothing: there is no price.
+    #[default]
+    Nothing,
+    /// Sums, and not how long each request was: there is no price where that matters.
+    Sums,
+    /// All that a price depends on.
+    All,
+}
+
 /// What was seen of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

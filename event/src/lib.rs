@@ -27,7 +27,7 @@ mod window;
 
 pub use crate::{
     alert::{Alert, AlertFacts, AlertKind, ReportLine, Severity, SpendReport, WebhookBody},
-    batch::{Batch, BatchPart, BatchStage},
+    batch::{Batch, BatchPart, BatchStage, BatchTells},
     budget::{Budget, BudgetError, Enforcement, Refusal, Terms, WhenUnpriced},
     codec::{CallRecord, DecodeError, PricedKind, PricedRecord},
     cost::{Class, Cost, CostStatus, LineItem, Unpriced},

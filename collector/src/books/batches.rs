@@ -3,7 +3,9 @@
 //! Decided before an event is priced (`pipeline/batches.rs`), and entered here with it: like all of
 //! the books a fold over the priced log.
 
-use event::{BatchStage, EventId, Origin, StandardLoggingPayload};
+use event::{
+    Batch, BatchStage, BatchTells, Cost, EventId, Origin, StandardLoggingPayload, Unpriced,
+};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use super::{
@@ -20,8 +22,8 @@ pub(crate) struct Standing<T> {
     pub(crate) creator: Option<T>,
     /// The call that it is billed with.
     pub(crate) holder: Option<T>,
-    /// Whether that one knew what it consumed.
-    pub(crate) is_known: bool,
+    /// What that one knew of what the batch consumed; one that knows more takes its place.
+    pub(crate) knew: BatchTells,
 }
 
 impl<T> Default for Standing<T> {
@@ -29,7 +31,7 @@ impl<T> Default for Standing<T> {
         Self {
             creator: None,
             holder: None,
-            is_known: false,
+            knew: BatchTells::Nothing,
         }
     }
 }
@@ -38,20 +40,24 @@ impl<T> Standing<T> {
     /// With what another name of the same batch says.
     pub(crate) fn or(self, other: Self) -> Self {
         let creator = self.creator.or(other.creator);
-        let is_other = match (&self.holder, &other.holder) {
-            (None, _) => true,
-            (Some(_), Some(_)) => other.is_known && !self.is_known,
-            (Some(_), None) => false,
-        };
-        let (holder, is_known) = match is_other {
-            true => (other.holder, other.is_known),
-            false => (self.holder, self.is_known),
+        let is_other = self.holder.is_none() || (other.holder.is_some() && other.knew > self.knew);
+        let (holder, knew) = match is_other {
+            true => (other.holder, other.knew),
+            false => (self.holder, self.knew),
         };
         Self {
             creator,
             holder,
-            is_known,
+            knew,
         }
+    }
+}
+
+/// What an event with this cost knew: a price that could be found settles the batch.
+pub(crate) fn knew(batch: &Batch, cost: &Cost) -> BatchTells {
+    match cost.unpriced {
+        Some(Unpriced::NoUsage) => batch.tells(),
+        _ => BatchTells::All,
     }
 }
 
@@ -126,19 +132,22 @@ pub(super) async fn enter(
     if batch.stage == BatchStage::Created {
         now.creator = now.creator.or(Some(number));
     } else if batch.billed_with.is_none() {
-        if now.is_known {
+        if now.holder.is_some() && now.knew == BatchTells::All {
             let event = event.id();
             tracing::error!(%event, ?batch.names, "batch is billed twice: two collectors?");
         }
         now.holder = Some(number);
-        now.is_known = batch.unknown.is_none();
+        now.knew = knew(batch, event.cost());
     }
-    let sql = "INSERT INTO batches (account, name, creator, holder, is_known) \
+    let sql = "INSERT INTO batches (account, name, creator, holder, knew) \
                VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET creator = excluded.creator, \
-               holder = excluded.holder, is_known = excluded.is_known";
+               holder = excluded.holder, knew = excluded.knew";
     for name in &batch.names {
         let query = sqlx::query(sql).bind(&account).bind(name);
-        let query = query.bind(now.creator).bind(now.holder).bind(now.is_known);
+        let query = query
+            .bind(now.creator)
+            .bind(now.holder)
+            .bind(level(now.knew));
         query.execute(&mut *connection).await?;
     }
     Ok(())
@@ -149,19 +158,36 @@ async fn standing(
     account: &str,
     names: &[String],
 ) -> Result<Standing<i64>, BooksError> {
-    let sql = "SELECT creator, holder, is_known FROM batches WHERE account = ? AND name = ?";
+    let sql = "SELECT creator, holder, knew FROM batches WHERE account = ? AND name = ?";
     let mut standing = Standing::default();
     for name in names {
         let query = sqlx::query_as(sql).bind(account).bind(name);
-        let row: Option<(Option<i64>, Option<i64>, bool)> =
+        let row: Option<(Option<i64>, Option<i64>, i64)> =
             query.fetch_optional(&mut *connection).await?;
-        if let Some((creator, holder, is_known)) = row {
+        if let Some((creator, holder, knew)) = row {
             standing = standing.or(Standing {
                 creator,
                 holder,
-                is_known,
+                knew: of_level(knew),
             });
         }
     }
     Ok(standing)
+}
+
+/// As it stands in `batches.knew`. Persisted.
+const fn level(knew: BatchTells) -> i64 {
+    match knew {
+        BatchTells::Nothing => 0,
+        BatchTells::Sums => 1,
+        BatchTells::All => 2,
+    }
+}
+
+const fn of_level(level: i64) -> BatchTells {
+    match level {
+        0 => BatchTells::Nothing,
+        1 => BatchTells::Sums,
+        _ => BatchTells::All,
+    }
 }

@@ -341,8 +341,9 @@ CREATE TABLE batches (
     -- Numbers of rows of `calls`: who created it, and with what it is billed.
     creator INTEGER,
     holder INTEGER,
-    -- Whether that one knew what it consumed; if not, one that does takes its place.
-    is_known INTEGER NOT NULL,
+    -- What that one knew of what it consumed: 0 nothing, 1 sums, 2 all that its price depends on.
+    -- One that knows more takes its place.
+    knew INTEGER NOT NULL,
     PRIMARY KEY (account, name)
 ) STRICT, WITHOUT ROWID;
 ";

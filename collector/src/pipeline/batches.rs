@@ -46,15 +46,18 @@ pub(super) struct Claim {
 }
 
 impl Claims {
-    /// Enters a claim of the event at `place`.
-    pub(super) fn enter(&mut self, claim: Claim, place: usize) {
+    /// Enters a claim of the event at `place`, which is `event`.
+    pub(super) fn enter(&mut self, claim: Claim, place: usize, event: &PricedEvent) {
         let mut standing = claim.standing;
+        let ours = event.payload().tollkeeper.as_deref();
+        let batch = ours.and_then(|ours| ours.batch.as_deref());
         let this = Some(Seen::Here(place));
         if claim.creates {
             standing.creator = this;
         }
         if claim.bills {
             standing.holder = this;
+            standing.knew = batch.map_or(standing.knew, |batch| books::knew(batch, event.cost()));
         }
         for name in claim.names {
             self.0.insert((claim.account.clone(), name), standing);
@@ -91,17 +94,15 @@ impl Known<'_> {
             standing,
             ..Claim::default()
         };
-        let is_known = batch.unknown.is_none();
         if batch.stage == BatchStage::Created {
             claim.creates = standing.creator.is_none();
         } else {
             match standing.holder {
-                Some(holder) if standing.is_known || !is_known => {
+                Some(holder) if standing.knew >= batch.tells() => {
                     batch.billed_with = Some(self.event_of(holder).await?);
                 }
                 holder => {
                     claim.bills = true;
-                    claim.standing.is_known = is_known;
                     if let Some(holder) = holder {
                         claim.correction = self.released(holder, EventId::of(origin)).await?;
                     }
@@ -125,7 +126,7 @@ impl Known<'_> {
         let settled = BatchStanding {
             creator: settled.creator.map(Seen::Row),
             holder: settled.holder.map(Seen::Row),
-            is_known: settled.is_known,
+            knew: settled.knew,
         };
         let at = |name: &String| self.claims.0.get(&(account.to_owned(), name.clone()));
         // What has been claimed since comes first.

@@ -100,7 +100,7 @@ impl Pipeline {
                     if let Some(correction) = claim.correction.take() {
                         intake.take(correction, None);
                     }
-                    claims.enter(claim, intake.events.len());
+                    claims.enter(claim, intake.events.len(), &event);
                 }
                 intake.take(event, Some(&usage));
             }

@@ -3,9 +3,7 @@
 
 use http::{HeaderName, Uri, header};
 
-use super::{
-    Outgoing, Prepared, ProviderError, along::Along, batch, openai, realtime::parameter,
-};
+use super::{Outgoing, Prepared, ProviderError, along::Along, batch, openai, realtime::parameter};
 use crate::{
     config::Deployment,
     request::{ClientRequest, Passed},

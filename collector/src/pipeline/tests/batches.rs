@@ -244,6 +244,18 @@ async fn a_price_that_depends_on_lengths_needs_them() {
         "{}",
         row.cost_detail
     );
+    // Its results say them; asking for the batch once more does not.
+    rig.see(&call(1, OTHER, long((0, 300_000))));
+    let results = Batch {
+        parts: vec![part("gpt-5.4", (10, 1000))],
+        ..results()
+    };
+    rig.see(&call(2, OTHER, results));
+    rig.see(&call(3, OTHER, long((0, 300_000))));
+    drop(pipeline);
+    let rows = check(&rig.run().await, Usd::from_picos(2_000_000_000)).await;
+    let revisions: Vec<_> = rows.iter().map(|row| row.revision).collect();
+    assert_eq!(revisions, [1, 0, 0, 0]);
     for (lengths, cost) in [
         ((10, 1000), 2_000_000_000),
         ((280_000, 300_000), 3_625_000_000),
