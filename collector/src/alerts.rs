@@ -1,5 +1,7 @@
 //! What somebody should know, entered into the books once per key.
 
+pub(crate) mod forward;
+
 use std::{
     collections::{HashMap, HashSet},
     error::Error as StdError,
@@ -9,7 +11,7 @@ use std::{
 
 use bus::Gap;
 use event::{Alert, AlertKind, PricedEvent, Severity, Unpriced};
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 use crate::{books::Books, clock, deliver::dead_letters::Letter, price::Refused};
 
@@ -23,6 +25,8 @@ const KEYS_MAX: usize = 10_000;
 pub(crate) struct Alerts {
     books: Books,
     raised: Arc<Mutex<HashMap<String, Instant>>>,
+    /// Tells whoever waits for alerts that there is one.
+    news: Arc<Notify>,
 }
 
 impl Alerts {
@@ -30,7 +34,14 @@ impl Alerts {
         Self {
             books,
             raised: Arc::default(),
+            news: Arc::default(),
         }
+    }
+
+    /// Resolves when an alert has been raised after this was called.
+    pub(crate) fn raised(&self) -> impl Future<Output = ()> + use<> {
+        let news = Arc::clone(&self.news).notified_owned();
+        async move { news.await }
     }
 
     /// Calls whose cost nobody knows, once for each model and kind of reason.
@@ -160,6 +171,7 @@ impl Alerts {
                 "alert cannot be stored"
             );
         }
+        self.news.notify_waiters();
     }
 
     fn is_due(&self, key: &str) -> bool {

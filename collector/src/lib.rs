@@ -36,7 +36,7 @@ use sink::{Registration, SinkEnv, SinkError};
 use tokio::net::TcpListener;
 
 use crate::{
-    alerts::Alerts,
+    alerts::{Alerts, forward::Forwarder},
     deliver::Shared,
     deliver::dead_letters::DeadLetters,
     health::Health,
@@ -194,6 +194,13 @@ impl Collector {
             tasks: tasks.clone(),
         };
         tasks.spawn(api::serve(ready.listener, api));
+        let forwarder = Forwarder::new(
+            books.clone(),
+            alerts.clone(),
+            Arc::clone(&deps.priced),
+            &deps.data,
+        );
+        tasks.spawn(forwarder.run(tasks.clone()));
         let bad_records = deps.data.join("bad-records").join("calls.jsonl");
         let pipeline = Pipeline {
             calls: deps.calls,
