@@ -9,13 +9,16 @@
 //! a `webhook-id` of its own (`<event id>-r1`), alone as an `llm.call.corrected`. The event with the
 //! highest revision holds; it takes the place of those before it.
 //!
+//! An alert (`send: alerts`, `send: both`) is an `llm.alert` with an `alert_id`; several are an
+//! `llm.alerts.batch`, or stand as `alerts` beside the `events` of an `llm.calls.batch`.
+//!
 //! [Standard Webhooks]: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use sink::{
-    Batch, BatchLimits, Clock, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind,
+    Batch, BatchLimits, Clock, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind, Takes,
     http::{
         Answer, HeaderName, HeaderValue, HttpClient, Method, Outgoing, StatusCode, header, meaning,
     },
@@ -50,6 +53,10 @@ impl Sink for Webhook {
             http: env.http.clone(),
             clock: env.clock.clone(),
         })
+    }
+
+    fn takes(&self) -> Takes {
+        Takes::Both
     }
 
     fn limits(&self) -> BatchLimits {

@@ -2,42 +2,94 @@
 
 use chrono::SecondsFormat;
 use event::{
-    CallId, CostStatus, EventId, Outcome, Previous, PricedEvent, Status, Timestamp, UsageSource,
-    Usd,
+    CallId, CostStatus, EventId, Outcome, Previous, PricedEvent, PricedKind, Status, Timestamp,
+    UsageSource, Usd,
 };
 use serde::Serialize;
 use sink::{Batch, Item, Receipt};
 
 use super::Content;
 
-/// The body, and a receipt that refuses items that are no events; no body if there is no event.
+/// The body, and a receipt that refuses items that cannot be read; no body if there is nothing else.
 pub(super) fn encode(batch: &Batch<'_>, content: Content) -> (Option<Vec<u8>>, Receipt) {
-    let (events, receipt) = batch.events();
-    let Some(latest) = events
-        .iter()
-        .map(|(_, event)| event.payload().end_time)
-        .max()
-    else {
+    let (mut events, mut alerts) = (Vec::new(), Vec::new());
+    let mut receipt = Receipt::default();
+    let mut latest = None;
+    for (index, item) in batch.items().iter().enumerate() {
+        match (item.event(), item.alert()) {
+            (Some(event), _) => {
+                latest = latest.max(Some(event.payload().end_time));
+                events.push((item, event));
+            }
+            (_, Some(alert)) => {
+                latest = latest.max(Some(alert.at));
+                alerts.push(item);
+            }
+            _ => receipt.refuse(index, "it cannot be read"),
+        }
+    }
+    let Some(latest) = latest else {
         return (None, receipt);
     };
-    // By what was asked for and not by what is left, so that the form goes with the id.
-    let alone = batch.items().len() == 1;
-    let kind = match batch.items() {
-        [item] if item.revision() > 0 => "llm.call.corrected",
-        [_] => "llm.call.completed",
-        _ => "llm.calls.batch",
-    };
+    let kind = kind(batch.items());
     let time = latest.to_utc().to_rfc3339_opts(SecondsFormat::Micros, true);
     let mut body = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#).into_bytes();
-    body.extend_from_slice(if alone { b"" } else { br#"{"events":["# });
-    for (position, (item, event)) in events.iter().enumerate() {
+    // By what was asked for and not by what is left, so that the form goes with the id.
+    let alone = batch.items().len() == 1;
+    let has_alerts = batch.items().iter().any(is_alert);
+    let has_events = !batch.items().iter().all(is_alert);
+    let each_event = |body: &mut Vec<u8>, (item, event): (&Item, &PricedEvent)| {
+        write(body, item, event, content);
+    };
+    let each_alert = |body: &mut Vec<u8>, item: &Item| body.extend_from_slice(item.json());
+    if alone {
+        events
+            .into_iter()
+            .for_each(|pair| each_event(&mut body, pair));
+        alerts
+            .into_iter()
+            .for_each(|item| each_alert(&mut body, item));
+    } else {
+        body.push(b'{');
+        if has_events {
+            list(&mut body, "events", events, each_event);
+        }
+        if has_events && has_alerts {
+            body.push(b',');
+        }
+        if has_alerts {
+            list(&mut body, "alerts", alerts, each_alert);
+        }
+        body.push(b'}');
+    }
+    body.push(b'}');
+    (Some(body), receipt)
+}
+
+fn is_alert(item: &Item) -> bool {
+    item.kind() == PricedKind::Alert
+}
+
+fn kind(items: &[Item]) -> &'static str {
+    match items {
+        [item] if is_alert(item) => "llm.alert",
+        [item] if item.revision() > 0 => "llm.call.corrected",
+        [_] => "llm.call.completed",
+        items if items.iter().all(is_alert) => "llm.alerts.batch",
+        _ => "llm.calls.batch",
+    }
+}
+
+/// `"name":[…]`.
+fn list<T>(body: &mut Vec<u8>, name: &str, all: Vec<T>, each: impl Fn(&mut Vec<u8>, T)) {
+    body.extend_from_slice(format!(r#""{name}":["#).as_bytes());
+    for (position, one) in all.into_iter().enumerate() {
         if position > 0 {
             body.push(b',');
         }
-        write(&mut body, item, event, content);
+        each(body, one);
     }
-    body.extend_from_slice(if alone { b"}" } else { b"]}}" });
-    (Some(body), receipt)
+    body.push(b']');
 }
 
 /// One event: where it comes from, then the event's own fields.

@@ -158,8 +158,17 @@ struct Envelope {
 }
 
 #[derive(Deserialize)]
-struct Events {
+#[serde(deny_unknown_fields)]
+struct Several {
+    #[serde(default)]
     events: Vec<Json>,
+    #[serde(default)]
+    alerts: Vec<Json>,
+}
+
+#[derive(Deserialize)]
+struct AlertId {
+    alert_id: EventId,
 }
 
 #[derive(Deserialize)]
@@ -176,18 +185,41 @@ fn read(id: &str, body: &[u8]) -> Result<Vec<Stored>, String> {
     if !envelope.timestamp.ends_with('Z') {
         return Err(format!("`{}` is not a time in UTC", envelope.timestamp));
     }
-    let events = match envelope.r#type.as_str() {
-        "llm.call.completed" | "llm.call.corrected" => vec![envelope.data],
-        "llm.calls.batch" => {
-            envelope
-                .data
-                .read::<Events>()
-                .ok_or("there are no events")?
-                .events
+    let several = Several {
+        events: Vec::new(),
+        alerts: Vec::new(),
+    };
+    let several = match envelope.r#type.as_str() {
+        "llm.call.completed" | "llm.call.corrected" => Several {
+            events: vec![envelope.data],
+            ..several
+        },
+        "llm.alert" => Several {
+            alerts: vec![envelope.data],
+            ..several
+        },
+        "llm.calls.batch" | "llm.alerts.batch" => {
+            envelope.data.read().ok_or("there is no list of events")?
         }
         other => return Err(format!("`{other}` is not a type")),
     };
-    events.into_iter().map(|event| open(id, &event)).collect()
+    if several.events.is_empty()
+        == (envelope.r#type != "llm.alert" && envelope.r#type != "llm.alerts.batch")
+    {
+        return Err(format!("an {} must not have these lists", envelope.r#type));
+    }
+    let events = several.events.iter().map(|event| open(id, event));
+    let alerts = several.alerts.into_iter().map(|alert| {
+        let AlertId { alert_id } = alert.read().ok_or("an alert has no id")?;
+        if !id.starts_with("batch_") && id != alert_id.to_string() {
+            return Err(format!("`{id}` is not the id of its alert"));
+        }
+        Ok(Stored {
+            id: alert_id,
+            said: alert,
+        })
+    });
+    events.chain(alerts).collect()
 }
 
 /// Takes what was put beside the event's fields out again.
