@@ -11,7 +11,10 @@ use std::{
 
 use bus::Gap;
 use event::{Alert, AlertKind, PricedEvent, Severity, Unpriced};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, futures::OwnedNotified},
+    time::Instant,
+};
 
 use crate::{books::Books, clock, deliver::dead_letters::Letter, price::Refused};
 
@@ -39,9 +42,8 @@ impl Alerts {
     }
 
     /// Resolves when an alert has been raised after this was called.
-    pub(crate) fn raised(&self) -> impl Future<Output = ()> + use<> {
-        let news = Arc::clone(&self.news).notified_owned();
-        async move { news.await }
+    pub(crate) fn raised(&self) -> OwnedNotified {
+        Arc::clone(&self.news).notified_owned()
     }
 
     /// Calls whose cost nobody knows, once for each model and kind of reason.

@@ -95,9 +95,8 @@ impl Sink for Scripted {
             .iter()
             .map(|item| item.origin().sequence)
             .collect();
-        let name = batch.name().to_owned();
         let attempt = Attempt {
-            name,
+            name: batch.name().to_owned(),
             sequences,
             stored: Vec::new(),
             taken: false,
