@@ -1,6 +1,6 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-prices record bench fuzz lint fmt lint-deny venv
+.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
@@ -26,6 +26,8 @@ test: setup lint venv ## Everything that CI checks
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
+	@# A crate outside the workspace, as somebody else would have it.
+	CARGO_TARGET_DIR=$(TARGET) cargo test --manifest-path examples/custom-sink/Cargo.toml --locked
 	@# Twenty thousand calls priced again: the sums must hold at size as well.
 	$(TARGET)/debug/examples/reprice 20000
 	$(MAKE) test-prices CASES=5000
@@ -35,6 +37,9 @@ test-crash: setup ## Twenty-five kills, and a collector away for half a minute
 	$(DEBUG_BIN) TOLLKEEPER_CRASH_ROUNDS=25 TOLLKEEPER_AWAY_S=30 cargo test --all-features --locked \
 		--workspace --test e2e -- --nocapture --test-threads 1 crash:: collector_away::
 
+test-chaos: setup ## Destinations that misbehave while the collector is killed fifty times
+	TOLLKEEPER_CHAOS_KILLS=50 cargo test --locked --package collector --test chaos -- --nocapture
+
 test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 SEED=1 for other ones
 	cargo build --release --locked --package cost-map --example calculate
 	$(VENV)/bin/python tests/prices/differential.py --calculator $(TARGET)/release/examples/calculate \
@@ -43,7 +48,7 @@ test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 S
 record: setup venv ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
 	$(VENV)/bin/python gateway/tests/recorded/record.py $(CASE)
 
-bench: setup ## Measure, and print tables; PART=gateway, journal, collector, cost or memory for one
+bench: setup ## Measure, and print tables; PART=gateway, journal, collector, fanout, cost or memory for one
 	cargo build --release --locked --package cli --package tests
 	$(TARGET)/release/bench $(PART)
 

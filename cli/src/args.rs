@@ -1,8 +1,14 @@
 //! The command line.
 
+mod sinks;
+
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::sinks::{
+    DlqCommand, DlqList, DlqSome, Replay, SinksCheck, SinksCommand, SinksList,
+};
 
 /// A gateway for LLM calls that writes every call down and keeps the books.
 ///
@@ -46,6 +52,14 @@ pub(crate) enum Command {
     /// Show, compare and update the prices of models
     #[command(subcommand)]
     Prices(PricesCommand),
+    /// Show how far sinks are, and whether their destinations answer
+    #[command(subcommand)]
+    Sinks(SinksCommand),
+    /// Look through dead letters: events that a destination will not take; retry or drop them
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+    /// Deliver a stretch of the log to a sink once more
+    Replay(Replay),
 }
 
 /// Both servers.

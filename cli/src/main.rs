@@ -1,26 +1,6 @@
 //! The `tollkeeper` program.
 
-mod args;
-mod config;
-mod explain;
-mod files;
-mod prices;
-mod remote;
-mod reprice;
-mod run;
-mod tap;
-mod text;
-
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    process::ExitCode,
-};
-
-use anyhow::Context as _;
-use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
-
-use crate::args::{Arguments, Command};
+use std::process::ExitCode;
 
 /// A call makes some two hundred small allocations; this allocator takes half the time that the
 /// system's takes for them.
@@ -28,77 +8,5 @@ use crate::args::{Arguments, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // With pages of 2 MB what is resident is half as much again, and nothing is faster. Before
-    // there are threads, whose first pages would be such; where it is not allowed, nothing is lost.
-    let _set = rustix::thread::disable_transparent_huge_pages(true);
-    start()
-}
-
-#[tokio::main]
-async fn start() -> ExitCode {
-    let arguments = Arguments::parse();
-    match execute(arguments).await {
-        Ok(code) => code,
-        Err(error) => {
-            say_error(&error);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    log(&arguments)?;
-    // The one implementation of cryptography in this program; the second time is refused, and is
-    // the same.
-    let _installed = rustls::crypto::ring::default_provider().install_default();
-    match arguments.command {
-        Command::Up(options) => run::up(&options).await?,
-        Command::Gateway(options) => run::gateway(&options).await?,
-        Command::Collector(options) => run::collector(&options).await?,
-        Command::Check(check) => run::check(&check)?,
-        Command::Explain(options) => explain::explain(&options).await?,
-        Command::Reprice(options) => reprice::reprice(&options).await?,
-        Command::Tap(options) => tap::tap(&options).await?,
-        Command::Prices(command) => return prices::prices(&command).await,
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn log(arguments: &Arguments) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&arguments.log)
-        .with_context(|| format!("`--log {}` is not such as `info,bus=debug`", arguments.log))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    if arguments.log_json {
-        builder.json().init();
-    } else {
-        builder.init();
-    }
-    Ok(())
-}
-
-/// The process's environment; everything else is given what it needs of it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
-)]
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Prints a line; a server goes on when nobody reads what it prints.
-fn say(text: &str) {
-    drop(print(text));
-}
-
-/// Prints a line.
-fn print(text: &str) -> io::Result<()> {
-    writeln!(io::stdout().lock(), "{text}")
-}
-
-#[expect(clippy::print_stderr, reason = "what went wrong, for whoever ran it")]
-fn say_error(error: &anyhow::Error) {
-    eprintln!("tollkeeper: {error:#}");
+    cli::main_with(&[])
 }

@@ -7,7 +7,11 @@ use event::Usd;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::{args::Reprice, say, text::plain};
+use crate::{
+    args::Reprice,
+    say,
+    text::{columns, plain},
+};
 
 /// How often to ask how far it is.
 const EVERY: Duration = Duration::from_millis(500);
@@ -147,30 +151,6 @@ fn table(report: &Report) -> String {
     lines.join("\n")
 }
 
-/// Rows under their heads, after an empty line; nothing if there are none. All columns but the last
-/// are aligned at their right.
-fn columns<const N: usize>(
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> Vec<String> {
-    let rows: Vec<[String; N]> = [head.map(str::to_owned)].into_iter().chain(rows).collect();
-    if rows.len() == 1 {
-        return Vec::new();
-    }
-    let letters = |text: &String| text.chars().count();
-    let width = |column: usize| rows.iter().map(|row| letters(&row[column])).max();
-    let widths: Vec<usize> = (0..N).filter_map(width).collect();
-    let line = |row: &[String; N]| {
-        let cell = |(at, text): (usize, &String)| match at + 1 < N {
-            true => format!("  {text:>width$}", width = widths[at]),
-            false => format!("  {text}"),
-        };
-        row.iter().enumerate().map(cell).collect()
-    };
-    let lines: Vec<String> = rows.iter().map(line).collect();
-    [String::new()].into_iter().chain(lines).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,12 +191,5 @@ mod tests {
         let all = table(json!({"all": true, "scanned": 3}));
         assert!(all.contains("calls           3 with and without a price"));
         assert!(!all.contains("--all"));
-    }
-
-    #[test]
-    fn columns_are_as_wide_as_their_letters() {
-        let rows = [["ééé", "x"], ["a", "y"]].map(|row| row.map(str::to_owned));
-        let lines = columns(["n", "m"], rows.into_iter());
-        assert_eq!(lines, ["", "    n  m", "  ééé  x", "    a  y"]);
     }
 }

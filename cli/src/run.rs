@@ -17,10 +17,14 @@ use crate::{
 /// The cursor of the collector in the calls log.
 const COLLECTOR: &str = "collector";
 
+/// The kinds of sinks there are.
+type Kinds = &'static [sink::Registration];
+
 /// Runs gateway and collector until the process is told to stop.
-pub(crate) async fn up(options: &Up) -> anyhow::Result<()> {
+pub(crate) async fn up(options: &Up, kinds: Kinds) -> anyhow::Result<()> {
     let gateway = Some(&options.gateway);
-    serve(&options.place, gateway, Some(&options.collector)).await
+    let collector = Some((&options.collector, kinds));
+    serve(&options.place, gateway, collector).await
 }
 
 /// Runs a gateway until the process is told to stop.
@@ -29,15 +33,15 @@ pub(crate) async fn gateway(options: &args::Gateway) -> anyhow::Result<()> {
 }
 
 /// Runs a collector until the process is told to stop.
-pub(crate) async fn collector(options: &args::Collector) -> anyhow::Result<()> {
-    serve(&options.place, None, Some(&options.address)).await
+pub(crate) async fn collector(options: &args::Collector, kinds: Kinds) -> anyhow::Result<()> {
+    serve(&options.place, None, Some((&options.address, kinds))).await
 }
 
 /// Runs the servers that have an address.
 async fn serve(
     place: &Place,
     gateway: Option<&GatewayAddress>,
-    collector: Option<&CollectorAddress>,
+    collector: Option<(&CollectorAddress, Kinds)>,
 ) -> anyhow::Result<()> {
     let config = Config::load(place.config.as_deref(), &environment)?;
     for warning in &config.warnings {
@@ -56,7 +60,7 @@ async fn serve(
         None => Calls::Read,
     };
     let collector = match collector {
-        Some(address) => Some(start_collector(place, address, &config, &calls).await?),
+        Some(collector) => Some(start_collector(place, collector, &config, &calls).await?),
         None => None,
     };
     let gateway = match (gateway, &calls) {
@@ -85,7 +89,7 @@ async fn serve(
 }
 
 /// Reads the configuration and says what is wrong with it.
-pub(crate) fn check(options: &Check) -> anyhow::Result<()> {
+pub(crate) fn check(options: &Check, kinds: Kinds) -> anyhow::Result<()> {
     let config = Config::load(Some(&options.config), &environment)?;
     for warning in &config.warnings {
         say(&format!("warning: {warning}"));
@@ -93,7 +97,7 @@ pub(crate) fn check(options: &Check) -> anyhow::Result<()> {
     if let Some(path) = &config.collector.prices.file {
         check_price_map(path).with_context(|| config.place("collector.prices.file"))?;
     }
-    collector::check(&config.collector, &config.sinks, sinks::ALL)
+    collector::check(&config.collector, &config.sinks, kinds)
         .map_err(|error| not_started(error, &config))?;
     say(&format!(
         "fine: {}, {}",
@@ -145,6 +149,7 @@ fn sink_name(error: &SinkStartError) -> Option<&str> {
         SinkStartError::Name(name)
         | SinkStartError::UnknownKind { name, .. }
         | SinkStartError::Open { name, .. }
+        | SinkStartError::Send { name, .. }
         | SinkStartError::Begin { name, .. } => Some(name),
         _ => None,
     }
@@ -234,7 +239,7 @@ async fn start_gateway(
 
 async fn start_collector(
     place: &Place,
-    address: &CollectorAddress,
+    (address, kinds): (&CollectorAddress, Kinds),
     config: &Config,
     calls: &Calls,
 ) -> anyhow::Result<Collector> {
@@ -247,7 +252,7 @@ async fn start_collector(
         priced: Arc::new(open_journal(place, "bus/priced", config)?),
         data: place.data.clone(),
         master_key: config.gateway.master_key.clone(),
-        registrations: sinks::ALL,
+        registrations: kinds,
     };
     let collector = Collector::start(settings, config.sinks.clone(), deps)
         .await

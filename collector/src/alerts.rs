@@ -13,6 +13,8 @@ mod reports;
 pub(crate) mod watch;
 mod whom;
 
+pub(crate) mod forward;
+
 use std::{
     collections::{HashMap, HashSet},
     error::Error as StdError,
@@ -26,7 +28,10 @@ use event::{
     control::Known,
 };
 use sink::Clock;
-use tokio::time::Instant;
+use tokio::{
+    sync::{Notify, futures::OwnedNotified},
+    time::Instant,
+};
 
 use self::budgets::Moved;
 use crate::{
@@ -49,6 +54,8 @@ pub(crate) struct Alerts {
     books: Books,
     clock: Clock,
     raised: Arc<Mutex<HashMap<String, Instant>>>,
+    /// Tells whoever waits for alerts that there is one.
+    news: Arc<Notify>,
 }
 
 /// The alerts of budgets that a run of events has spent from; they are of the instant at which the
@@ -114,7 +121,13 @@ impl Alerts {
             books,
             clock: Clock::new(clock::now),
             raised: Arc::default(),
+            news: Arc::default(),
         }
+    }
+
+    /// Resolves when an alert has been raised after this was called.
+    pub(crate) fn raised(&self) -> OwnedNotified {
+        Arc::clone(&self.news).notified_owned()
     }
 
     /// Calls whose cost nobody knows, once for each model and kind of reason.
@@ -262,6 +275,7 @@ impl Alerts {
                 "alert cannot be stored"
             );
         }
+        self.news.notify_waiters();
     }
 
     fn is_due(&self, key: &str) -> bool {

@@ -20,6 +20,7 @@ use sink::{BatchLimits, Registration, SinkEnv, SinkError, Takes};
 
 pub use self::lane::LaneError;
 pub(crate) use self::orders::{Control, OrderError, Replay};
+pub(crate) use self::sealed::KeptFile;
 use self::{
     attempt::Delivery,
     dead_letters::DeadLetters,

@@ -36,7 +36,7 @@ use sink::{Registration, SinkEnv, SinkError};
 use tokio::net::TcpListener;
 
 use crate::{
-    alerts::{Alerts, watch::Watch},
+    alerts::{Alerts, forward::Forwarder, watch::Watch},
     deliver::Shared,
     deliver::dead_letters::DeadLetters,
     health::Health,
@@ -163,8 +163,9 @@ impl Collector {
         let ready = Ready::make(tasks, &config, sinks, &deps).await?;
         let (books, prices, address) = (ready.books, ready.prices, ready.address);
         let (lanes, alerts) = (ready.lanes, ready.alerts);
-        let metrics = Metrics::new(config.metrics_series_max, lanes.clone());
-        let metrics = Arc::new(metrics.with_prices(prices.clone()));
+        let metrics =
+            Metrics::new(config.metrics_series_max, lanes.clone()).with_prices(prices.clone());
+        let metrics = Arc::new(metrics);
         let (health, tap) = (Arc::new(Health::default()), Tap::new());
         let shared = Shared {
             log: Arc::clone(&deps.priced),
@@ -173,7 +174,7 @@ impl Collector {
             tasks: tasks.clone(),
             directory: books.directory().clone(),
         };
-        let controls = start_lanes(ready.opened, &deps.data, shared).await?;
+        let controls = start_lanes(ready.opened, &deps.data, shared, &books).await?;
         let (repricer, corrections) = Repricer::new(reprice::Parts {
             books: books.clone(),
             prices: prices.clone(),
@@ -194,14 +195,13 @@ impl Collector {
             tasks: tasks.clone(),
         };
         tasks.spawn(api::serve(ready.listener, api));
-        let bad_records = deps.data.join("bad-records").join("calls.jsonl");
         let pipeline = Pipeline {
             calls: deps.calls,
             priced: deps.priced,
             tail: None,
             books: books.clone(),
             pricer: Pricer::new(prices.clone()),
-            bad_records: DeadLetters::new(bad_records, BAD_RECORDS_BYTES_MAX),
+            bad_records: bad_records(&deps.data),
             alerts,
             metrics,
             health,
@@ -276,11 +276,22 @@ fn watch(tasks: &Tasks, books: &Books, prices: &PriceMaps) {
     tasks.spawn(Watch::new(books.clone()).run(tasks.clone()));
 }
 
+/// Where records of the calls log go that cannot be read.
+fn bad_records(data: &Path) -> DeadLetters {
+    let path = data.join("bad-records").join("calls.jsonl");
+    DeadLetters::new(path, BAD_RECORDS_BYTES_MAX)
+}
+
+/// Starts the lanes, and what brings alerts into the log that they read.
 async fn start_lanes(
     opened: Vec<deliver::Opened>,
     data: &Path,
     shared: Shared,
+    books: &Books,
 ) -> Result<Vec<Arc<deliver::Control>>, StartError> {
+    let (alerts, log) = (shared.alerts.clone(), Arc::clone(&shared.log));
+    let forwarder = Forwarder::new(books.clone(), alerts, log, data);
+    shared.tasks.spawn(forwarder.run(shared.tasks.clone()));
     let mut controls = Vec::with_capacity(opened.len());
     for sink in opened {
         controls.push(sink.start(data, shared.clone()).await?);

@@ -37,6 +37,7 @@ laws! {
     faults::a_fault_is_reported_as_what_it_is,
     faults::a_fault_that_is_over_is_over,
     faults::a_dropped_delivery_leaves_the_sink_usable,
+    faults::a_url_that_leads_nowhere_good_is_reported,
     faults::no_secret_is_shown,
     manners::open_does_nothing_yet,
     manners::a_probe_leaves_nothing_behind,

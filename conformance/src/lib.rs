@@ -22,6 +22,8 @@
 //! - `a_fault_is_reported_as_what_it_is`: see [`Fault`].
 //! - `a_fault_that_is_over_is_over`
 //! - `a_dropped_delivery_leaves_the_sink_usable`: wherever it was dropped.
+//! - `a_url_that_leads_nowhere_good_is_reported`: no TLS there, no such name, an address inside the
+//!   network; for sinks whose settings have an `http` URL.
 //! - `no_secret_is_shown`: not by `Debug`, not in errors, not for a secret in the wrong place.
 //!
 //! Manners:

@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// As after a restart of the collector: another sink on the same destination.
-    pub(crate) fn reopen(&mut self, stand: &dyn Stand) -> Result<(), Failed> {
+    pub(crate) fn reopen(&mut self, stand: &dyn Stand) -> Result<(), SinkError> {
         self.sink = stand.registration().open(self.config.clone(), &env()?)?;
         Ok(())
     }

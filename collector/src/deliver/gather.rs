@@ -94,7 +94,7 @@ impl<'a> Gathering<'a> {
                 self.miss(gap);
             }
             let position = record.position;
-            if !self.take_record(record, now) {
+            if !self.take_record(&record, now) {
                 self.full = true;
                 return Some(position);
             }
@@ -104,7 +104,7 @@ impl<'a> Gathering<'a> {
         None
     }
 
-    fn take_record(&mut self, record: Record, (instant, now): (Instant, Timestamp)) -> bool {
+    fn take_record(&mut self, record: &Record, (instant, now): (Instant, Timestamp)) -> bool {
         let position = record.position.offset;
         let opened = Item::open(&record.bytes).map_err(|error| chain(&error));
         match opened.map(|item| self.policy.admit(item, now)) {
@@ -119,9 +119,9 @@ impl<'a> Gathering<'a> {
                 self.expired += u64::from(reason == Skip::Expired);
             }
             Ok(Admitted::Unreadable) => {
-                self.put_aside(position, "its JSON is not an event".to_owned(), &record);
+                self.put_aside(position, "its JSON is not an event".to_owned(), record);
             }
-            Err(detail) => self.put_aside(position, detail, &record),
+            Err(detail) => self.put_aside(position, detail, record),
         }
         self.cover(position, position.saturating_add(1));
         true

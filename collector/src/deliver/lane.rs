@@ -150,12 +150,9 @@ impl Lane {
         delivery.stats.stands_at(next);
         let mut window = Window::default();
         let mut flights: FuturesUnordered<Flight<'_>> = FuturesUnordered::new();
-        for range in self.kept().await? {
-            if range.last >= next {
-                let sealed = self.read_again(&mut *reader, range).await?;
-                window.begin(range, sealed.oldest);
-                flights.push(self.fly(sealed));
-            }
+        for sealed in self.begun(&mut *reader, next).await? {
+            window.begin(sealed.range, sealed.oldest);
+            flights.push(self.fly(sealed));
         }
         let mut gathering = Gathering::new(&delivery.policy, self.limits);
         loop {
@@ -185,13 +182,8 @@ impl Lane {
                     if let Some(position) = again {
                         reader.seek(position);
                     }
-                    self.report_gaps(&gathering.untold()).await;
-                    delivery.tell_of_expired(gathering.untold_expired()).await;
-                    if gathering.is_empty() {
-                        // Nothing to deliver, but the cursor moves past it.
-                        self.step_over(&mut gathering, &mut window);
-                        self.pass(&mut *reader, &mut window)?;
-                    }
+                    self.step_over(&mut gathering, &mut window).await;
+                    self.pass(&mut *reader, &mut window)?;
                 }
                 () = until(due), if room => {}
             }
@@ -212,9 +204,15 @@ impl Lane {
         Box::pin(async move { (first, self.delivery.deliver(sealed).await) })
     }
 
-    /// What has been read and is not for the sink needs no delivery.
-    #[expect(clippy::unused_self, reason = "a step of the lane, beside the others")]
-    fn step_over(&self, gathering: &mut Gathering<'_>, window: &mut Window) {
+    /// Tells of what is missing or too old. What has been read and is not for the sink needs no
+    /// delivery: the cursor passes it.
+    async fn step_over(&self, gathering: &mut Gathering<'_>, window: &mut Window) {
+        self.report_gaps(&gathering.untold()).await;
+        let expired = gathering.untold_expired();
+        self.delivery.tell_of_expired(expired).await;
+        if !gathering.is_empty() {
+            return;
+        }
         if let Some(sealed) = gathering.seal() {
             window.begin(sealed.range, None);
             let fates = Fates {
@@ -234,13 +232,18 @@ impl Lane {
         Ok(())
     }
 
-    /// The ranges that were on their way when this was last written.
-    async fn kept(&self) -> Result<Vec<Range>, LaneError> {
-        Ok(match self.sealed.read().await? {
+    /// The batches beyond the cursor that were on their way before.
+    async fn begun(&self, reader: &mut dyn Reader, next: u64) -> Result<Vec<Sealed>, LaneError> {
+        let ranges = match self.sealed.read().await? {
             Some(Kept::Several(ranges)) => ranges,
             Some(Kept::One(range)) => vec![range],
             None => Vec::new(),
-        })
+        };
+        let mut begun = Vec::new();
+        for range in ranges.into_iter().filter(|range| range.last >= next) {
+            begun.push(self.read_again(reader, range).await?);
+        }
+        Ok(begun)
     }
 
     /// Reads a sealed range once more.

@@ -1,8 +1,14 @@
 //! Lanes with a scripted sink, in paused time.
 
+mod identity;
+mod orders;
+
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,6 +27,8 @@ enum Step {
     Fail(SinkErrorKind),
     Throttle(Duration),
     Refuse(Vec<usize>),
+    Defer(Vec<usize>),
+    Take,
     Panic,
     Hang,
 }
@@ -30,7 +38,14 @@ enum Step {
 struct Scripted {
     script: Mutex<VecDeque<Step>>,
     poison: Vec<u64>,
+    /// What was poison is none any more.
+    cured: AtomicBool,
+    /// What it says of poison.
+    echo: Option<&'static str>,
     largest: Option<usize>,
+    /// Batches it takes at once; 0 is 1.
+    concurrency: usize,
+    takes_time: Duration,
     locked: Mutex<bool>,
     seen: Mutex<Vec<Attempt>>,
 }
@@ -40,6 +55,8 @@ struct Scripted {
 struct Attempt {
     name: String,
     sequences: Vec<u64>,
+    /// Those that it has stored.
+    stored: Vec<u64>,
     taken: bool,
     at: Instant,
 }
@@ -58,6 +75,13 @@ impl Sink for Scripted {
         Ok(Self::default())
     }
 
+    fn limits(&self) -> BatchLimits {
+        BatchLimits {
+            concurrency_max: self.concurrency.max(1),
+            ..BatchLimits::default()
+        }
+    }
+
     async fn probe(&self) -> Result<(), SinkError> {
         if *locked(&self.locked) {
             return Err(SinkError::new(SinkErrorKind::Unauthorized));
@@ -71,22 +95,31 @@ impl Sink for Scripted {
             .iter()
             .map(|item| item.origin().sequence)
             .collect();
-        let name = batch.name().to_owned();
         let attempt = Attempt {
-            name,
+            name: batch.name().to_owned(),
             sequences,
+            stored: Vec::new(),
             taken: false,
             at: Instant::now(),
         };
         let poisoned = attempt
             .sequences
             .iter()
-            .any(|sequence| self.poison.contains(sequence));
+            .any(|sequence| self.poison.contains(sequence))
+            && !self.cured.load(Ordering::Relaxed);
         let too_large = self
             .largest
             .is_some_and(|largest| attempt.sequences.len() > largest);
-        locked(&self.seen).push(attempt);
+        let number = {
+            let mut seen = locked(&self.seen);
+            seen.push(attempt);
+            seen.len() - 1
+        };
         let step = locked(&self.script).pop_front();
+        if !self.takes_time.is_zero() {
+            tokio::time::sleep(self.takes_time).await;
+        }
+        let mut receipt = Receipt::default();
         match step {
             Some(Step::Fail(kind)) => return Err(SinkError::new(kind)),
             Some(Step::Throttle(pause)) => {
@@ -95,18 +128,26 @@ impl Sink for Scripted {
             Some(Step::Panic) => panic!("as the script says"),
             Some(Step::Hang) => std::future::pending().await,
             Some(Step::Refuse(refused)) => {
-                let mut receipt = Receipt::default();
                 refused.iter().for_each(|at| receipt.refuse(*at, "no"));
-                return Ok(receipt);
             }
-            None if poisoned => return Err(SinkError::new(SinkErrorKind::Refused)),
-            None if too_large => return Err(SinkError::new(SinkErrorKind::TooLarge)),
-            None => {}
+            Some(Step::Defer(deferred)) => deferred.iter().for_each(|at| receipt.defer(*at)),
+            _ if poisoned => {
+                let refused = SinkError::new(SinkErrorKind::Refused);
+                return Err(refused.with_detail(self.echo.unwrap_or_default()));
+            }
+            _ if too_large => return Err(SinkError::new(SinkErrorKind::TooLarge)),
+            Some(Step::Take) | None => {}
         }
-        if let Some(last) = locked(&self.seen).last_mut() {
-            last.taken = true;
+        if let Some(attempt) = locked(&self.seen).get_mut(number) {
+            attempt.taken = true;
+            let left = |index: &usize| {
+                let refused = receipt.refused().iter().any(|item| item.index == *index);
+                !refused && !receipt.deferred().contains(index)
+            };
+            let indexes = (0..attempt.sequences.len()).filter(left);
+            attempt.stored = indexes.map(|at| attempt.sequences[at]).collect();
         }
-        Ok(Receipt::default())
+        Ok(receipt)
     }
 }
 
@@ -241,7 +282,7 @@ impl Running {
     /// What the destination has, in its order.
     fn taken(&self) -> Vec<u64> {
         let taken = self.seen().into_iter().filter(|attempt| attempt.taken);
-        taken.flat_map(|attempt| attempt.sequences).collect()
+        taken.flat_map(|attempt| attempt.stored).collect()
     }
 }
 

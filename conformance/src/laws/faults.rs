@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::Failed;
 use serde_json::{Value, json};
+use sink::SinkErrorKind;
 
 use crate::{
     Fault, Stand,
@@ -123,4 +124,82 @@ pub(super) fn no_secret_is_shown(stand: &dyn Stand) -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+/// Each with the kind that has to be reported: for sinks whose settings have an `http` URL.
+const NOWHERE: [(&str, &str, SinkErrorKind); 4] = [
+    // The destination does not speak TLS.
+    ("http://", "https://", SinkErrorKind::Unreachable),
+    // No such name; whether that is seen as such depends on the resolver, not on the sink.
+    (
+        "http://127.0.0.1",
+        "https://no-such-host.invalid",
+        SinkErrorKind::Unreachable,
+    ),
+    // Addresses inside the network.
+    (
+        "http://127.0.0.1",
+        "http://169.254.169.254",
+        SinkErrorKind::Misconfigured,
+    ),
+    (
+        "http://127.0.0.1",
+        "https://[fd00::1]",
+        SinkErrorKind::Misconfigured,
+    ),
+];
+
+pub(super) fn a_url_that_leads_nowhere_good_is_reported(stand: &dyn Stand) -> Result<(), Failed> {
+    for (from, to, expected) in NOWHERE {
+        let mut session = Session::open(stand)?;
+        let mut config = session.config.clone();
+        if !lead_elsewhere(&mut config, from, to) {
+            continue;
+        }
+        session.config = config;
+        let items = session.plain(2);
+        let error = match session.reopen(stand) {
+            Err(error) => error,
+            Ok(()) => match session.try_deliver("elsewhere", &items)? {
+                Ok(receipt) => return Err(format!("{to} was taken: {receipt:?}").into()),
+                Err(error) => error,
+            },
+        };
+        ensure(error.kind() == expected, || {
+            format!("{to} has to be {expected:?} and was: {}", chain(&error))
+        })?;
+        // What is not of its protocol, the destination may complain of.
+        let stored = session.destination.stored().unwrap_or_default();
+        ensure(stored.is_empty(), || {
+            format!("{to}: something arrived all the same")
+        })?;
+    }
+    Ok(())
+}
+
+/// Puts `to` in the place of `from` in every text of a configuration that begins with it; whether
+/// there was one.
+fn lead_elsewhere(config: &mut Value, from: &str, to: &str) -> bool {
+    match config {
+        Value::String(text) => match text.strip_prefix(from) {
+            Some(rest) => {
+                *text = format!("{to}{rest}");
+                true
+            }
+            None => false,
+        },
+        Value::Array(values) => {
+            let changed = values
+                .iter_mut()
+                .map(|value| lead_elsewhere(value, from, to));
+            changed.filter(|changed| *changed).count() > 0
+        }
+        Value::Object(values) => {
+            let changed = values
+                .values_mut()
+                .map(|value| lead_elsewhere(value, from, to));
+            changed.filter(|changed| *changed).count() > 0
+        }
+        _ => false,
+    }
 }

@@ -69,7 +69,7 @@ fn fill(site: &Site, events: u64) -> io::Result<usize> {
     Ok(bytes)
 }
 
-fn payload(index: u64, now: u64) -> io::Result<StandardLoggingPayload> {
+pub(crate) fn payload(index: u64, now: u64) -> io::Result<StandardLoggingPayload> {
     let start = i64::try_from(now).map_err(io::Error::other)? * 1_000_000;
     let at = |offset| Timestamp::from_micros(start + offset);
     let text = "What is the capital of the country that this river flows through?";

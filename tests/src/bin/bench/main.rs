@@ -1,10 +1,11 @@
 //! Measures what was promised and prints tables in Markdown.
 //!
-//! `bench [gateway] [journal] [collector] [cost] [memory]`; without a word, all of them. Shorter or
+//! `bench [gateway] [journal] [collector] [fanout] [cost] [memory]`; without a word, all of them. Shorter or
 //! longer with `TOLLKEEPER_BENCH_ROUNDS`, `TOLLKEEPER_BENCH_SECONDS` and `TOLLKEEPER_BENCH_CALLS`.
 
 mod collector;
 mod cost;
+mod fanout;
 mod gateway;
 mod journal;
 mod memory;
@@ -18,7 +19,14 @@ use tests::machine::{Arguments, say};
 async fn main() -> io::Result<()> {
     let arguments = Arguments::read();
     let words = arguments.words();
-    let known = ["journal", "cost", "gateway", "collector", "memory"];
+    let known = [
+        "journal",
+        "cost",
+        "gateway",
+        "collector",
+        "fanout",
+        "memory",
+    ];
     if let Some(odd) = words.iter().find(|word| !known.contains(word)) {
         return Err(io::Error::other(format!("`{odd}` is none of {known:?}")));
     }
@@ -31,6 +39,7 @@ async fn main() -> io::Result<()> {
             "cost" => cost::measure(),
             "gateway" => gateway::measure().await?,
             "collector" => collector::measure().await?,
+            "fanout" => fanout::measure().await?,
             _ => memory::measure().await?,
         }
         say("");
