@@ -20,6 +20,7 @@ macro_rules! sinks {
 
 sinks! {
     file::File,
+    langfuse::Langfuse,
     otel::Otel,
     webhook::Webhook,
 }

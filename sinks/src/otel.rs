@@ -192,7 +192,7 @@ fn judge_probe(answer: &Answer) -> Result<(), SinkErrorKind> {
 }
 
 #[cfg(feature = "conformance")]
-mod stand;
+pub(crate) mod stand;
 #[cfg(feature = "conformance")]
 pub use self::stand::Stand;
 
