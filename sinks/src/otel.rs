@@ -197,4 +197,4 @@ pub(crate) mod stand;
 pub use self::stand::Stand;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
