@@ -26,6 +26,7 @@ pub const DIALECTS: &[&dyn conformance::Stand] =
 sinks! {
     datadog::Datadog,
     file::File,
+    langfuse::Langfuse,
     otel::Otel,
     webhook::Webhook,
 }

@@ -192,9 +192,9 @@ fn judge_probe(answer: &Answer) -> Result<(), SinkErrorKind> {
 }
 
 #[cfg(feature = "conformance")]
-mod stand;
+pub(crate) mod stand;
 #[cfg(feature = "conformance")]
 pub use self::stand::Stand;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -146,6 +146,7 @@ fn parameters(attributes: &mut Attributes, call: &Call<'_>) {
         ("gen_ai.request.max_tokens", &most[..]),
         ("gen_ai.request.seed", &["seed"]),
         ("gen_ai.request.choice.count", &["n"]),
+        ("gen_ai.embeddings.dimension.count", &["dimensions"]),
     ] {
         let whole = call.parameter_number(names).and_then(|n| n.as_u64());
         if let Some(whole) = whole.filter(|whole| *whole != 1 || names != ["n"]) {

@@ -2,7 +2,7 @@
 //! conventions have it. Cut to a size, since receivers drop what is too large.
 
 use event::StandardLoggingPayload;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::read::{MESSAGES_MAX, Reader};
 use super::wire::cut;
@@ -179,4 +179,14 @@ pub(crate) fn raw(json: &event::Json, bytes_max: usize) -> Option<(String, bool)
             Some((Value::String(beginning).to_string(), true))
         }
     }
+}
+
+/// A request's parameters without those that may be content, and without what is `null`.
+pub(crate) fn without_content(parameters: &Map<String, Value>) -> Map<String, Value> {
+    let content = ["messages", "input", "prompt", "tools", "instructions"];
+    let said = parameters
+        .iter()
+        .filter(|(name, value)| !value.is_null() && !content.contains(&name.as_str()));
+    said.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }

@@ -1,11 +1,11 @@
 //! OpenInference, which Phoenix and Arize read.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     call::{Call, provider_name},
     genai::{self, ContentBytes},
-    messages::{Message, Messages, Part, raw},
+    messages::{Message, Messages, Part, raw, without_content},
     own,
     wire::Attributes,
 };
@@ -41,7 +41,7 @@ pub(crate) fn attributes(call: &Call<'_>, content: ContentBytes) -> Attributes {
     attributes.text("session.id", &payload.session_id);
     let tags = payload.request_tags.iter().map(String::as_str);
     attributes.texts("tag.tags", tags);
-    let parameters = parameters(call);
+    let parameters = without_content(&call.parameters);
     if !parameters.is_empty() {
         let text = Value::Object(parameters).to_string();
         attributes.text("llm.invocation_parameters", &text);
@@ -109,15 +109,6 @@ fn provider_and_system(slug: &str) -> (&str, Option<&str>) {
         "_OTHER" => ("", None),
         name => (name, None),
     }
-}
-
-/// The parameters without what may be content.
-fn parameters(call: &Call<'_>) -> Map<String, Value> {
-    let said = call.parameters.iter().filter(|(name, value)| {
-        !value.is_null() && !matches!(name.as_str(), "messages" | "input" | "prompt" | "tools")
-    });
-    said.map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
 }
 
 fn said(attributes: &mut Attributes, call: &Call<'_>, bytes: usize) {
