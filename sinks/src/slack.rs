@@ -14,26 +14,29 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sink::{
-    Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind, Takes,
-    http::{Answer, Endpoint, HttpClient, Method, Outgoing, StatusCode, header, meaning},
+    Batch, BatchLimits, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind, Takes,
+    http::{Answer, Endpoint, HttpClient, Method, Outgoing, header},
 };
 
 mod blocks;
 mod config;
+mod history;
+mod judge;
 
 pub use self::config::{Config, ConfigError};
-use self::{blocks::Entry, config::Way};
+use self::{
+    blocks::Entry,
+    config::Way,
+    history::{EVENT_TYPE, Earlier, History},
+};
 use crate::alert::told::Told;
 
 /// Messages of a channel that are looked through for a thread.
 const HISTORY_MAX: &str = "200";
 /// Bytes of such a list: each message has its blocks with it.
 const HISTORY_BYTES_MAX: usize = 8 << 20;
-/// Marks our messages.
-const EVENT_TYPE: &str = "tollkeeper_alert";
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -66,6 +69,14 @@ impl Sink for Slack {
     const KIND: &'static str = "slack";
     type Config = Config;
 
+    fn variables(written: &Settings) -> &'static [(&'static str, &'static str)] {
+        if written.contains_key("token") {
+            &[]
+        } else {
+            &[("webhook_url", "SLACK_WEBHOOK_URL")]
+        }
+    }
+
     fn open(config: Config, env: &SinkEnv) -> Result<Self, SinkError> {
         match &config.way {
             Way::Webhooks { usual, others } => {
@@ -95,7 +106,7 @@ impl Sink for Slack {
     async fn probe(&self) -> Result<(), SinkError> {
         let request = match &self.config.way {
             Way::Webhooks { usual, .. } => {
-                Outgoing::json(usual.clone(), &json!({}))?.judge(judge_probe)
+                Outgoing::json(usual.clone(), &json!({}))?.judge(judge::probe)
             }
             Way::Bot { api_url, .. } => {
                 let request = Outgoing::new(Method::GET, api_url.join("auth.test"), Vec::new());
@@ -189,7 +200,7 @@ impl Slack {
         let channel = match group.target {
             Target::Webhook(url) => {
                 let message = blocks::message(&entries(&group.alerts), link);
-                let request = Outgoing::json(url.clone(), &message)?.judge(judge_webhook);
+                let request = Outgoing::json(url.clone(), &message)?.judge(judge::webhook);
                 return self.http.send(request).await.map(|_answer| ());
             }
             Target::Channel(channel) => channel,
@@ -232,14 +243,7 @@ impl Slack {
             ("include_all_metadata", "true"),
         ];
         let answer = self.ask(Method::GET, "conversations.history", &query, &Value::Null);
-        let History { messages } = answer.await?.json()?;
-        let ours = messages.into_iter().filter_map(|message| {
-            let metadata = message.metadata?;
-            let Payload { thread, alerts } = metadata.event_payload?;
-            let ts = message.ts;
-            (metadata.event_type == EVENT_TYPE).then_some(Earlier { ts, thread, alerts })
-        });
-        Ok(ours.collect())
+        Ok(answer.await?.json::<History>()?.ours())
     }
 
     async fn ask(
@@ -269,7 +273,7 @@ impl Slack {
             Way::Webhooks { .. } => Ok(request),
             Way::Bot { token, .. } => {
                 let request = request.secret_header(header::AUTHORIZATION, "Bearer ", token)?;
-                Ok(request.judge(judge_bot))
+                Ok(request.judge(judge::bot))
             }
         }
     }
@@ -289,114 +293,6 @@ fn entries<'a>(alerts: &[&'a Read]) -> Vec<Entry<'a>> {
         }
     }
     entries
-}
-
-/// A message of ours that a channel has.
-struct Earlier {
-    ts: String,
-    thread: String,
-    alerts: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct History {
-    messages: Vec<Message>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    ts: String,
-    metadata: Option<Metadata>,
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    event_type: String,
-    /// Others have other things in theirs.
-    #[serde(default, deserialize_with = "ours")]
-    event_payload: Option<Payload>,
-}
-
-#[derive(Deserialize)]
-struct Payload {
-    thread: String,
-    alerts: Vec<String>,
-}
-
-fn ours<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Payload>, D::Error> {
-    let value = Value::deserialize(from)?;
-    Ok(Payload::deserialize(value).ok())
-}
-
-/// A webhook says `ok`; whoever says something else is not Slack.
-fn judge_webhook(answer: &Answer) -> Result<(), SinkErrorKind> {
-    meaning(answer.status)?;
-    if answer.body.trim_ascii() == b"ok" {
-        Ok(())
-    } else {
-        Err(SinkErrorKind::Failing)
-    }
-}
-
-fn judge_probe(answer: &Answer) -> Result<(), SinkErrorKind> {
-    match answer.status {
-        StatusCode::BAD_REQUEST => Ok(()),
-        status => meaning(status),
-    }
-}
-
-/// The Web API says 200 to everything, and in the body what it thinks.
-fn judge_bot(answer: &Answer) -> Result<(), SinkErrorKind> {
-    #[derive(Deserialize)]
-    struct Said {
-        ok: bool,
-        #[serde(default)]
-        error: String,
-    }
-    meaning(answer.status)?;
-    match serde_json::from_slice(&answer.body) {
-        Ok(Said { ok: true, .. }) => Ok(()),
-        Ok(Said { error, .. }) => Err(error_kind(&error)),
-        Err(_) => Err(SinkErrorKind::Failing),
-    }
-}
-
-/// What each error of the Web API means for a message. One that is not known is for a person to look
-/// at; nothing is given up meanwhile.
-fn error_kind(error: &str) -> SinkErrorKind {
-    match error {
-        "ratelimited" | "rate_limited" | "message_limit_exceeded" => SinkErrorKind::Throttled,
-        "internal_error"
-        | "fatal_error"
-        | "service_unavailable"
-        | "request_timeout"
-        | "team_added_to_org" => SinkErrorKind::Failing,
-        "invalid_auth"
-        | "not_authed"
-        | "account_inactive"
-        | "token_revoked"
-        | "token_expired"
-        | "missing_scope"
-        | "no_permission"
-        | "not_allowed_token_type"
-        | "access_denied"
-        | "org_login_required"
-        | "ekm_access_denied"
-        | "two_factor_setup_required"
-        | "team_access_not_granted" => SinkErrorKind::Unauthorized,
-        "msg_too_long"
-        | "msg_blocks_too_long"
-        | "no_text"
-        | "invalid_blocks"
-        | "invalid_blocks_format"
-        | "invalid_arguments"
-        | "invalid_json"
-        | "json_not_object"
-        | "invalid_metadata_format"
-        | "invalid_metadata_schema"
-        | "metadata_too_large" => SinkErrorKind::Refused,
-        _ => SinkErrorKind::Misconfigured,
-    }
 }
 
 #[cfg(feature = "conformance")]

@@ -4,6 +4,7 @@
 //! Each sink delivers the samples; every request goes to `tests/python/check_sinks.py`, which knows
 //! what each destination takes, and which says what it has checked.
 #![cfg(feature = "conformance")]
+#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use std::{fs, path::Path, process::Command};
 

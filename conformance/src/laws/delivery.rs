@@ -145,7 +145,6 @@ pub(super) fn events_and_alerts_arrive_together(stand: &dyn Stand) -> Result<(),
     }
     let mut items = samples::plain(2);
     items.extend(samples::alerts(2));
-    items.swap(1, 2);
     session.deliver("mixed", &items)?;
     session.deliver("mixed", &items)?;
     let alone = samples::alerts(4).split_off(2);

@@ -1,5 +1,7 @@
 //! Settings, what alerts look like, and what Slack's answers mean.
 
+use sink::http::StatusCode;
+
 use super::*;
 use crate::alert::told;
 
@@ -75,8 +77,8 @@ fn errors_of_the_web_api_mean_what_they_say() {
                 headers: header::HeaderMap::new(),
                 body: body.into(),
             };
-            assert_eq!(judge_bot(&answer), Err(kind), "{error}");
-            assert_eq!(judge_webhook(&answer), Err(SinkErrorKind::Failing));
+            assert_eq!(judge::bot(&answer), Err(kind), "{error}");
+            assert_eq!(judge::webhook(&answer), Err(SinkErrorKind::Failing));
         }
     }
 }

@@ -52,7 +52,7 @@ impl Read<'_> {
         match self.content {
             Said::Call(_) if self.item.revision() > 0 => "llm.call.corrected",
             Said::Call(_) => "llm.call.completed",
-            Said::Alert(_) => "alert.raised",
+            Said::Alert(_) => "llm.alert",
         }
     }
 }
@@ -133,39 +133,37 @@ fn id(name: &str, part: &[Read<'_>]) -> String {
     format!("batch_{name}_{digits}")
 }
 
-/// `{type, timestamp, data}`, as Standard Webhooks has it.
+/// `{type, timestamp, data}`, as Standard Webhooks has it; of several items, `data` has a list of the
+/// events and one of the alerts.
 fn standard(part: &[Read<'_>], alone: bool, content: Content) -> Vec<u8> {
-    let calls = part
-        .iter()
-        .all(|read| matches!(read.content, Said::Call(_)));
-    let alerts = part
-        .iter()
-        .all(|read| matches!(read.content, Said::Alert(_)));
-    let (kind, list) = match part {
-        [read] if alone => (read.kind(), None),
-        _ if calls => ("llm.calls.batch", Some("events")),
-        _ if alerts => ("alerts.batch", Some("alerts")),
-        _ => ("mixed.batch", Some("items")),
+    let is_alert = |read: &&Read<'_>| matches!(read.content, Said::Alert(_));
+    let (alerts, events): (Vec<_>, Vec<_>) = part.iter().partition(is_alert);
+    let kind = match part {
+        [read] if alone => read.kind(),
+        _ if events.is_empty() => "llm.alerts.batch",
+        _ => "llm.calls.batch",
     };
     let time = part.iter().map(Read::time).max().unwrap_or_default();
     let mut body = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#).into_bytes();
-    let Some(list) = list else {
+    if alone {
         part.iter().for_each(|read| data(&mut body, read, content));
         body.push(b'}');
         return body;
-    };
-    body.extend_from_slice(format!(r#"{{"{list}":["#).as_bytes());
-    separated(&mut body, part, b',', |body, read| {
-        if list != "items" {
-            return data(body, read, content);
+    }
+    let mut mark = b'{';
+    for (name, list) in [("events", events), ("alerts", alerts)] {
+        if list.is_empty() {
+            continue;
         }
-        let (kind, time) = (read.kind(), read.time());
-        let head = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#);
-        body.extend_from_slice(head.as_bytes());
-        data(body, read, content);
-        body.push(b'}');
-    });
-    body.extend_from_slice(b"]}}");
+        body.push(mark);
+        mark = b',';
+        body.extend_from_slice(format!(r#""{name}":["#).as_bytes());
+        separated(&mut body, list, b',', |body, read| {
+            data(body, read, content);
+        });
+        body.push(b']');
+    }
+    body.extend_from_slice(b"}}");
     body
 }
 
@@ -312,13 +310,13 @@ struct Ids<'a> {
     revision: Option<u32>,
 }
 
-fn separated<'a>(
+fn separated<'a, 'b: 'a>(
     body: &mut Vec<u8>,
-    part: &[Read<'a>],
+    part: impl IntoIterator<Item = &'a Read<'b>>,
     separator: u8,
-    mut write: impl FnMut(&mut Vec<u8>, &Read<'a>),
+    mut write: impl FnMut(&mut Vec<u8>, &Read<'b>),
 ) {
-    for (position, read) in part.iter().enumerate() {
+    for (position, read) in part.into_iter().enumerate() {
         if position > 0 {
             body.push(separator);
         }
