@@ -1,10 +1,11 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv
+.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv venv-checkers
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
 VENV_INSTRUCTOR := $(CURDIR)/target/venv-instructor
+VENV_CHECKERS := $(CURDIR)/target/venv-checkers
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -22,7 +23,7 @@ run: setup ## Build and start Tollkeeper: http://127.0.0.1:4000/v1
 	cargo build --release --locked --package cli
 	$(TARGET)/release/tollkeeper up $(ARGS)
 
-test: setup lint venv ## Everything that CI checks
+test: setup lint venv venv-checkers ## Everything that CI checks
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
@@ -84,4 +85,8 @@ venv: $(VENV)/.ready $(VENV_INSTRUCTOR)/.ready ## Install the Python clients tha
 $(VENV)/.ready: tests/python/requirements.txt | setup
 	$(INSTALL)
 $(VENV_INSTRUCTOR)/.ready: tests/python/requirements-instructor.txt | setup
+	$(INSTALL)
+
+venv-checkers: $(VENV_CHECKERS)/.ready ## Install the libraries that check what sinks send
+$(VENV_CHECKERS)/.ready: tests/python/requirements-checkers.txt | setup
 	$(INSTALL)

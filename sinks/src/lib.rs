@@ -20,13 +20,23 @@ macro_rules! sinks {
 
 /// Further stands, of sinks that speak more than one dialect.
 #[cfg(feature = "conformance")]
-pub const DIALECTS: &[&dyn conformance::Stand] =
-    &[&datadog::Logs, &webhook::Litellm, &webhook::CloudEvents];
+pub const DIALECTS: &[&dyn conformance::Stand] = &[
+    &datadog::Logs,
+    &slack::Bot,
+    &webhook::Litellm,
+    &webhook::CloudEvents,
+];
+
+/// What the sinks of alerts share.
+mod alert {
+    pub(crate) mod told;
+}
 
 sinks! {
     datadog::Datadog,
     file::File,
     langfuse::Langfuse,
     otel::Otel,
+    slack::Slack,
     webhook::Webhook,
 }

@@ -10,6 +10,9 @@
 //! a `webhook-id` of its own (`<event id>-r1`), alone as an `llm.call.corrected`. The event with the
 //! highest revision holds; it takes the place of those before it.
 //!
+//! An alert (`send: alerts`, `send: both`) is an `llm.alert` with an `alert_id`; several are an
+//! `llm.alerts.batch`, or stand as `alerts` beside the `events` of an `llm.calls.batch`.
+//!
 //! The other dialects have the same `webhook-id` beside bodies of their own, and are signed if there is
 //! a secret. LiteLLM's has one body for each alert, so a batch may be several requests: what follows
 //! one that failed is delivered again on its own, and what went before is not.
@@ -20,7 +23,7 @@
 use std::time::Duration;
 
 use sink::{
-    Batch, BatchLimits, Clock, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind, Takes,
+    Batch, BatchLimits, Clock, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind, Takes,
     http::{
         Answer, HeaderName, HeaderValue, HttpClient, Method, Outgoing, StatusCode, header, meaning,
     },
@@ -48,6 +51,21 @@ pub struct Webhook {
 impl Sink for Webhook {
     const KIND: &'static str = "webhook";
     type Config = Config;
+
+    /// LiteLLM's headers belong to LiteLLM's address alone: they are credentials.
+    fn variables(written: &Settings) -> &'static [(&'static str, &'static str)] {
+        let litellm = written
+            .get("dialect")
+            .is_some_and(|dialect| dialect == "litellm");
+        if litellm && !written.contains_key("url") {
+            &[
+                ("url", "GENERIC_LOGGER_ENDPOINT"),
+                ("headers", "GENERIC_LOGGER_HEADERS"),
+            ]
+        } else {
+            &[]
+        }
+    }
 
     fn open(config: Config, env: &SinkEnv) -> Result<Self, SinkError> {
         env.http.check(&config.url)?;

@@ -6,6 +6,10 @@ fn environment(name: &str) -> Option<String> {
     match name {
         "MASTER" => Some("sk-master".to_owned()),
         "OPENAI_API_KEY" => Some("sk-openai".to_owned()),
+        "DD_API_KEY" => Some("dd-key".to_owned()),
+        "DD_SITE" => Some("us5.datadoghq.com".to_owned()),
+        "GENERIC_LOGGER_ENDPOINT" => Some("https://logs.example".to_owned()),
+        "GENERIC_LOGGER_HEADERS" => Some("authorization=secret".to_owned()),
         _ => None,
     }
 }
@@ -252,4 +256,29 @@ fn litellms_alerts_are_the_collectors() {
         let error = refused(text);
         assert!(error.starts_with(line), "{error}");
     }
+}
+
+#[test]
+fn sinks_take_what_is_not_written_from_the_variables_that_litellm_takes_it_from() {
+    let text = "\
+sinks:
+  one: {kind: datadog, site: datadoghq.eu}
+  agent: {kind: datadog, agent: 'http://agent:8126'}
+  litellm: {kind: webhook, dialect: litellm}
+  elsewhere: {kind: webhook, dialect: litellm, url: 'https://other.example'}
+  standard: {kind: webhook, url: 'https://hooks.example', secret: x}
+";
+    let sinks = parse(text).unwrap().sinks;
+    let has = |sink: &str, setting: &str| sinks[sink].rest.get(setting).cloned();
+    assert_eq!(has("one", "api_key"), Some("dd-key".into()));
+    assert_eq!(has("one", "site"), Some("datadoghq.eu".into()));
+    assert_eq!(has("agent", "api_key"), None);
+    assert_eq!(has("litellm", "url"), Some("https://logs.example".into()));
+    assert_eq!(
+        has("litellm", "headers"),
+        Some("authorization=secret".into())
+    );
+    // The headers are for that address alone.
+    assert_eq!(has("elsewhere", "headers"), None);
+    assert_eq!(has("standard", "headers"), None);
 }

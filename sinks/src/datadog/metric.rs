@@ -38,9 +38,12 @@ enum Value {
     Time(Seconds),
 }
 
+/// Values by the second.
+type Points = BTreeMap<i64, Vec<Value>>;
+
 /// The points of these calls.
 pub(super) fn body<'a>(events: &[&PricedEvent], config: &'a Config) -> Body<'a> {
-    let mut series: BTreeMap<(&str, Vec<String>), BTreeMap<i64, Vec<Value>>> = BTreeMap::new();
+    let mut series: BTreeMap<(&str, Vec<String>), Points> = BTreeMap::new();
     for event in events {
         let tags = tags::of(event, config);
         let second = event.payload().end_time.micros().div_euclid(1_000_000);

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use chrono::SecondsFormat;
-use event::{Alert, EventId, Json, PricedEvent, Timestamp};
+use event::{EventId, Json, PricedEvent, PricedKind, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sink::{Batch, Item, Receipt};
 
 use self::thin::Thin;
 use super::config::{Config, Content, Dialect, Format};
+use crate::alert::told::Told;
 
 mod thin;
 
@@ -34,13 +35,13 @@ struct Read<'a> {
 
 enum Said<'a> {
     Call(&'a PricedEvent),
-    Alert(&'a Alert),
+    Alert(Box<Told>),
 }
 
 impl Read<'_> {
     /// When it was over.
     fn time(&self) -> String {
-        let time = match self.content {
+        let time = match &self.content {
             Said::Call(event) => event.payload().end_time,
             Said::Alert(alert) => alert.at,
         };
@@ -51,7 +52,7 @@ impl Read<'_> {
         match self.content {
             Said::Call(_) if self.item.revision() > 0 => "llm.call.corrected",
             Said::Call(_) => "llm.call.completed",
-            Said::Alert(_) => "alert.raised",
+            Said::Alert(_) => "llm.alert",
         }
     }
 }
@@ -61,8 +62,11 @@ pub(super) fn posts(batch: &Batch<'_>, config: &Config) -> (Vec<Post>, Receipt) 
     let mut receipt = Receipt::default();
     let mut items = Vec::with_capacity(batch.items().len());
     for (index, item) in batch.items().iter().enumerate() {
-        let content = item.event().map(Said::Call);
-        match content.or_else(|| item.alert().map(Said::Alert)) {
+        let content = match item.kind() {
+            PricedKind::Event => item.event().map(Said::Call),
+            PricedKind::Alert => Told::of(item).map(Box::new).map(Said::Alert),
+        };
+        match content {
             Some(content) => items.push(Read {
                 index,
                 item,
@@ -129,46 +133,44 @@ fn id(name: &str, part: &[Read<'_>]) -> String {
     format!("batch_{name}_{digits}")
 }
 
-/// `{type, timestamp, data}`, as Standard Webhooks has it.
+/// `{type, timestamp, data}`, as Standard Webhooks has it; of several items, `data` has a list of the
+/// events and one of the alerts.
 fn standard(part: &[Read<'_>], alone: bool, content: Content) -> Vec<u8> {
-    let calls = part
-        .iter()
-        .all(|read| matches!(read.content, Said::Call(_)));
-    let alerts = part
-        .iter()
-        .all(|read| matches!(read.content, Said::Alert(_)));
-    let (kind, list) = match part {
-        [read] if alone => (read.kind(), None),
-        _ if calls => ("llm.calls.batch", Some("events")),
-        _ if alerts => ("alerts.batch", Some("alerts")),
-        _ => ("mixed.batch", Some("items")),
+    let is_alert = |read: &&Read<'_>| matches!(read.content, Said::Alert(_));
+    let (alerts, events): (Vec<_>, Vec<_>) = part.iter().partition(is_alert);
+    let kind = match part {
+        [read] if alone => read.kind(),
+        _ if events.is_empty() => "llm.alerts.batch",
+        _ => "llm.calls.batch",
     };
     let time = part.iter().map(Read::time).max().unwrap_or_default();
     let mut body = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#).into_bytes();
-    let Some(list) = list else {
+    if alone {
         part.iter().for_each(|read| data(&mut body, read, content));
         body.push(b'}');
         return body;
-    };
-    body.extend_from_slice(format!(r#"{{"{list}":["#).as_bytes());
-    separated(&mut body, part, b',', |body, read| {
-        if list != "items" {
-            return data(body, read, content);
+    }
+    let mut mark = b'{';
+    for (name, list) in [("events", events), ("alerts", alerts)] {
+        if list.is_empty() {
+            continue;
         }
-        let (kind, time) = (read.kind(), read.time());
-        let head = format!(r#"{{"type":"{kind}","timestamp":"{time}","data":"#);
-        body.extend_from_slice(head.as_bytes());
-        data(body, read, content);
-        body.push(b'}');
-    });
-    body.extend_from_slice(b"]}}");
+        body.push(mark);
+        mark = b',';
+        body.extend_from_slice(format!(r#""{name}":["#).as_bytes());
+        separated(&mut body, list, b',', |body, read| {
+            data(body, read, content);
+        });
+        body.push(b']');
+    }
+    body.extend_from_slice(b"}}");
     body
 }
 
 /// What LiteLLM's generic logger posts of calls, and its webhook of alerts.
 fn litellm(part: &[Read<'_>], config: &Config) -> (&'static str, Vec<u8>) {
     let mut body = Vec::new();
-    let write = |body: &mut Vec<u8>, read: &Read<'_>| match read.content {
+    let write = |body: &mut Vec<u8>, read: &Read<'_>| match &read.content {
         Said::Alert(alert) => write_json(body, &WebhookEvent::of(alert, read.item)),
         Said::Call(event) => match config.content {
             Content::Thin => write_json(body, &Thin::of(event)),
@@ -197,14 +199,14 @@ fn litellm(part: &[Read<'_>], config: &Config) -> (&'static str, Vec<u8>) {
 /// An alert as LiteLLM's webhook has it: the facts stand beside the event's name.
 #[derive(Serialize)]
 struct WebhookEvent<'a> {
-    event: event::AlertKind,
+    event: &'a str,
     event_message: &'a str,
     #[serde(flatten)]
     facts: BTreeMap<String, Json>,
 }
 
 impl<'a> WebhookEvent<'a> {
-    fn of(alert: &'a Alert, item: &Item) -> Self {
+    fn of(alert: &'a Told, item: &Item) -> Self {
         let Facts { mut facts } = serde_json::from_slice(item.json()).unwrap_or_default();
         facts.retain(|_name, value| !value.is_null());
         // Theirs always has a group; what is about no one in particular is about the proxy.
@@ -212,7 +214,7 @@ impl<'a> WebhookEvent<'a> {
             .entry("event_group".to_owned())
             .or_insert_with(|| Json::of(&"proxy"));
         Self {
-            event: alert.kind,
+            event: &alert.kind,
             event_message: &alert.message,
             facts,
         }
@@ -228,7 +230,7 @@ struct Facts {
 /// CloudEvents 1.0 in JSON: one event alone, several as an array.
 fn cloudevents(part: &[Read<'_>], alone: bool, config: &Config) -> (&'static str, Vec<u8>) {
     let write = |body: &mut Vec<u8>, read: &Read<'_>| {
-        let call = match read.content {
+        let call = match &read.content {
             Said::Call(event) => event.payload().litellm_call_id.as_str(),
             Said::Alert(alert) => &alert.key,
         };
@@ -308,13 +310,13 @@ struct Ids<'a> {
     revision: Option<u32>,
 }
 
-fn separated<'a>(
+fn separated<'a, 'b: 'a>(
     body: &mut Vec<u8>,
-    part: &[Read<'a>],
+    part: impl IntoIterator<Item = &'a Read<'b>>,
     separator: u8,
-    mut write: impl FnMut(&mut Vec<u8>, &Read<'a>),
+    mut write: impl FnMut(&mut Vec<u8>, &Read<'b>),
 ) {
-    for (position, read) in part.iter().enumerate() {
+    for (position, read) in part.into_iter().enumerate() {
         if position > 0 {
             body.push(separator);
         }

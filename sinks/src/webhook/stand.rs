@@ -215,7 +215,6 @@ struct Envelope {
 struct Lists {
     events: Option<Vec<Json>>,
     alerts: Option<Vec<Json>>,
-    items: Option<Vec<Envelope>>,
 }
 
 /// An event of the `CloudEvents` specification: only what is sent is known.
@@ -234,7 +233,7 @@ struct CloudEvent {
 
 fn read(dialect: Dialect, id: &str, request: &Request) -> Result<Vec<Stored>, String> {
     match dialect {
-        Dialect::Standard => standard(id, parse(&request.body)?),
+        Dialect::Standard => standard(id, &parse(&request.body)?),
         Dialect::Litellm => litellm(id, &request.body),
         Dialect::Cloudevents if request.body.starts_with(b"[") => {
             let events: Vec<CloudEvent> = parse(&request.body)?;
@@ -254,33 +253,32 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| error.to_string())
 }
 
-fn standard(id: &str, envelope: Envelope) -> Result<Vec<Stored>, String> {
+fn standard(id: &str, envelope: &Envelope) -> Result<Vec<Stored>, String> {
     let kind = envelope.r#type.as_str();
-    if ["llm.call.completed", "llm.call.corrected", "alert.raised"].contains(&kind) {
+    if ["llm.call.completed", "llm.call.corrected", "llm.alert"].contains(&kind) {
         return Ok(vec![one(id, envelope)?]);
     }
     let lists: Lists = envelope.data.read().ok_or("there are no items")?;
-    match (kind, lists.events, lists.alerts, lists.items) {
-        ("llm.calls.batch", Some(events), None, None) => {
-            events.iter().map(|event| open(id, event)).collect()
-        }
-        ("alerts.batch", None, Some(alerts), None) => {
-            alerts.iter().map(|alert| open_alert(id, alert)).collect()
-        }
-        ("mixed.batch", None, None, Some(items)) => {
-            items.into_iter().map(|item| one(id, item)).collect()
-        }
-        _ => Err(format!("`{kind}` does not go with its lists")),
+    let expected = match &lists.events {
+        None => "llm.alerts.batch",
+        Some(_) => "llm.calls.batch",
+    };
+    if kind != expected || (lists.events.is_none() && lists.alerts.is_none()) {
+        return Err(format!("`{kind}` does not go with its lists"));
     }
+    let (events, alerts) = (lists.events.into_iter(), lists.alerts.into_iter());
+    let events = events.flatten().map(|event| open(id, &event));
+    let alerts = alerts.flatten().map(|alert| open_alert(id, &alert));
+    events.chain(alerts).collect()
 }
 
-fn one(id: &str, envelope: Envelope) -> Result<Stored, String> {
+fn one(id: &str, envelope: &Envelope) -> Result<Stored, String> {
     if !envelope.timestamp.ends_with('Z') {
         return Err(format!("`{}` is not a time in UTC", envelope.timestamp));
     }
     match envelope.r#type.as_str() {
         "llm.call.completed" | "llm.call.corrected" => open(id, &envelope.data),
-        "alert.raised" => open_alert(id, &envelope.data),
+        "llm.alert" => open_alert(id, &envelope.data),
         other => Err(format!("`{other}` is not a type")),
     }
 }
@@ -294,7 +292,7 @@ fn cloud_event(event: CloudEvent) -> Result<Stored, String> {
     let data = event.data;
     one(
         &event.id,
-        Envelope {
+        &Envelope {
             r#type,
             timestamp,
             data,

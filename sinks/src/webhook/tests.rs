@@ -299,7 +299,7 @@ mod with_samples {
         .remove(0);
         assert_eq!(both.content_type, "application/cloudevents-batch+json");
         let said: Value = serde_json::from_str(text(&both)).unwrap();
-        assert_eq!(said[1]["type"], "alert.raised");
+        assert_eq!(said[1]["type"], "llm.alert");
         assert_eq!(said[1]["source"], "urn:x");
         assert_eq!(said[1]["data"]["kind"], "sink_failing");
     }
