@@ -10,7 +10,7 @@ use event::codec;
 
 use super::Alerts;
 use crate::{
-    books::Books,
+    books::{Books, StoredAlert},
     deliver::{KeptFile, dead_letters::chain},
     tasks::Tasks,
 };
@@ -59,17 +59,16 @@ impl Forwarder {
         loop {
             let found = self.books.alerts_after(passed, BATCH).await;
             let found = found.map_err(|error| chain(&error))?;
-            let Some((last, _)) = found.last() else {
+            let Some(last) = found.last().map(|stored| stored.id) else {
                 return Ok(());
             };
-            let records: Vec<_> = found
-                .iter()
-                .map(|(id, alert)| codec::encode_alert(alert, u64::try_from(*id).unwrap_or(0)))
-                .collect();
+            let records: Vec<_> = found.iter().filter_map(record).collect();
             let records: Vec<&[u8]> = records.iter().map(|record| &**record).collect();
-            let appended = self.log.append(&records).map_err(|error| chain(&error))?;
-            self.synced(appended.last).await?;
-            passed = *last;
+            if !records.is_empty() {
+                let appended = self.log.append(&records).map_err(|error| chain(&error))?;
+                self.synced(appended.last).await?;
+            }
+            passed = last;
             self.passed
                 .write(&passed)
                 .await
@@ -80,6 +79,18 @@ impl Forwarder {
     async fn synced(&self, position: Position) -> Result<(), String> {
         let synced = self.log.synced(position).await;
         synced.map_err(|error| chain(&error))
+    }
+}
+
+/// The alert as the log has it. One of a kind that this program does not know is left out: a newer
+/// one has raised it.
+fn record(stored: &StoredAlert) -> Option<Vec<u8>> {
+    match stored.alert() {
+        Ok(alert) => Some(codec::encode_alert(&alert, u64::try_from(stored.id).ok()?)),
+        Err(error) => {
+            tracing::warn!(number = stored.id, %error, "an alert cannot be read, and is not sent");
+            None
+        }
     }
 }
 
@@ -107,8 +118,9 @@ mod tests {
                 severity: Severity::Critical,
                 at: Timestamp::from_micros(1_795_185_951_397_412),
                 message: "records are lost".to_owned(),
+                facts: None,
             };
-            books.raise(&alert).await.unwrap();
+            books.raise(&alert, (1, 1)).await.unwrap();
         };
         raise("a").await;
         raise("b").await;

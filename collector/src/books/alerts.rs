@@ -195,43 +195,6 @@ fn decode(error: serde_json::Error) -> BooksError {
     BooksError::Database(sqlx::Error::Decode(error.into()))
 }
 
-/// An alert with its number, as it stands in the table.
-type Numbered = (i64, String, String, String, i64, String);
-
-impl Books {
-    /// Alerts whose numbers are above `number`, in their order: each with its number.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub(crate) async fn alerts_after(
-        &self,
-        number: i64,
-        limit: u32,
-    ) -> Result<Vec<(i64, Alert)>, BooksError> {
-        let sql = "SELECT rowid, key, kind, severity, first_at, message FROM alerts \
-                   WHERE rowid > ?1 ORDER BY rowid LIMIT ?2";
-        let rows: Vec<Numbered> = sqlx::query_as(sql)
-            .bind(number)
-            .bind(limit)
-            .fetch_all(&self.readers)
-            .await?;
-        Ok(rows.into_iter().filter_map(read).collect())
-    }
-}
-
-/// An alert of a kind that this program does not know is left out: a newer one has raised it.
-fn read((number, key, kind, severity, at, message): Numbered) -> Option<(i64, Alert)> {
-    let word = |name: String| serde_json::Value::String(name);
-    let alert = Alert {
-        key,
-        kind: serde_json::from_value(word(kind)).ok()?,
-        severity: serde_json::from_value(word(severity)).ok()?,
-        at: Timestamp::from_micros(at),
-        message,
-    };
-    Some((number, alert))
-}
-
 /// The name of a variant as it is written in JSON.
 fn name(variant: &impl Serialize) -> String {
     let quoted = serde_json::to_string(variant).unwrap_or_default();
