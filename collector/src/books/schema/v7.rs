@@ -104,7 +104,7 @@ mod tests {
 
     use super::{
         super::{MIGRATIONS, migrate},
-        V6,
+        V7,
     };
     use crate::api::tests::rig;
 
@@ -127,8 +127,8 @@ mod tests {
         assert_eq!(kept.len(), 6);
         let sql = "DELETE FROM daily_models";
         sqlx::query(sql).execute(&mut *writer).await.unwrap();
-        let insert = V6.find("INSERT INTO daily_models").unwrap();
-        sqlx::raw_sql(&V6[insert..])
+        let insert = V7.find("INSERT INTO daily_models").unwrap();
+        sqlx::raw_sql(&V7[insert..])
             .execute(&mut *writer)
             .await
             .unwrap();
@@ -141,7 +141,7 @@ mod tests {
         let mut books = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         let create = "CREATE TABLE migrations (version INTEGER PRIMARY KEY) STRICT";
         sqlx::raw_sql(create).execute(&mut books).await.unwrap();
-        for (version, script) in (1_i64..).zip(&MIGRATIONS[..5]) {
+        for (version, script) in (1_i64..).zip(&MIGRATIONS[..6]) {
             sqlx::raw_sql(*script).execute(&mut books).await.unwrap();
             let sql = "INSERT INTO migrations VALUES (?)";
             let query = sqlx::query(sql).bind(version);
