@@ -72,9 +72,12 @@ impl Whose {
         }
     }
 
-    /// Also those for which all of these hold.
+    /// Also those for which all of these hold; without a condition nobody's.
     pub(crate) fn or(mut self, conditions: Vec<Condition>) -> Self {
-        self.any.get_or_insert_default().push(conditions);
+        let any = self.any.get_or_insert_default();
+        if !conditions.is_empty() {
+            any.push(conditions);
+        }
         self
     }
 
