@@ -293,6 +293,8 @@ async fn listed(api: &Api, caller: &Caller, mut query: Query) -> Result<(Filter,
     let organization = query.text("organization_id")?;
     let (id, alias) = (query.text("team_id")?, query.text("team_alias")?);
     let wanted = query.wanted("page_size", 100)?;
+    // litellm's client says it always; without `sort_by`, which is not taken, it says nothing.
+    query.text("sort_order")?;
     query.finish()?;
     let own = caller.user_id().map(str::to_owned);
     let user = match (user, caller.sees_all()) {
