@@ -66,10 +66,7 @@ pub(crate) fn of_call(
     let mut payload = from_draft(shared, *draft, now);
     describe_deployment(&mut payload, &deployment, &ending.headers);
     consumed(&mut payload, &usage);
-    let mut observed = ending.observed;
-    if let Some(batch) = &mut observed.batch {
-        batch::own_prices(&shared.groups, &deployment, batch);
-    }
+    let observed = ending.observed;
     payload.id = observed
         .id
         .unwrap_or_else(|| payload.litellm_call_id.to_string());
@@ -100,7 +97,7 @@ pub(crate) fn of_call(
         ours.attempts = attempts;
         ours.response_model = observed.model;
         ours.served_service_tier = observed.service_tier;
-        ours.batch = observed.batch;
+        ours.batch = batch::own_prices(&shared.groups, &deployment, observed.batch);
     }
     payload
 }

@@ -1,7 +1,9 @@
 //! Step 1: decode, price and encode in one pass.
 
 use bus::{Gap, Record};
-use event::{CallRecord, Cost, Origin, PricedEvent, Unpriced, Usage, codec};
+use event::{
+    CallRecord, Cost, Origin, PricedEvent, StandardLoggingPayload, Unpriced, Usage, codec,
+};
 
 use super::{
     Pipeline, PipelineError, Place,
@@ -78,19 +80,7 @@ impl Pipeline {
                 };
                 let claim = known.claim(&mut payload, &origin).await?;
                 let usage = price::usage(&payload);
-                let (cost, saved) = match self.pricer.map_at(payload.start_time).await {
-                    Ok(map) => (
-                        self.pricer.cost(&map, &payload, &usage),
-                        self.pricer.saved(&map, &payload, &usage),
-                    ),
-                    Err(unknown) => {
-                        let (version, reason) = (unknown.version, unknown.reason);
-                        (Cost::unpriced(&version, Unpriced::Other, reason), None)
-                    }
-                };
-                if let Some(saved) = saved {
-                    payload.saved_cache_cost = saved;
-                }
+                let cost = self.price(&mut payload, &usage).await;
                 let event = PricedEvent::new(*payload, origin, cost);
                 if let Err(error) = books::fits(&event) {
                     bad.push((record, "beyond the books", chain(&error)));
@@ -111,6 +101,21 @@ impl Pipeline {
             self.put_aside(&bad, place).await?;
         }
         Ok(intake)
+    }
+
+    /// What a call cost by the map of its time; what a cache hit saved is noted in it.
+    async fn price(&mut self, payload: &mut StandardLoggingPayload, usage: &Usage) -> Cost {
+        let map = match self.pricer.map_at(payload.start_time).await {
+            Ok(map) => map,
+            Err(unknown) => {
+                return Cost::unpriced(&unknown.version, Unpriced::Other, unknown.reason);
+            }
+        };
+        let cost = self.pricer.cost(&map, payload, usage);
+        if let Some(saved) = self.pricer.saved(&map, payload, usage) {
+            payload.saved_cache_cost = saved;
+        }
+        cost
     }
 
     /// Writes what cannot be settled where somebody will find it.

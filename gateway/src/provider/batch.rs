@@ -74,7 +74,12 @@ pub(crate) fn watched(along: Along, passed: &Passed, provider: &str) -> Box<dyn 
 
 /// Gives the parts of `batch` the prices of the deployments that their models have in the account
 /// of `deployment`.
-pub(crate) fn own_prices(groups: &Groups, deployment: &Deployment, batch: &mut Batch) {
+pub(crate) fn own_prices(
+    groups: &Groups,
+    deployment: &Deployment,
+    batch: Option<Box<Batch>>,
+) -> Option<Box<Batch>> {
+    let mut batch = batch?;
     for part in &mut batch.parts {
         let mut own = groups.members().map(|member| &*member.deployment);
         let is_its = |own: &&Deployment| {
@@ -85,6 +90,7 @@ pub(crate) fn own_prices(groups: &Groups, deployment: &Deployment, batch: &mut B
             part.price_overrides.clone_from(&own.price_overrides);
         }
     }
+    Some(batch)
 }
 
 /// Whether `model` is the one of this name, or a dated version of it.

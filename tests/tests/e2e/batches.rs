@@ -1,6 +1,5 @@
 //! A batch that the provider works through is in the books once, at the prices of batches, however
 //! often somebody looks at it.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use http::Method;
 use rust_decimal::Decimal;
