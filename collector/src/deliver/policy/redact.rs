@@ -305,6 +305,11 @@ mod tests {
                 format!("see [redacted:{name}], ok")
             );
         }
+    }
+
+    #[test]
+    fn of_a_larger_thing_only_the_secret_goes() {
+        let key = "MIIEpAIBAAKCAQEA7";
         let pem =
             format!("a -----BEGIN RSA PRIVATE KEY-----\n{key}\n-----END RSA PRIVATE KEY----- b");
         assert_eq!(all(&pem), "a [redacted:private_key] b");
