@@ -124,6 +124,7 @@ impl Config {
         let mut collector: collector::Config = section(&mut tree, "collector", &document)?;
         prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
         adjustments(&mut collector.prices, &tree, &document, &mut warnings)?;
+        budget(&mut collector.budget, &tree, &document, &mut warnings)?;
         let sinks = sinks(&mut tree, &document)?;
         let misconfigured = |error: gateway::ConfigError| Misconfigured {
             line: document.line(&error.path),
@@ -290,34 +291,61 @@ fn adjustments(
     document: &Document,
     warnings: &mut Vec<String>,
 ) -> Result<(), Misconfigured> {
-    fn take<T: serde::de::DeserializeOwned>(
-        ours: &mut Option<T>,
-        name: &str,
-        (tree, document): (&Map<String, Value>, &Document),
-    ) -> Result<Option<String>, Misconfigured> {
-        let theirs = tree
-            .get("litellm_settings")
-            .and_then(|section| section.get(name));
-        let Some(value) = theirs.filter(|value| !value.is_null()) else {
-            return Ok(None);
-        };
-        let path = format!("litellm_settings.{name}");
-        let theirs = read(value.clone(), &path, document)?;
-        if ours.is_none() {
-            *ours = Some(theirs);
-            return Ok(None);
-        }
-        let at = document.line(&path).map(|line| format!("line {line}: "));
-        let at = at.unwrap_or_default();
-        Ok(Some(format!(
-            "{at}`{path}` has no effect: `collector.prices.{name}` is set"
-        )))
-    }
+    let ours = "collector.prices";
     let discounts = &mut prices.cost_discount_config;
-    warnings.extend(take(discounts, "cost_discount_config", (tree, document))?);
+    let name = (ours, "cost_discount_config");
+    warnings.extend(take(discounts, name, (tree, document))?);
     let margins = &mut prices.cost_margin_config;
-    warnings.extend(take(margins, "cost_margin_config", (tree, document))?);
+    warnings.extend(take(
+        margins,
+        (ours, "cost_margin_config"),
+        (tree, document),
+    )?);
     Ok(())
+}
+
+/// LiteLLM's budget over everything, where none is set here.
+fn budget(
+    budget: &mut collector::config::ProxyBudget,
+    tree: &Map<String, Value>,
+    document: &Document,
+    warnings: &mut Vec<String>,
+) -> Result<(), Misconfigured> {
+    let ours = "collector.budget";
+    let limit = &mut budget.max_budget;
+    warnings.extend(take(limit, (ours, "max_budget"), (tree, document))?);
+    let duration = &mut budget.budget_duration;
+    warnings.extend(take(duration, (ours, "budget_duration"), (tree, document))?);
+    let checked = budget.terms().map(drop);
+    checked.map_err(|error| Misconfigured {
+        line: document.line("collector.budget"),
+        message: format!("`collector.budget`: {error}"),
+    })
+}
+
+/// Takes a setting of LiteLLM's section where there is none at `ours.name`; a warning if there is.
+fn take<T: serde::de::DeserializeOwned>(
+    at: &mut Option<T>,
+    (ours, name): (&str, &str),
+    (tree, document): (&Map<String, Value>, &Document),
+) -> Result<Option<String>, Misconfigured> {
+    let theirs = tree
+        .get("litellm_settings")
+        .and_then(|section| section.get(name));
+    let Some(value) = theirs.filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let path = format!("litellm_settings.{name}");
+    let theirs = read(value.clone(), &path, document)?;
+    if at.is_none() {
+        *at = Some(theirs);
+        return Ok(None);
+    }
+    let line = document.line(&path).map(|line| format!("line {line}: "));
+    let line = line.unwrap_or_default();
+    Ok(Some(format!(
+        "{line}`{path}` has no effect: `{ours}.{name}` is set"
+    )))
 }
 
 /// LiteLLM's variables for its price map: the URL where none is set here, and a word against URLs.

@@ -1,5 +1,6 @@
 //! What a user may write under `collector:` and `sinks:`; defaults stand beside the fields.
 
+mod budget;
 mod prices;
 mod units;
 
@@ -10,9 +11,11 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use event::Secret;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub use self::{
+    budget::ProxyBudget,
     prices::{Factor, PricesConfig},
     units::Bytes,
 };
@@ -27,6 +30,11 @@ pub struct Config {
     pub settle: SettleConfig,
     /// Where prices come from.
     pub prices: PricesConfig,
+    /// What all calls together may spend.
+    pub budget: ProxyBudget,
+    /// What opens the control API to gateways, in place of the master key; not empty.
+    #[serde(deserialize_with = "some_key")]
+    pub control_key: Option<Secret>,
     /// Whether `/metrics` asks for the master key.
     pub metrics_auth: bool,
     /// How many label sets of a metric `/metrics` tells apart; the rest is counted as `other`.
@@ -41,11 +49,23 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 4001)),
             settle: SettleConfig::default(),
             prices: PricesConfig::default(),
+            budget: ProxyBudget::default(),
+            control_key: None,
             metrics_auth: true,
             metrics_series_max: 2000,
             egress: sink::egress::EgressPolicy::default(),
         }
     }
+}
+
+fn some_key<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    let key: Option<Secret> = Option::deserialize(from)?;
+    if key.as_ref().is_some_and(|key| key.expose().is_empty()) {
+        return Err(D::Error::custom(
+            "`control_key` is empty: set one, or leave it out",
+        ));
+    }
+    Ok(key)
 }
 
 /// How calls are gathered into transactions.

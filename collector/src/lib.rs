@@ -100,6 +100,9 @@ pub enum StartError {
     /// The books cannot be opened.
     #[error("books cannot be opened")]
     Books(#[from] BooksError),
+    /// The budget over everything makes no sense.
+    #[error("`collector.budget` cannot be used")]
+    Budget(#[from] event::BudgetError),
     /// The price map cannot be used.
     #[error(transparent)]
     PriceMap(#[from] PriceMapError),
@@ -189,6 +192,7 @@ impl Collector {
             repricer: repricer.clone(),
             lanes: lanes.clone(),
             master_key: deps.master_key,
+            control_key: config.control_key,
             metrics_auth: config.metrics_auth,
             tasks: tasks.clone(),
         };
@@ -199,7 +203,7 @@ impl Collector {
             priced: deps.priced,
             tail: None,
             books: books.clone(),
-            pricer: Pricer::new(prices.clone()),
+            pricer: Pricer::new(prices),
             bad_records: DeadLetters::new(bad_records, BAD_RECORDS_BYTES_MAX),
             alerts,
             metrics,
@@ -209,11 +213,6 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        tasks.spawn(control::tables::follow(
-            books.clone(),
-            prices.clone(),
-            tasks.clone(),
-        ));
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -308,7 +307,11 @@ impl Ready {
         let alerts = Alerts::new(books.clone());
         let tools = Tools::new(env.http, &books, &alerts, &deps.data);
         let prices = PriceMaps::open(config.prices.clone(), tools, tasks).await?;
-        control::tables::refresh(&books, &prices).await?;
+        let budget = config.budget.terms()?;
+        control::tables::refresh(&books, &prices, budget.as_ref()).await?;
+        let configured = (prices.clone(), budget);
+        let follow = control::tables::follow(books.clone(), configured, tasks.clone());
+        tasks.spawn(follow);
         let (listener, address) = listen(config.listen).await?;
         Ok(Self {
             opened,

@@ -7,7 +7,10 @@ mod used;
 use event::{Cost, CostStatus, StandardLoggingPayload, Status, Unpriced, Usage};
 use rust_decimal::Decimal;
 
-pub use self::used::{usage, usage_source};
+pub use self::{
+    place::place,
+    used::{usage, usage_source},
+};
 use crate::{Adjustments, Call, Overrides, PriceMap, Units, calculate};
 
 /// What the call cost, or why nobody knows. What was asked for is billed only if the call
@@ -51,7 +54,7 @@ pub fn worth(
         call_type: Some(payload.call_type.as_str()).filter(|name| !name.is_empty()),
         overrides,
         adjustments: Some(adjustments),
-        place: place::of(payload),
+        place: self::place::of(payload),
         service_tier: tier,
         // A clock that was set back in between says nothing.
         response_seconds: (took > 0).then(|| Decimal::new(took, 6)),

@@ -66,7 +66,11 @@ pub(crate) async fn serve(
 }
 
 /// Serves a request that has been understood: one call.
-pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Response<AnswerBody> {
+pub(crate) async fn one(
+    shared: Arc<Shared>,
+    mut draft: Draft,
+    found: Found,
+) -> Response<AnswerBody> {
     let dialect = draft.operation.dialect();
     let chosen = attempts::first(&shared, &draft, found).and_then(|(found, chosen)| {
         mock::check(&shared, draft.request.as_ref(), &chosen.deployment)?;
@@ -76,7 +80,7 @@ pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Resp
         Ok(chosen) => chosen,
         Err(error) => return reject(&shared, draft, &error).await,
     };
-    let admitted = admission::admit(&shared, &draft, &found, &chosen.deployment).await;
+    let admitted = admission::admit(&shared, &mut draft, &found, &chosen.deployment).await;
     let permit = match admitted {
         Ok(permit) => permit,
         Err(error) => return reject(&shared, draft, &error).await,
@@ -84,6 +88,7 @@ pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Resp
     let call_id = draft.call_id.to_string();
     let deployment = Arc::clone(&chosen.deployment);
     let stamp = Stamp::new(call_id, Arc::clone(&deployment), draft.start, dialect);
+    let stamp = stamp.bounded(permit.bounded);
     match Call::admit(shared, draft, deployment, permit).await {
         Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, found, chosen, stamp).await,

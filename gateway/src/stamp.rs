@@ -19,6 +19,10 @@ pub(crate) const CALL_ID: &str = "x-litellm-call-id";
 /// What the call cost in USD; 0 where nobody knows yet, or nobody knows.
 pub(crate) const COST: &str = "x-litellm-response-cost";
 
+/// The bound that the gateway has set on the output, in tokens, where a budget could not pay for
+/// more.
+const MAX_TOKENS: &str = "x-tollkeeper-max-tokens";
+
 /// See the [module](self).
 pub(crate) struct Stamp {
     pub(crate) call_id: String,
@@ -32,6 +36,7 @@ pub(crate) struct Stamp {
     waited: i64,
     timeout: Option<Duration>,
     retries_max: u32,
+    bounded: Option<u64>,
 }
 
 impl Stamp {
@@ -53,7 +58,13 @@ impl Stamp {
             waited: 0,
             timeout: None,
             retries_max: 0,
+            bounded: None,
         }
+    }
+
+    /// Of a call whose output the gateway has bounded.
+    pub(crate) fn bounded(self, bounded: Option<u64>) -> Self {
+        Self { bounded, ..self }
     }
 
     /// The stamp again, after attempts that may have gone elsewhere.
@@ -103,6 +114,9 @@ impl Stamp {
             (COST, "0"),
         ] {
             answer::set(headers, name, text);
+        }
+        if let Some(tokens) = self.bounded {
+            answer::set(headers, MAX_TOKENS, &tokens.to_string());
         }
         let model = payload::qualified(deployment);
         answer::set(headers, "x-litellm-model-name", &model);

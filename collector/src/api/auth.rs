@@ -1,4 +1,4 @@
-//! Who may ask: whoever knows the master key.
+//! Who may ask: whoever knows the master key, and gateways with a key of their own.
 
 use std::sync::Arc;
 
@@ -20,7 +20,22 @@ pub(super) async fn check(
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    if let Some(key) = &api.master_key
+    let opens = api.master_key.as_ref();
+    open(opens, request, next).await
+}
+
+/// Lets a gateway pass if it has the key for gateways; without one, the master key is that.
+pub(super) async fn check_gateway(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let opens = api.control_key.as_ref().or(api.master_key.as_ref());
+    open(opens, request, next).await
+}
+
+async fn open(key: Option<&Secret>, request: Request, next: Next) -> Result<Response, Refusal> {
+    if let Some(key) = key
         && !is_master(key, given(request.headers())?)
     {
         return Err(invalid());

@@ -330,11 +330,23 @@ CREATE TABLE ledger_steps (
 ";
 
 const V6: &str = "
--- What gateways were told last that calls are priced by.
-CREATE TABLE control_prices (
+-- What gateways were told last of the configuration.
+CREATE TABLE control_configured (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-    layers TEXT NOT NULL
+    told TEXT NOT NULL
 ) STRICT;
+
+-- What calls hold that were seen to start and not to end.
+CREATE TABLE ledger_open (
+    source TEXT NOT NULL,
+    -- Where the started record stands.
+    position INTEGER NOT NULL,
+    budget TEXT NOT NULL,
+    window TEXT NOT NULL,
+    -- US dollars.
+    amount TEXT NOT NULL,
+    PRIMARY KEY (source, position, budget, window)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the books to the newest version.

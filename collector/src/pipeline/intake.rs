@@ -1,7 +1,11 @@
 //! Step 1: decode, price and encode in one pass.
 
+use std::collections::BTreeMap;
+
 use bus::{Gap, Record};
-use event::{CallRecord, Cost, Origin, PricedEvent, Unpriced, codec};
+use event::{
+    CallRecord, Cost, Origin, PricedEvent, Reserved, StandardLoggingPayload, Unpriced, codec,
+};
 
 use super::{Pipeline, PipelineError, Place};
 use crate::{
@@ -23,8 +27,20 @@ pub(super) struct Intake {
     pub(super) encoded: Vec<Vec<u8>>,
     /// Calls that were seen to start.
     pub(super) started: u64,
+    /// What those of them hold that were not seen to end, by where their records stand.
+    pub(super) open: BTreeMap<u64, Vec<Reserved>>,
     /// Records that became dead letters.
     pub(super) bad: u64,
+}
+
+impl Intake {
+    /// A call has ended: what it held is settled with it.
+    fn ended(&mut self, payload: &StandardLoggingPayload) {
+        let ours = payload.tollkeeper.as_deref();
+        if let Some(started) = ours.and_then(|ours| ours.started_sequence) {
+            self.open.remove(&started);
+        }
+    }
 }
 
 impl Pipeline {
@@ -44,8 +60,9 @@ impl Pipeline {
                 }
                 let mut payload = match codec::decode_call(&record.bytes) {
                     Ok(CallRecord::Finished(payload)) => payload,
-                    Ok(CallRecord::Started(_)) => {
+                    Ok(CallRecord::Started(started)) => {
                         intake.started += 1;
+                        intake.open.insert(sequence, started.reserved);
                         continue;
                     }
                     Err(error) => {
@@ -57,6 +74,7 @@ impl Pipeline {
                     source: place.source.clone(),
                     sequence,
                 };
+                intake.ended(&payload);
                 let usage = price::usage(&payload);
                 let (cost, saved) = match self.pricer.map_at(payload.start_time).await {
                     Ok(map) => (

@@ -55,6 +55,9 @@ pub struct GatewaySettings {
     /// How long a call may wait for money that other calls hold.
     #[serde(deserialize_with = "duration")]
     pub budget_wait: Duration,
+    /// The smallest bound in tokens that is set on a call's output so that a strict budget can pay
+    /// for it; if not even that can be paid, the call is refused.
+    pub budget_output_min: u64,
 }
 
 /// What happens to calls when the journal cannot take them.
@@ -110,6 +113,7 @@ impl Default for GatewaySettings {
             allow_redaction_opt_out: false,
             collector: None,
             budget_wait: Duration::from_secs(2),
+            budget_output_min: 256,
         }
     }
 }
@@ -132,6 +136,7 @@ const KEYS: &[&str] = &[
     "allow_redaction_opt_out",
     "collector",
     "budget_wait",
+    "budget_output_min",
 ];
 
 pub(super) fn read(value: &Value) -> Result<GatewaySettings, ConfigError> {
