@@ -127,6 +127,7 @@ impl Config {
         adjustments(&mut collector.prices, &tree, &document, &mut warnings)?;
         zone(&mut collector, &tree, &document, &mut warnings)?;
         alerting::fill(&mut collector.alerting, &tree, &document, &mut warnings)?;
+        budget(&mut collector.budget, &tree, &document, &mut warnings)?;
         let sinks = sinks(&mut tree, &document, environment)?;
         let misconfigured = |error: gateway::ConfigError| Misconfigured {
             line: document.line(&error.path),
@@ -308,6 +309,27 @@ fn adjustments(
     let name = "cost_margin_config";
     warnings.extend(take(margins, (place, name), name, (tree, document))?);
     Ok(())
+}
+
+/// LiteLLM's budget over everything, where none is set here.
+fn budget(
+    budget: &mut collector::config::ProxyBudget,
+    tree: &Map<String, Value>,
+    document: &Document,
+    warnings: &mut Vec<String>,
+) -> Result<(), Misconfigured> {
+    let place = "collector.budget";
+    let name = "max_budget";
+    let limit = &mut budget.max_budget;
+    warnings.extend(take(limit, (place, name), name, (tree, document))?);
+    let name = "budget_duration";
+    let duration = &mut budget.budget_duration;
+    warnings.extend(take(duration, (place, name), name, (tree, document))?);
+    let checked = budget.terms().map(drop);
+    checked.map_err(|error| Misconfigured {
+        line: document.line(place),
+        message: format!("`{place}`: {error}"),
+    })
 }
 
 /// LiteLLM's time zone of budgets, where the collector's own section has none.

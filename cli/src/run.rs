@@ -199,7 +199,11 @@ fn control(place: &Place, config: &Config, here: Option<String>) -> Option<Contr
     let url = here.or_else(|| config.gateway.settings.collector.clone())?;
     Some(ControlSettings {
         url,
-        secret: config.gateway.master_key.clone(),
+        secret: config
+            .collector
+            .control_key
+            .clone()
+            .or_else(|| config.gateway.master_key.clone()),
         file: place.data.join("control.json"),
     })
 }

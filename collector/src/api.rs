@@ -45,6 +45,7 @@ pub(crate) struct Api {
     pub(crate) repricer: Repricer,
     pub(crate) sinks: Vec<Arc<Control>>,
     pub(crate) master_key: Option<Secret>,
+    pub(crate) control_key: Option<Secret>,
     pub(crate) metrics_auth: bool,
     pub(crate) tasks: Tasks,
 }
@@ -80,17 +81,18 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/prices/layers/{sha256}", get(prices::layer))
         .route("/prices/update", post(prices::update))
         .route("/reprice", get(reprice::last).post(reprice::start))
-        .route("/tap", get(tap::tap))
-        .merge(control::routes());
+        .route("/tap", get(tap::tap));
     let (open, guarded) = match api.metrics_auth {
         true => (open, guarded.merge(metrics)),
         false => (open.merge(metrics), guarded),
     };
     let guard = middleware::from_fn_with_state(Arc::clone(&api), auth::check);
     let owners = middleware::from_fn_with_state(Arc::clone(&api), management::caller::enter);
+    let for_gateways = middleware::from_fn_with_state(Arc::clone(&api), auth::check_gateway);
     guarded
         .route_layer(guard)
         .merge(spending().route_layer(owners))
+        .merge(control::routes().route_layer(for_gateways))
         .merge(management::router(&api))
         .merge(open)
         .fallback(unknown)

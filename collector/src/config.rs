@@ -1,6 +1,7 @@
 //! What a user may write under `collector:`; defaults stand beside the fields.
 
 mod alerting;
+mod budget;
 mod prices;
 mod sinks;
 mod units;
@@ -11,11 +12,13 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use event::Secret;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 pub(crate) use self::alerting::AlertType;
 pub use self::{
     alerting::{AlertingArgs, AlertingConfig},
+    budget::ProxyBudget,
     prices::{Factor, PricesConfig},
     sinks::{
         BatchConfig, Content, FilterConfig, From, PrivacyConfig, Redact, SampleConfig, SinkConfig,
@@ -36,6 +39,11 @@ pub struct Config {
     pub prices: PricesConfig,
     /// Which alerts are raised, and when.
     pub alerting: AlertingConfig,
+    /// What all calls together may spend.
+    pub budget: ProxyBudget,
+    /// What opens the control API to gateways, in place of the master key; not empty.
+    #[serde(deserialize_with = "some_key")]
+    pub control_key: Option<Secret>,
     /// Whether `/metrics` asks for the master key.
     pub metrics_auth: bool,
     /// How many label sets of a metric `/metrics` tells apart; the rest is counted as `other`.
@@ -54,12 +62,24 @@ impl Default for Config {
             settle: SettleConfig::default(),
             prices: PricesConfig::default(),
             alerting: AlertingConfig::default(),
+            budget: ProxyBudget::default(),
+            control_key: None,
             metrics_auth: true,
             metrics_series_max: 2000,
             budget_timezone: None,
             egress: sink::egress::EgressPolicy::default(),
         }
     }
+}
+
+fn some_key<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Secret>, D::Error> {
+    let key: Option<Secret> = Option::deserialize(from)?;
+    if key.as_ref().is_some_and(|key| key.expose().is_empty()) {
+        return Err(D::Error::custom(
+            "`control_key` is empty: set one, or leave it out",
+        ));
+    }
+    Ok(key)
 }
 
 /// How calls are gathered into transactions.

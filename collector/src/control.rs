@@ -1,7 +1,7 @@
 //! The control API: how gateways learn whom to admit, and are lent what they may spend.
 
+mod configured;
 mod directory;
-mod prices;
 pub(crate) mod tables;
 
 use std::{sync::Arc, time::Duration};
@@ -32,7 +32,7 @@ use crate::{
 /// How long a question for changes waits for one.
 const WAIT: Duration = Duration::from_secs(25);
 
-/// The routes; who asks has shown the master key.
+/// The routes; who asks has shown the key for gateways.
 pub(crate) fn routes() -> Router<Arc<Api>> {
     Router::new()
         .route("/control/hello", post(hello))
@@ -74,7 +74,7 @@ async fn prices_in_force(
     State(api): State<Arc<Api>>,
     Query(Own { own }): Query<Own>,
 ) -> Result<Response, Refusal> {
-    let told = prices::message(&api.prices, &own).await;
+    let told = configured::message(&api.prices, &own).await;
     write(&told.ok_or_else(|| Refusal::unavailable("a price map cannot be read: try again"))?)
 }
 

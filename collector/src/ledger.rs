@@ -2,18 +2,20 @@
 //!
 //! The arithmetic is `event::ledger`; here it is kept in tables. Whatever changes it is one
 //! transaction: a run of events that is settled (`settle.rs`), or what a gateway asks for
-//! (`lease.rs`). So at every moment the rows say what has been spent and who may still spend, and a
+//! (`lease.rs`), or the end of one that is not heard of any more (`silent.rs`). So at every moment the rows say what has been spent and who may still spend, and a
 //! collector that dies has promised nothing that it does not remember.
 
 mod lease;
 mod reported;
 mod settle;
+mod silent;
 mod store;
 
 pub(crate) use self::{
     lease::{hello, lease, spent},
     reported::{charge, spent_in},
     settle::{Spent, settle},
+    silent::{end_silent, open},
 };
 
 use event::Seconds;

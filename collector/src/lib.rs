@@ -100,6 +100,9 @@ pub enum StartError {
     /// The books cannot be opened.
     #[error("books cannot be opened")]
     Books(#[from] BooksError),
+    /// The budget over everything makes no sense.
+    #[error("`collector.budget` cannot be used")]
+    Budget(#[from] event::BudgetError),
     /// The price map cannot be used.
     #[error(transparent)]
     PriceMap(#[from] PriceMapError),
@@ -191,6 +194,7 @@ impl Collector {
             repricer: repricer.clone(),
             sinks: controls,
             master_key: deps.master_key,
+            control_key: config.control_key,
             metrics_auth: config.metrics_auth,
             tasks: tasks.clone(),
         };
@@ -210,7 +214,7 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        watch(tasks, &books, &prices);
+        tasks.spawn(Watch::new(books.clone()).run(tasks.clone()));
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -264,16 +268,6 @@ impl Collector {
         }
         self.books.close().await;
     }
-}
-
-/// Follows what stands in the books: for gateways, and for who should know.
-fn watch(tasks: &Tasks, books: &Books, prices: &PriceMaps) {
-    tasks.spawn(control::tables::follow(
-        books.clone(),
-        prices.clone(),
-        tasks.clone(),
-    ));
-    tasks.spawn(Watch::new(books.clone()).run(tasks.clone()));
 }
 
 /// Where records of the calls log go that cannot be read.
@@ -330,7 +324,11 @@ impl Ready {
         let alerts = Alerts::new(books.clone());
         let tools = Tools::new(env.http, &books, &alerts, &deps.data);
         let prices = PriceMaps::open(config.prices.clone(), tools, tasks).await?;
-        control::tables::refresh(&books, &prices).await?;
+        let budget = config.budget.terms()?;
+        control::tables::refresh(&books, &prices, budget.as_ref()).await?;
+        let configured = (prices.clone(), budget);
+        let follow = control::tables::follow(books.clone(), configured, tasks.clone());
+        tasks.spawn(follow);
         let (listener, address) = listen(config.listen).await?;
         Ok(Self {
             opened,

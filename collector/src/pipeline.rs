@@ -49,9 +49,11 @@ use self::intake::Intake;
 use crate::{
     alerts::Alerts,
     books::{Books, BooksError, Run},
+    clock,
     config::SettleConfig,
     deliver::dead_letters::{DeadLetters, DeadLettersError},
     health::Health,
+    ledger,
     metrics::{self, Metrics},
     price::Pricer,
     tap::Tap,
@@ -60,6 +62,8 @@ use crate::{
 
 /// How often the cursors are moved, at most.
 const COMMIT_EVERY: Duration = Duration::from_millis(100);
+/// How often gateways are looked for that are not heard of any more.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Pauses after a failure, doubling from the first to the last.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_LAST: Duration = Duration::from_secs(10);
@@ -92,6 +96,8 @@ struct Place {
     priced_next: u64,
     /// When the cursors were last moved.
     committed: Instant,
+    /// When gateways were last looked for that are not heard of any more.
+    looked: Instant,
     /// Whether something has been settled since.
     is_ahead: bool,
     /// When the last batch was settled: calls keep coming if that was just now.
@@ -163,6 +169,10 @@ impl Pipeline {
                     continue;
                 }
                 batch = self.calls.read(limit) => batch.map_err(PipelineError::Calls)?,
+                () = tokio::time::sleep_until(place.looked + LOOK_EVERY) => {
+                    self.look_for_silent(&mut place).await?;
+                    continue;
+                }
                 // No more calls may come until the room that they need has been made.
                 () = tokio::time::sleep_until(place.committed + COMMIT_EVERY), if place.is_ahead => {
                     self.commit(&mut place)?;
@@ -182,6 +192,22 @@ impl Pipeline {
             }
             self.step(batch, &mut place).await?;
         }
+    }
+
+    /// Takes back what gateways were lent that are not heard of any more.
+    async fn look_for_silent(&mut self, place: &mut Place) -> Result<(), PipelineError> {
+        place.looked = Instant::now();
+        if self.calls.lag().records > 0 {
+            return Ok(());
+        }
+        let ended = ledger::end_silent(&self.books, &place.source, clock::now()).await?;
+        if ended > 0 {
+            tracing::warn!(
+                ended,
+                "gateways were not heard of any more: their leases are over"
+            );
+        }
+        Ok(())
     }
 
     const fn limit(&self) -> ReadLimit {
@@ -228,6 +254,9 @@ impl Pipeline {
         let mut intake = self.take_in(&batch.records, place).await?;
         drop(batch);
         self.metrics.started.inc_by(intake.started);
+        let mut open: Vec<_> = std::mem::take(&mut intake.open).into_iter().collect();
+        open.retain(|(_, reserved)| !reserved.is_empty());
+        ledger::open(&self.books, &place.source, &open).await?;
         if intake.events.is_empty() && intake.bad == 0 {
             // Nothing to settle; the mark moves with the next batch, the cursor waits for it.
             return Ok(());

@@ -8,10 +8,11 @@ mod access;
 mod bound;
 mod purse;
 mod rates;
+mod reach;
 mod recent;
 mod standing;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use event::{
     Budget, Enforcement, EntityKind, Metadata, Refusal, Reserved, Timestamp, Usd, WhenUnpriced,
@@ -35,11 +36,15 @@ use crate::{
     draft::Draft,
     error::{ApiError, ErrorClass},
     gateway::Shared,
+    operation::Operation,
     routing::Found,
 };
 
 /// How long a call may last, in microseconds: what it holds is held no longer.
 const LONGEST_CALL: i64 = 3_600_000_000;
+
+/// How long a call whose output is to be bounded waits for what it then needs.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// What a call was given to run with.
 #[derive(Default)]
@@ -49,28 +54,54 @@ pub(crate) struct Permit {
     pub(crate) reserved: Vec<Reserved>,
     /// What the call cost, once that is known as the collector will find it.
     pub(crate) cost: Option<Usd>,
+    /// The bound that the gateway has set on the output, in tokens.
+    pub(crate) bounded: Option<u64>,
     place: Option<Place>,
 }
 
-/// Admits a call.
+/// What is asked for, and whom: whose prices and budgets count.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    shared: &'a Shared,
+    found: &'a Found,
+    deployment: &'a Deployment,
+    known: &'a Known,
+}
+
+/// Admits a call. Where a strict budget cannot pay for all that it may come to, its output is
+/// bounded by what can be paid.
 ///
 /// # Errors
 ///
 /// Why it may not be made, in LiteLLM's words.
 pub(crate) async fn admit(
     shared: &Shared,
-    draft: &Draft,
+    draft: &mut Draft,
     found: &Found,
     deployment: &Deployment,
 ) -> Result<Permit, ApiError> {
     let known = Arc::clone(&draft.identity.known);
     access::check(shared, draft, &known)?;
+    let asked = Asked {
+        shared,
+        found,
+        deployment,
+        known: &known,
+    };
     let mut permit = Permit::default();
-    let wants = wants(shared, draft, found, (deployment, &known))?;
+    let wants = wants(asked, draft, None)?;
     if !wants.is_empty() {
         permit.ticket = shared.control.purse.ticket();
         permit.purse = Some(Arc::clone(&shared.control.purse));
-        permit.reserved = Box::pin(hold(shared, draft, permit.ticket, &wants)).await?;
+        let patience = shared.config.settings.budget_wait;
+        match hold(shared, draft, (permit.ticket, &wants), patience).await {
+            Ok(reserved) => permit.reserved = reserved,
+            Err(against) => lower(asked, draft, (&wants, &against), &mut permit).await?,
+        }
+        let is_strict = |want: &Want| want.budget.terms.enforcement == Enforcement::Strict;
+        if wants.iter().any(is_strict) && bound::is_assumed(shared, draft, found) {
+            permit.bound(draft, reach::OUTPUT_MAX);
+        }
     }
     let tokens = bound::expected(shared, draft);
     permit.place = shared.rates.take(draft, &known, tokens, (shared.clock)())?;
@@ -80,25 +111,57 @@ pub(crate) async fn admit(
 async fn hold(
     shared: &Shared,
     draft: &Draft,
-    ticket: u64,
-    wants: &[Want],
-) -> Result<Vec<Reserved>, ApiError> {
+    (ticket, wants): (u64, &[Want]),
+    patience: Duration,
+) -> Result<Vec<Reserved>, Against> {
     let ends = draft.start.micros().saturating_add(LONGEST_CALL);
     let deadline = Timestamp::from_micros(ends);
-    let patience = Instant::now() + shared.config.settings.budget_wait;
+    let patience = Instant::now() + patience;
     let purse = &shared.control.purse;
     let held = purse.hold(ticket, wants, (shared.clock, deadline), patience);
     held.await
-        .map_err(|against| refused(draft, wants, &against))
 }
 
-/// What a call wants of each budget that it counts in.
-fn wants(
-    shared: &Shared,
-    draft: &Draft,
-    found: &Found,
-    (deployment, known): (&Deployment, &Known),
-) -> Result<Vec<Want>, ApiError> {
+/// Holds what is left of a strict budget for a call, and bounds its output by that.
+async fn lower(
+    asked: Asked<'_>,
+    draft: &mut Draft,
+    (wants, against): (&[Want], &Against),
+    permit: &mut Permit,
+) -> Result<(), ApiError> {
+    let Asked { shared, found, .. } = asked;
+    let stands = wants.get(against.index);
+    let is_strict = stands.is_some_and(|want| want.budget.terms.enforcement == Enforcement::Strict);
+    let least = shared.config.settings.budget_output_min;
+    // First as if nobody else had been lent anything, then by what is here.
+    for is_here in [false, true] {
+        let room = shared.control.purse.room(wants, is_here);
+        let Some(room) = room.filter(|_| is_strict) else {
+            break;
+        };
+        let Some(tokens) = bound::lowered(shared, draft, found, (room, least)) else {
+            continue;
+        };
+        let wants = self::wants(asked, draft, Some(tokens))?;
+        let patience = shared.config.settings.budget_wait.min(PATIENCE);
+        let held = hold(shared, draft, (permit.ticket, &wants), patience).await;
+        if let Ok(reserved) = held {
+            permit.reserved = reserved;
+            permit.bound(draft, tokens);
+            return Ok(());
+        }
+    }
+    Err(refused(draft, wants, against))
+}
+
+/// What a call wants of each budget that it counts in, with at most `cap` tokens in an answer.
+fn wants(asked: Asked<'_>, draft: &Draft, cap: Option<u64>) -> Result<Vec<Want>, ApiError> {
+    let Asked {
+        shared,
+        found,
+        deployment,
+        known,
+    } = asked;
     if known.is_without_budgets() || !draft.operation.consumes() {
         return Ok(Vec::new());
     }
@@ -122,7 +185,10 @@ fn wants(
             continue;
         }
         let may_cost = match enforcement {
-            Enforcement::Strict => bound::most(shared, draft, found),
+            Enforcement::Strict if draft.operation == Operation::Realtime => {
+                return Err(boundless(&budget));
+            }
+            Enforcement::Strict => bound::most(shared, draft, found, cap),
             Enforcement::Balanced | Enforcement::Alert => bound::likely(shared, draft, deployment),
         };
         let amount = match (may_cost, budget.terms.unpriced) {
@@ -185,16 +251,33 @@ fn refused(draft: &Draft, wants: &[Want], against: &Against) -> ApiError {
     }
 }
 
+fn boundless(budget: &Budget) -> ApiError {
+    let message = format!(
+        "nobody knows beforehand what a realtime session costs, and the budget {} of {} is strict: \
+         make it `balanced` to allow them",
+        budget.id, budget.entity
+    );
+    ApiError::new(ErrorClass::BadRequest, message)
+}
+
 fn unpriced(deployment: &Deployment, budget: &Budget) -> ApiError {
     let message = format!(
         "no price is known for model {}, and the budget {} of {} refuses what it cannot reckon: \
-         give the deployment prices (`input_cost_per_token`, …), or the budget `unpriced: charge`",
+         give the deployment prices (`input_cost_per_token`, …), or the budget an `unpriced_charge`",
         deployment.model_name, budget.id, budget.entity
     );
     ApiError::new(ErrorClass::BadRequest, message)
 }
 
 impl Permit {
+    /// Bounds the output of the call.
+    fn bound(&mut self, draft: &mut Draft, tokens: u64) {
+        if let Some(request) = &mut draft.request {
+            request.bound_output(tokens);
+            self.bounded = Some(tokens);
+        }
+    }
+
     /// The event of the call stands at `position`. What it did not use it gives back at once if its
     /// cost is known, else it holds everything until the event is settled.
     pub(crate) fn stored(mut self, position: u64) {

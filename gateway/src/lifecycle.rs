@@ -68,7 +68,7 @@ pub(crate) async fn serve(
 /// Serves a request that has been understood: one call.
 pub(crate) async fn one(
     shared: Arc<Shared>,
-    draft: Box<Draft>,
+    mut draft: Box<Draft>,
     found: Found,
 ) -> Response<AnswerBody> {
     let dialect = draft.operation.dialect();
@@ -80,7 +80,7 @@ pub(crate) async fn one(
         Ok(chosen) => chosen,
         Err(error) => return reject(&shared, draft, &error).await,
     };
-    let admitted = admission::admit(&shared, &draft, &found, &chosen.deployment).await;
+    let admitted = admission::admit(&shared, &mut draft, &found, &chosen.deployment).await;
     let permit = match admitted {
         Ok(permit) => permit,
         Err(error) => return reject(&shared, draft, &error).await,
@@ -89,6 +89,7 @@ pub(crate) async fn one(
     let deployment = Arc::clone(&chosen.deployment);
     let key = admission::standing(&shared, &draft);
     let stamp = Stamp::new(call_id, Arc::clone(&deployment), draft.start, dialect).of_key(key);
+    let stamp = stamp.bounded(permit.bounded);
     match Call::admit(shared, draft, deployment, permit).await {
         Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, found, chosen, stamp).await,

@@ -4,7 +4,9 @@
 //! By the prices that the collector settles by, where there is one to tell them, else by the map
 //! that is compiled in; and by the deployment's own.
 
-use cost_map::{Call, Overrides, Units, events};
+use std::time::Duration;
+
+use cost_map::{Bounds, Call, Overrides, PriceMap, Units, events};
 use event::{Json, Outcome, StandardLoggingPayload, Usage, UsageSource, Usd};
 use rust_decimal::Decimal;
 
@@ -67,34 +69,81 @@ struct Said<'a> {
 
 fn reckon(
     shared: &Shared,
-    (draft, deployment): (&Draft, &Deployment),
+    of: (&Draft, &Deployment),
     usage: &Usage,
     said: Said<'_>,
 ) -> Option<Usd> {
-    let overrides = own_prices(deployment.price_overrides.as_ref())?;
-    let tariff = shared.control.tariff(draft.start);
+    let (draft, _) = of;
+    let took = (shared.clock)().since(draft.start).micros();
+    let asked = asked(of);
+    with_call(shared, of, (usage, asked.as_ref()), |map, call| {
+        let request = draft.request.as_ref();
+        let wished = request.and_then(|request| request.service_tier.as_deref());
+        let call = Call {
+            response_model: said.model,
+            service_tier: said.tier.or(wished).or(usage.service_tier.as_deref()),
+            response_seconds: Some(Decimal::new(took, 6)),
+            ..*call
+        };
+        cost_map::price(map, &call).total
+    })
+}
+
+/// The most that a call can cost in USD at a deployment, in whichever tier it is served; `None` if
+/// there is no price for it. `seconds` bounds how long the provider may take, and `audio` how long
+/// a recording takes that it gets.
+pub(crate) fn most(
+    shared: &Shared,
+    of: (&Draft, &Deployment),
+    bounds: &Bounds,
+    (seconds, audio): (Duration, Option<u64>),
+) -> Option<Usd> {
+    let mut asked = asked(of);
+    if let Some(audio) = audio {
+        asked.get_or_insert_default().duration_seconds = Some(audio.into());
+    }
+    let seconds = Decimal::from(seconds.as_secs());
+    let none = Usage::default();
+    with_call(shared, of, (&none, asked.as_ref()), |map, call| {
+        let request = of.0.request.as_ref();
+        let call = Call {
+            service_tier: request.and_then(|request| request.service_tier.as_deref()),
+            response_seconds: Some(seconds),
+            ..*call
+        };
+        cost_map::most(map, &call, bounds)
+    })
+}
+
+/// What was asked for that is billed by the unit.
+fn asked((draft, _): (&Draft, &Deployment)) -> Option<Units> {
     let request = draft.request.as_ref()?;
-    let call_type = draft.call_type();
     // Parameters are put together only where they are billed by.
     let is_billed = !draft.operation.is_of_text() || request.has("web_search_options");
-    let units = is_billed.then(|| Units::asked(call_type, request.parameters().text()));
-    let units = units.flatten();
-    let took = (shared.clock)().since(draft.start).micros();
+    let units = is_billed.then(|| Units::asked(draft.call_type(), request.parameters().text()));
+    units.flatten()
+}
+
+fn with_call<T>(
+    shared: &Shared,
+    (draft, deployment): (&Draft, &Deployment),
+    (usage, units): (&Usage, Option<&Units>),
+    price: impl FnOnce(&PriceMap, &Call<'_>) -> Option<T>,
+) -> Option<T> {
+    let overrides = own_prices(deployment.price_overrides.as_ref())?;
+    let tariff = shared.control.tariff(draft.start);
     let qualified = payload::qualified(deployment);
+    let region = deployment.settings.region();
+    let provider = &deployment.provider_name;
     let call = Call {
-        units: units.as_ref(),
-        provider: Some(&deployment.provider_name),
+        units,
+        provider: Some(provider),
         base_model: deployment.base_model.as_deref(),
-        response_model: said.model,
-        call_type: Some(call_type),
+        call_type: Some(draft.call_type()),
         overrides: overrides.as_ref(),
         adjustments: Some(&tariff.adjustments),
-        service_tier: said
-            .tier
-            .or(request.service_tier.as_deref())
-            .or(usage.service_tier.as_deref()),
-        response_seconds: Some(Decimal::new(took, 6)),
+        place: events::place(provider, Some(&deployment.api_base), region.as_deref()),
         ..Call::new(&qualified, usage, draft.start)
     };
-    cost_map::price(&tariff.map, &call).total
+    price(&tariff.map, &call)
 }

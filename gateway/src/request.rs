@@ -2,6 +2,7 @@
 
 mod apart;
 mod arrived;
+mod bounded;
 mod cache;
 mod error;
 mod form;

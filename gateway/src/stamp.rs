@@ -32,6 +32,10 @@ const RETRIES_MAX: HeaderName = HeaderName::from_static("x-litellm-max-retries")
 /// The headers of every answer, with a few that its connection adds.
 const OURS: usize = 16;
 
+/// The bound that the gateway has set on the output, in tokens, where a budget could not pay for
+/// more.
+const MAX_TOKENS: HeaderName = HeaderName::from_static("x-tollkeeper-max-tokens");
+
 /// See the [module](self).
 pub(crate) struct Stamp {
     pub(crate) call_id: String,
@@ -47,6 +51,7 @@ pub(crate) struct Stamp {
     retries_max: u32,
     /// What is said of the key.
     key: Vec<(String, String)>,
+    bounded: Option<u64>,
 }
 
 impl Stamp {
@@ -69,12 +74,18 @@ impl Stamp {
             timeout: None,
             retries_max: 0,
             key: Vec::new(),
+            bounded: None,
         }
     }
 
     /// The stamp of a call with a key of which this is said.
     pub(crate) fn of_key(self, key: Vec<(String, String)>) -> Self {
         Self { key, ..self }
+    }
+
+    /// Of a call whose output the gateway has bounded.
+    pub(crate) fn bounded(self, bounded: Option<u64>) -> Self {
+        Self { bounded, ..self }
     }
 
     /// The stamp again, after attempts that may have gone elsewhere.
@@ -129,6 +140,9 @@ impl Stamp {
         let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
         headers.insert(VERSION, version);
         headers.insert(COST, HeaderValue::from_static("0"));
+        if let Some(tokens) = self.bounded {
+            answer::set(headers, MAX_TOKENS, &tokens.to_string());
+        }
         self.figures(headers);
         provided(headers, upstream);
         for (name, text) in &self.key {

@@ -23,6 +23,8 @@ use tokio::{
 };
 
 const MASTER: &str = "sk-1234";
+/// What opens the control API, and nothing else.
+const CONTROL: &str = "sk-control";
 const VIRTUAL: &str = "sk-virtual";
 /// What one call costs, in US dollars: ten tokens of output.
 const COST: &str = "0.01";
@@ -58,6 +60,16 @@ fn state(version: u64, blocked: bool, limit: Option<&str>) -> Snapshot {
     }
 }
 
+/// Tells gateways this, as what follows on what the collector says of its own accord.
+fn put(collector: &Collector, known: Snapshot) {
+    let told = collector.directory().known();
+    collector.directory().put(Snapshot {
+        version: known.version + 100,
+        prices: told.snapshot().prices.clone(),
+        ..known
+    });
+}
+
 struct Stand {
     provider: MockProvider,
     calls: Arc<Journal>,
@@ -81,9 +93,18 @@ impl Stand {
     }
 
     async fn collector(&self, port: u16, known: Snapshot) -> Collector {
+        let collector = self.collector_with(port, json!({})).await;
+        put(&collector, known);
+        collector
+    }
+
+    async fn collector_with(&self, port: u16, prices: Value) -> Collector {
         let priced = Journal::open(&self.path().join("priced"), JournalOptions::default()).unwrap();
         let listen = format!("127.0.0.1:{port}");
-        let config = serde_json::from_value(json!({ "listen": listen })).unwrap();
+        let config = serde_json::from_value(
+            json!({ "listen": listen, "prices": prices, "control_key": CONTROL }),
+        )
+        .unwrap();
         let deps = Deps {
             calls: self.calls.reader("collector").unwrap(),
             priced: Arc::new(priced),
@@ -91,9 +112,7 @@ impl Stand {
             master_key: Some(event::Secret::new(MASTER.to_owned())),
             registrations: sinks::ALL,
         };
-        let collector = Collector::start(config, Sinks::new(), deps).await.unwrap();
-        collector.directory().put(known);
-        collector
+        Collector::start(config, Sinks::new(), deps).await.unwrap()
     }
 
     async fn gateway(&self, collector: SocketAddr) -> Gateway {
@@ -106,9 +125,35 @@ impl Stand {
                     "api_key": "sk-upstream",
                     "input_cost_per_token": 0, "output_cost_per_token": 0.001,
                 },
+            }, {
+                "model_name": "broken",
+                "litellm_params": {
+                    "model": "openai/a-model-of-ours", "api_base": "http://127.0.0.1:1/v1",
+                    "api_key": "sk-upstream", "num_retries": 1,
+                    "input_cost_per_token": 0, "output_cost_per_token": 0.001,
+                },
+            }, {
+                "model_name": "also",
+                "litellm_params": {
+                    "model": "openai/a-model-of-ours", "api_base": "http://127.0.0.1:1/v1",
+                    "api_key": "sk-upstream",
+                    "input_cost_per_token": 0, "output_cost_per_token": 0.001,
+                },
+            }, {
+                "model_name": "dear",
+                "litellm_params": {
+                    "model": "openai/a-dear-model-of-ours", "api_base": base,
+                    "api_key": "sk-upstream",
+                    "input_cost_per_token": 0, "output_cost_per_token": 0.01,
+                },
+            }, {
+                "model_name": "by the map",
+                "litellm_params": {
+                    "model": "openai/of-the-file", "api_base": base, "api_key": "sk-upstream",
+                },
             }],
             "general_settings": { "master_key": MASTER },
-            "router_settings": { "num_retries": 0 },
+            "router_settings": { "num_retries": 0, "fallbacks": [{ "broken": ["also"] }, { "also": ["dear"] }] },
             "gateway": { "budget_wait": "1s" },
         });
         let (mut config, warnings) = gateway::Config::from_tree(tree.as_object().unwrap()).unwrap();
@@ -116,7 +161,7 @@ impl Stand {
         config.fill(&|_name| None).unwrap();
         config.control = Some(ControlSettings {
             url: format!("http://{collector}"),
-            secret: Some(event::Secret::new(MASTER.to_owned())),
+            secret: Some(event::Secret::new(CONTROL.to_owned())),
             file: self.path().join("control.json"),
         });
         let log = Arc::clone(&self.calls) as Arc<dyn bus::Log>;
@@ -142,7 +187,7 @@ async fn call(client: &Client) -> Answer {
 }
 
 /// Whether nothing but what has been spent stands against the call, as its refusal says.
-fn is_final(answer: &Answer) -> bool {
+fn is_final(answer: &Answer, cost: &str) -> bool {
     assert_eq!(answer.status, 422, "{}", answer.text());
     let body = answer.json();
     assert_eq!(body["error"]["type"], "budget_exceeded");
@@ -154,7 +199,7 @@ fn is_final(answer: &Answer) -> bool {
         usd(&digits[..end])
     };
     assert!(message.contains(answer.call_id()), "{message}");
-    assert_eq!(amount("may cost"), usd(COST));
+    assert_eq!(amount("may cost"), usd(cost));
     amount(", spent") + amount("may cost") > amount(", limit")
 }
 
@@ -170,7 +215,7 @@ async fn insist(client: Client) -> bool {
         if answer.status == 200 {
             return true;
         }
-        if answer.status == 422 && is_final(&answer) {
+        if answer.status == 422 && is_final(&answer, COST) {
             return false;
         }
         sleep(Duration::from_millis(20)).await;
@@ -246,7 +291,7 @@ async fn a_blocked_key_stops_working_within_a_second() {
     let gateway = stand.gateway(collector.address()).await;
     let client = client(&gateway);
     assert_eq!(call(&client).await.status, 200);
-    collector.directory().put(state(2, true, None));
+    put(&collector, state(2, true, None));
     sleep(Duration::from_secs(1)).await;
     let refused = call(&client).await;
     assert_eq!(refused.status, 401);
@@ -278,4 +323,194 @@ async fn a_gateway_knows_its_keys_without_the_collector() {
     let written = std::fs::read_to_string(stand.path().join("control.json")).unwrap();
     assert!(!written.contains(VIRTUAL));
     gateway.stop().await;
+}
+
+/// A chat that may have so many tokens of output, and has `used`.
+async fn chat(client: &Client, model: &str, (max_tokens, used): (u64, u64)) -> Answer {
+    let told = format!("[[mock: usage=3/{used}]]");
+    let messages = json!([{ "role": "user", "content": told }]);
+    client
+        .chat(&json!({ "model": model, "max_tokens": max_tokens, "messages": messages }))
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_call_did_not_use_is_free_at_once_and_what_does_not_fit_is_bounded() {
+    let stand = Stand::new().await;
+    // What 1000 tokens cost, and half as much again.
+    let collector = stand.collector(0, state(1, false, Some("1.5"))).await;
+    let gateway = stand.gateway(collector.address()).await;
+    let client = client(&gateway);
+    let address = collector.address();
+    assert_eq!(chat(&client, "known", (1000, 10)).await.status, 200);
+    // Nothing is settled from here on: what the first left is known at the gateway alone.
+    for _ in 0..20 {
+        let answer = chat(&client, "known", (1000, 10)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(!answer.headers.contains_key("x-tollkeeper-max-tokens"));
+    }
+    // 0.21 is spent, 1.29 is left.
+    let answer = chat(&client, "known", (5000, 990)).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("x-tollkeeper-max-tokens"), "1290");
+    let asked = stand.provider.entries().pop().unwrap().request;
+    let asked: Value = serde_json::from_slice(&asked).unwrap();
+    assert_eq!(asked["max_tokens"], 1290);
+    // 0.3 is left.
+    let answer = chat(&client, "known", (5000, 50)).await;
+    assert_eq!(answer.header("x-tollkeeper-max-tokens"), "300");
+    // 0.25 is left, and 256 tokens are the least that is of use.
+    let answer = chat(&client, "known", (5000, 50)).await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert_eq!(chat(&client, "known", (250, 50)).await.status, 200);
+    spent(&collector, "1.3").await;
+    assert_eq!(address, collector.address());
+    gateway.stop().await;
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_reckons_with_the_prices_that_the_collector_settles_by() {
+    let stand = Stand::new().await;
+    let file = stand.path().join("prices.json");
+    let write = |price: &str| {
+        let entry = format!(
+            r#"{{"openai/of-the-file": {{"litellm_provider": "openai", "mode": "chat",
+            "input_cost_per_token": 0, "output_cost_per_token": {price}}}}}"#
+        );
+        std::fs::write(&file, entry).unwrap();
+    };
+    write("0.01");
+    let collector = stand.collector_with(0, json!({ "file": &file })).await;
+    let gateway = stand.gateway(collector.address()).await;
+    let admin = Client {
+        key: MASTER.to_owned(),
+        ..Client::new(collector.address())
+    };
+    let asked = json!({ "max_budget": 1, "enforcement": "strict" });
+    let made = admin.post("/key/generate", asked.to_string()).await;
+    let key = made.json()["key"].as_str().unwrap().to_owned();
+    let client = Client {
+        key,
+        ..client(&gateway)
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let first = loop {
+        let answer = chat(&client, "by the map", (10, 10)).await;
+        if answer.status != 401 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "{}", answer.text());
+        sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(first.status, 200, "{}", first.text());
+    assert_eq!(first.header("x-litellm-response-cost"), "0.1");
+    // Five times as dear from now on: 0.1 is spent, and 10 tokens cost 0.5.
+    write("0.05");
+    loop {
+        let answer = chat(&client, "by the map", (1, 1)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        if answer.header("x-litellm-response-cost") == "0.05" {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the price has not risen");
+        sleep(Duration::from_millis(250)).await;
+    }
+    let answers = [(); 3].map(|()| chat(&client, "by the map", (10, 10)));
+    let mut served = 0;
+    for answer in answers {
+        served += usize::from(answer.await.status == 200);
+    }
+    assert!(
+        served <= 1,
+        "{served} calls of 0.5 were paid of less than 0.9"
+    );
+    gateway.stop().await;
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_without_bounds_and_clients_that_hang_up_do_not_pass_a_strict_budget() {
+    let stand = Stand::new().await;
+    let collector = stand.collector(0, state(1, false, Some("1.7"))).await;
+    let gateway = stand.gateway(collector.address()).await;
+    let mut going = JoinSet::new();
+    for number in 0..40_u64 {
+        let client = client(&gateway);
+        going.spawn(async move {
+            let told = "[[mock: usage=3/200 delay_ms=60]]";
+            let messages = json!([{ "role": "user", "content": told }]);
+            let asked =
+                json!({ "model": "known", "stream": number % 2 == 0, "messages": messages });
+            if number % 4 < 2 {
+                return usize::from(client.chat(&asked).await.status == 200);
+            }
+            // Gone before the provider has answered.
+            let patience = Duration::from_millis(30 + number);
+            drop(tokio::time::timeout(patience, client.chat(&asked)).await);
+            0
+        });
+    }
+    let served: usize = going.join_all().await.into_iter().sum();
+    // Nothing is open any more once the gateway has stopped.
+    gateway.stop().await;
+    let asked = stand.provider.requests();
+    assert!(asked <= 8, "{asked} calls of 0.2 were paid of 1.7");
+    assert!(served > 0 || asked > 0);
+    let cents = asked * 20;
+    let wanted = format!("{}.{:02}", cents / 100, cents % 100);
+    let wanted: f64 = wanted.parse().unwrap();
+    spent(&collector, &wanted.to_string()).await;
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_paid_at_the_dearest_place_that_it_may_fall_back_to() {
+    let stand = Stand::new().await;
+    let collector = stand.collector(0, state(1, false, Some("1.05"))).await;
+    let gateway = stand.gateway(collector.address()).await;
+    let clients = std::iter::repeat_n(client(&gateway), 30);
+    let going: JoinSet<_> = clients
+        .map(|client| async move {
+            let deadline = Instant::now() + Duration::from_secs(60);
+            loop {
+                let answer = chat(&client, "broken", (10, 10)).await;
+                let is_over = match answer.status.as_u16() {
+                    200 => true,
+                    422 => is_final(&answer, "0.1"),
+                    _ => false,
+                };
+                if is_over {
+                    return answer.status;
+                }
+                assert!(Instant::now() < deadline, "{}", answer.text());
+            }
+        })
+        .collect();
+    let statuses = going.join_all().await;
+    let served = statuses.iter().filter(|status| **status == 200).count();
+    assert_eq!(served, 10, "{statuses:?}");
+    spent(&collector, "1").await;
+    gateway.stop().await;
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_for_gateways_opens_the_control_api_and_nothing_else() {
+    let stand = Stand::new().await;
+    let collector = stand.collector(0, state(1, false, None)).await;
+    let with = |key: &str| Client {
+        key: key.to_owned(),
+        ..Client::new(collector.address())
+    };
+    for (key, path, status) in [
+        (CONTROL, "/control/changes?since=7", 410),
+        (CONTROL, "/global/spend", 401),
+        (CONTROL, "/key/list", 401),
+        (MASTER, "/control/changes?since=7", 401),
+        (MASTER, "/global/spend", 200),
+    ] {
+        assert_eq!(with(key).get(path).await.status, status, "{key} {path}");
+    }
+    collector.stop().await;
 }

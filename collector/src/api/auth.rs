@@ -1,4 +1,4 @@
-//! Who may ask: whoever knows the master key, and admins.
+//! Who may ask: whoever knows the master key, admins, and gateways with a key of their own.
 
 use std::sync::Arc;
 
@@ -15,9 +15,6 @@ use subtle::ConstantTimeEq as _;
 use super::{Api, answer::Refusal};
 use crate::management;
 
-/// What only gateways ask, with the master key.
-const OF_GATEWAYS: &str = "/control/";
-
 /// Lets a request pass if it has the master key or an admin's, or if there is no master key.
 pub(super) async fn check(
     State(api): State<Arc<Api>>,
@@ -28,11 +25,22 @@ pub(super) async fn check(
     if let Some(key) = &api.master_key
         && !is_master(key, given(headers)?)
     {
-        let path = request.uri().path();
-        if path.starts_with(OF_GATEWAYS) {
-            return Err(invalid());
-        }
-        management::admit(&api, headers, (request.method(), path)).await?;
+        let asked = (request.method(), request.uri().path());
+        management::admit(&api, headers, asked).await?;
+    }
+    Ok(next.run(request).await)
+}
+
+/// Lets a gateway pass if it has the key for gateways; without one, the master key is that.
+pub(super) async fn check_gateway(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    if let Some(key) = api.control_key.as_ref().or(api.master_key.as_ref())
+        && !is_master(key, given(request.headers())?)
+    {
+        return Err(invalid());
     }
     Ok(next.run(request).await)
 }

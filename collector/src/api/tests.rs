@@ -67,6 +67,7 @@ pub(crate) async fn rig(master_key: Option<&str>) -> Rig {
         prices: PriceMaps::bundled(),
         sinks: Vec::new(),
         master_key: master_key.map(|key| Secret::new(key.to_owned())),
+        control_key: None,
         metrics_auth: true,
         tasks,
     };

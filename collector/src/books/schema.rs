@@ -12,7 +12,7 @@ use sqlx::{Connection as _, SqliteConnection};
 use self::v7::V7;
 
 /// Each entry leads from the version before it to the next. Written once, never edited.
-const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, BATCHES, V7, PRICES];
+const MIGRATIONS: [&str; 8] = [V1, V2, V3, V4, V5, BATCHES, V7, CONTROL];
 
 const V1: &str = "
 CREATE TABLE sources (
@@ -348,12 +348,24 @@ CREATE TABLE batches (
 ) STRICT, WITHOUT ROWID;
 ";
 
-const PRICES: &str = "
--- What gateways were told last that calls are priced by.
-CREATE TABLE control_prices (
+const CONTROL: &str = "
+-- What gateways were told last of the configuration.
+CREATE TABLE control_configured (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-    layers TEXT NOT NULL
+    told TEXT NOT NULL
 ) STRICT;
+
+-- What calls hold that were seen to start and not to end.
+CREATE TABLE ledger_open (
+    source TEXT NOT NULL,
+    -- Where the started record stands.
+    position INTEGER NOT NULL,
+    budget TEXT NOT NULL,
+    window TEXT NOT NULL,
+    -- US dollars.
+    amount TEXT NOT NULL,
+    PRIMARY KEY (source, position, budget, window)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the books to the newest version.

@@ -7,11 +7,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono_tz::Tz;
 use event::{
-    Budget, Entity, EntityId, EntityKind, Terms, Usd, WindowDuration, WindowRule,
+    Budget, Entity, EntityId, EntityKind, Terms, Usd, WhenUnpriced, WindowDuration, WindowRule,
     control::{self as told, ModelLimits, RateLimits, Snapshot},
 };
 
-use super::prices;
+use super::configured;
 use crate::{
     books::{Books, BooksError, Page},
     entities::{
@@ -26,13 +26,17 @@ use crate::{
 const EVERY: Duration = Duration::from_millis(200);
 
 /// Follows the tables until told to stop.
-pub(crate) async fn follow(books: Books, prices: PriceMaps, tasks: Tasks) {
+pub(crate) async fn follow(
+    books: Books,
+    (prices, budget): (PriceMaps, Option<Terms>),
+    tasks: Tasks,
+) {
     loop {
         tokio::select! {
             () = tasks.stopping() => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        if let Err(error) = refresh(&books, &prices).await {
+        if let Err(error) = refresh(&books, &prices, budget.as_ref()).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "entities cannot be read: gateways go on with what they know"
@@ -52,12 +56,16 @@ pub(crate) async fn renew(books: &Books) -> Result<(), BooksError> {
     Ok(())
 }
 
-/// Notes the prices if they are others, and reads the tables if their version has moved.
+/// Notes the configuration if it is another, and reads the tables if their version has moved.
 ///
 /// # Errors
 /// If they cannot be written or read.
-pub(crate) async fn refresh(books: &Books, prices: &PriceMaps) -> Result<(), BooksError> {
-    prices::note(books, prices).await?;
+pub(crate) async fn refresh(
+    books: &Books,
+    prices: &PriceMaps,
+    budget: Option<&Terms>,
+) -> Result<(), BooksError> {
+    configured::note(books, prices, budget).await?;
     take(books).await
 }
 
@@ -93,12 +101,15 @@ struct Draft {
 async fn snapshot(books: &Books, version: u64) -> Result<Snapshot, BooksError> {
     let rows: Vec<BudgetRow> = all(books).await?;
     let shared = rows.into_iter().map(|row| (row.budget_id, row.limits));
+    let configured = configured::noted(books).await?;
+    let budgets = configured.budget().into_iter();
     let mut draft = Draft {
         shared: shared.collect(),
         zone: books.zone(),
         snapshot: Snapshot {
             version,
-            prices: prices::noted(books).await?,
+            budgets: budgets.map(|budget| (budget.id.clone(), budget)).collect(),
+            prices: configured.prices,
             ..Snapshot::default()
         },
     };
@@ -144,6 +155,7 @@ impl Draft {
             budget_duration: own.budget_duration.or(shared.budget_duration),
             budget_timezone: own.budget_timezone.or(shared.budget_timezone),
             enforcement: own.enforcement.or(shared.enforcement),
+            unpriced_charge: own.unpriced_charge.or(shared.unpriced_charge),
             max_parallel_requests: own.max_parallel_requests.or(shared.max_parallel_requests),
             tpm_limit: own.tpm_limit.or(shared.tpm_limit),
             rpm_limit: own.rpm_limit.or(shared.rpm_limit),
@@ -160,7 +172,10 @@ impl Draft {
             soft,
             rule: duration.map(|duration| WindowRule::new(duration, zone)),
             enforcement: limits.enforcement.unwrap_or_default(),
-            unpriced: event::WhenUnpriced::default(),
+            unpriced: limits
+                .unpriced_charge
+                .map(WhenUnpriced::Charge)
+                .unwrap_or_default(),
         };
         let mut add = |id: String, entity: Entity, terms| {
             if let Ok(id) = id.parse::<EntityId>() {

@@ -25,6 +25,10 @@ pub(crate) struct Limits {
     pub(crate) budget_timezone: Option<Tz>,
     /// What happens to a call that does not fit.
     pub(crate) enforcement: Option<Enforcement>,
+    /// What a call counts as whose model has no price; without it, a budget that has to know
+    /// refuses the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unpriced_charge: Option<Usd>,
     pub(crate) max_parallel_requests: Option<u64>,
     /// Tokens per minute.
     pub(crate) tpm_limit: Option<u64>,
@@ -79,6 +83,10 @@ impl Limits {
                 before.budget_timezone != self.budget_timezone,
             ),
             ("enforcement", before.enforcement != self.enforcement),
+            (
+                "unpriced_charge",
+                before.unpriced_charge != self.unpriced_charge,
+            ),
             (
                 "max_parallel_requests",
                 wider(&before.max_parallel_requests, &self.max_parallel_requests),

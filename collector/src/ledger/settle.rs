@@ -9,7 +9,7 @@ use event::{
 };
 use sqlx::SqliteConnection;
 
-use super::store;
+use super::{silent, store};
 use crate::books::{BooksError, Run};
 
 /// What one event does to one budget in one window.
@@ -58,6 +58,12 @@ pub(crate) async fn settle(
                 }
             };
             apply(grants, &charge, &entry.event);
+        }
+        let ours = entry.event.payload().tollkeeper.as_deref();
+        let started = ours.filter(|ours| !ours.reserved.is_empty());
+        if let Some(started) = started.and_then(|ours| ours.started_sequence) {
+            let source = &entry.event.settlement().origin.source;
+            silent::ended(c, source, started).await?;
         }
     }
     for ((budget, window), (_, grants)) in &touched {

@@ -9,7 +9,7 @@ use event::{
     ledger::{Ask, Generation, Lease},
 };
 
-use super::{hello, lease, store};
+use super::{LEASE, LONGEST_CALL, end_silent, hello, lease, open, store};
 use crate::books::{Books, Entry, Run};
 
 const SOURCE: &str = "journal-1";
@@ -196,4 +196,39 @@ async fn a_call_without_a_price_counts_with_what_was_held() {
     stand.ask(1, 1, "10").await.unwrap();
     stand.settle((2, 3), "4", None).await;
     assert_eq!(stand.committed().await, (usd("4"), usd("10")));
+}
+
+#[tokio::test]
+async fn what_a_lost_gateway_was_lent_is_free_again_but_for_its_open_calls() {
+    let mut stand = Stand::new("10").await;
+    assert!(stand.hello(1).await);
+    stand.ask(1, 1, "10").await.unwrap();
+    let held = |amount: &str| {
+        let reserved = Reserved {
+            budget: id("b"),
+            window: Window::ever().id,
+            amount: usd(amount),
+        };
+        vec![reserved]
+    };
+    let started = [(2, held("3")), (3, held("4"))];
+    for _ in 0..2 {
+        open(&stand.books, SOURCE, &started).await.unwrap();
+    }
+    stand.settle((2, 5), "3", Some("1")).await;
+    let after = |micros: i64| Timestamp::from_micros(now().micros() + micros);
+    let longest = LEASE.micros() + LONGEST_CALL.micros();
+    let end = async |at, source| end_silent(&stand.books, source, at).await.unwrap();
+    assert_eq!(end(after(longest), SOURCE).await, 0);
+    assert_eq!(end(after(longest + 1), "another").await, 0);
+    assert_eq!(stand.committed().await, (usd("1"), usd("10")));
+    assert_eq!(end(after(longest + 1), SOURCE).await, 1);
+    assert_eq!(stand.committed().await, (usd("1"), usd("5")));
+    assert!(stand.ask(1, 2, "10").await.is_none(), "it is closed");
+    // It comes back, says what became of its last call, and begins anew.
+    stand.settle((3, 7), "4", Some("2")).await;
+    assert_eq!(stand.committed().await, (usd("3"), usd("5")));
+    assert!(stand.hello(8).await);
+    assert_eq!(stand.ask(8, 1, "10").await.unwrap().given, usd("7"));
+    assert_eq!(stand.committed().await, (usd("3"), usd("10")));
 }

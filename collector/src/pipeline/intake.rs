@@ -1,8 +1,10 @@
 //! Step 1: decode, price and encode in one pass.
 
+use std::collections::BTreeMap;
+
 use bus::{Gap, Record};
 use event::{
-    CallRecord, Cost, Origin, PricedEvent, StandardLoggingPayload, Unpriced, Usage, codec,
+    CallRecord, Cost, Origin, PricedEvent, Reserved, StandardLoggingPayload, Unpriced, Usage, codec,
 };
 
 use super::{
@@ -28,6 +30,8 @@ pub(super) struct Intake {
     pub(super) encoded: Vec<Vec<u8>>,
     /// Calls that were seen to start.
     pub(super) started: u64,
+    /// What those of them hold that were not seen to end, by where their records stand.
+    pub(super) open: BTreeMap<u64, Vec<Reserved>>,
     /// Records that became dead letters.
     pub(super) bad: u64,
 }
@@ -39,6 +43,14 @@ impl Intake {
             Some(usage) => Entry::with_usage(event, usage),
             None => Entry::new(event),
         });
+    }
+
+    /// A call has ended: what it held is settled with it.
+    fn ended(&mut self, payload: &StandardLoggingPayload) {
+        let ours = payload.tollkeeper.as_deref();
+        if let Some(started) = ours.and_then(|ours| ours.started_sequence) {
+            self.open.remove(&started);
+        }
     }
 }
 
@@ -60,8 +72,9 @@ impl Pipeline {
                 }
                 let mut payload = match codec::decode_call(&record.bytes) {
                     Ok(CallRecord::Finished(payload)) => payload,
-                    Ok(CallRecord::Started(_)) => {
+                    Ok(CallRecord::Started(started)) => {
                         intake.started += 1;
+                        intake.open.insert(sequence, started.reserved);
                         continue;
                     }
                     Err(error) => {
@@ -73,6 +86,7 @@ impl Pipeline {
                     source: place.source.clone(),
                     sequence,
                 };
+                intake.ended(&payload);
                 let known = Known {
                     books: &self.books,
                     claims: &claims,

@@ -48,6 +48,7 @@ impl Pipeline {
             mark,
             priced_next,
             committed,
+            looked: Instant::now(),
             is_ahead: true,
             settled: None,
         })

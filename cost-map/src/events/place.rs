@@ -14,9 +14,15 @@ pub fn place(payload: &StandardLoggingPayload) -> Place<'_> {
     let ours = payload.tollkeeper.as_deref();
     let region = ours.and_then(|ours| ours.region.as_deref());
     let provider = payload.custom_llm_provider.as_deref().unwrap_or_default();
+    place(provider, payload.api_base.as_deref(), region)
+}
+
+/// The place of calls to a provider at an address, whose settings name a region.
+#[must_use]
+pub fn place<'a>(provider: &str, api_base: Option<&str>, region: Option<&'a str>) -> Place<'a> {
     let is_vertex = provider.starts_with("vertex_ai");
     Place {
-        data_residency: payload.api_base.as_deref().and_then(residency),
+        data_residency: api_base.and_then(residency),
         vertex_location: region.filter(|_| is_vertex),
         region: region.filter(|_| !is_vertex),
     }

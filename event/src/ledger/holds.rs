@@ -145,6 +145,12 @@ impl Holds {
         self.lease
     }
 
+    /// What all calls hold that have not been settled.
+    #[must_use]
+    pub const fn held(&self) -> Usd {
+        self.held
+    }
+
     /// What is lent and neither used nor held; negative after [`Holds::hold`].
     #[must_use]
     pub fn free(&self) -> Usd {

@@ -1,9 +1,8 @@
 //! What a call may cost, before it is made.
 
-use cost_map::PriceMap;
-use event::{CacheWriteDetails, PromptDetails, Usage, Usd};
-use serde_json::Value;
+use event::{Usage, Usd};
 
+use super::reach::{self, Reach};
 use crate::{
     config::Deployment,
     draft::Draft,
@@ -15,40 +14,56 @@ use crate::{
     tokens,
 };
 
-/// Output tokens of a call that sets no bound, to a model that names none.
-const OUTPUT_MAX: u64 = 16_384;
+/// The output of a call that sets no bound is lowered to less than this.
+const OUTPUT_MAX_LOWERED: u64 = 1 << 17;
 /// Errors with lists of their own of groups to ask then.
 const FALL_BACK: [ErrorClass; 3] = [
     ErrorClass::InternalServer,
     ErrorClass::ContextWindowExceeded,
     ErrorClass::ContentPolicyViolation,
 ];
-/// Answers that one call may ask for.
-const ANSWERS_MAX: u64 = 128;
 
-/// The most a call can cost at whichever deployment it reaches; `None` if one has no price.
-///
-/// No token is shorter than a byte, so the body's length bounds the input.
-pub(super) fn most(shared: &Shared, draft: &Draft, found: &Found) -> Option<Usd> {
-    let request = draft.request.as_ref()?;
+/// The most a call can cost at whichever deployment it reaches, with at most `cap` tokens in each
+/// answer; `None` if one has no price.
+pub(super) fn most(shared: &Shared, draft: &Draft, found: &Found, cap: Option<u64>) -> Option<Usd> {
+    let request = (draft.request.as_ref()?, cap);
     let mut most = of_group(shared, draft, request, found)?;
-    let router = &shared.config.router;
-    let mut names = Vec::new();
-    for class in FALL_BACK {
-        names.extend(fallbacks(router, request, found.group.name(), class));
-    }
-    names.sort();
-    names.dedup();
-    for other in names.iter().filter_map(|name| shared.groups.find(name)) {
+    for other in others(shared, request.0, found) {
         most = most.max(of_group(shared, draft, request, &other)?);
     }
     Some(most)
 }
 
-fn of_group(shared: &Shared, draft: &Draft, request: &ClientRequest, found: &Found) -> Option<Usd> {
+/// The groups that a call may fall back to, and those that it may fall back to from there.
+fn others(shared: &Shared, request: &ClientRequest, found: &Found) -> Vec<Found> {
+    let mut asked = vec![found.group.name().to_owned()];
+    let mut others = Vec::new();
+    let mut at = 0;
+    while let Some(name) = asked.get(at).cloned() {
+        at += 1;
+        for class in FALL_BACK {
+            let names = fallbacks(&shared.config.router, request, &name, class);
+            for other in names.iter().filter_map(|name| shared.groups.find(name)) {
+                let name = other.group.name().to_owned();
+                if !asked.contains(&name) {
+                    asked.push(name);
+                    others.push(other);
+                }
+            }
+        }
+    }
+    others
+}
+
+fn of_group(
+    shared: &Shared,
+    draft: &Draft,
+    request: (&ClientRequest, Option<u64>),
+    found: &Found,
+) -> Option<Usd> {
     let mut most = Usd::ZERO;
     for member in found.group.members() {
-        let deployment = match (request.own_model.as_deref(), &found.star) {
+        let deployment = match (request.0.own_model.as_deref(), &found.star) {
             (Some(own), _) => &member.deployment.of_model(own),
             (None, Some(star)) => &member.deployment.of_star(star),
             (None, None) => &*member.deployment,
@@ -61,40 +76,67 @@ fn of_group(shared: &Shared, draft: &Draft, request: &ClientRequest, found: &Fou
 fn at_most(
     shared: &Shared,
     draft: &Draft,
-    request: &ClientRequest,
+    (request, cap): (&ClientRequest, Option<u64>),
     deployment: &Deployment,
 ) -> Option<Usd> {
-    let body = u64::try_from(request.body().len()).unwrap_or(u64::MAX);
-    let input = body.saturating_add(request.prompt().media_tokens);
-    let output = request.output_tokens_max.or_else(|| {
+    let tariff = shared.control.tariff(draft.start);
+    let provider = Some(&*deployment.provider_name);
+    let found = tariff.map.resolve(provider, &deployment.model);
+    let reach = Reach::of(request, deployment, found.map(|found| found.entry));
+    let reach = reach.capped(cap);
+    let of_call = deployment.timeout.unwrap_or_default();
+    let longest = of_call.max(shared.config.settings.upstream_timeout);
+    let beside = (longest, reach.audio_seconds);
+    price::most(shared, (draft, deployment), &reach.bounds, beside)
+}
+
+/// Whether nothing bounds the output of a call but what is assumed here, so that the provider has
+/// to be told.
+pub(super) fn is_assumed(shared: &Shared, draft: &Draft, found: &Found) -> bool {
+    let Some(request) = &draft.request else {
+        return false;
+    };
+    let tariff = shared.control.tariff(draft.start);
+    let is_known = |deployment: &Deployment| {
         let provider = Some(&*deployment.provider_name);
-        let found = PriceMap::bundled().resolve(provider, &deployment.model)?;
-        found.entry.max_output_tokens()
-    });
-    let output = output
-        .unwrap_or(OUTPUT_MAX)
-        .saturating_mul(answers(request));
-    let output = if draft.operation.generates() {
-        output
-    } else {
-        0
+        let found = tariff.map.resolve(provider, &deployment.model);
+        let entry = found.map(|found| found.entry);
+        let of_model = entry.and_then(|entry| entry.max_output_tokens().or(entry.max_tokens()));
+        of_model.is_some()
     };
-    let plain = usage(input, output);
-    // All of it written into the provider's cache for as long as it keeps anything.
-    let written = Usage {
-        cache_creation_input_tokens: Some(input),
-        prompt_tokens_details: Some(PromptDetails {
-            cache_creation_tokens: Some(input),
-            cache_creation_token_details: Some(CacheWriteDetails {
-                ephemeral_1h_input_tokens: Some(input),
-                ..CacheWriteDetails::default()
-            }),
-            ..PromptDetails::default()
-        }),
-        ..plain.clone()
+    let is_unknown = |found: &Found| {
+        let mut members = found.group.members().iter();
+        members.any(|member| !is_known(&member.deployment))
     };
-    let of = |usage: &Usage| price::of_usage(shared, (draft, deployment), usage);
-    Some(of(&plain)?.max(of(&written)?))
+    reach::own_bound(request).is_none()
+        && request.can_be_bounded()
+        && (is_unknown(found) || others(shared, request, found).iter().any(is_unknown))
+}
+
+/// The largest bound of the output below the request's own, and at least `least`, with which a call
+/// costs at most `room`; `None` if there is none.
+pub(super) fn lowered(
+    shared: &Shared,
+    draft: &Draft,
+    found: &Found,
+    (room, least): (Usd, u64),
+) -> Option<u64> {
+    let request = draft.request.as_ref()?;
+    let fits = |cap| most(shared, draft, found, Some(cap)).is_some_and(|most| most <= room);
+    let bound = reach::own_bound(request).unwrap_or(OUTPUT_MAX_LOWERED);
+    if !request.can_be_bounded() || bound <= least || !fits(least) {
+        return None;
+    }
+    let (mut low, mut high) = (least, bound);
+    while high - low > 1 {
+        let middle = low.midpoint(high);
+        if fits(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Some(low)
 }
 
 /// What such a call has cost lately, or would with the tokens it is expected to use; `None` if
@@ -133,15 +175,6 @@ fn output(shared: &Shared, draft: &Draft, request: &ClientRequest) -> u64 {
     request
         .output_tokens_max
         .map_or(usual, |bound| bound.min(usual))
-}
-
-/// How many answers are asked for.
-fn answers(request: &ClientRequest) -> u64 {
-    let asked = ["n", "best_of"].iter().filter_map(|name| {
-        let value: Value = serde_json::from_str(request.text(name)?).ok()?;
-        value.as_u64()
-    });
-    asked.max().unwrap_or(1).clamp(1, ANSWERS_MAX)
 }
 
 fn usage(input: u64, output: u64) -> Usage {

@@ -152,7 +152,7 @@ impl Purse {
                 Verdict::Wait => {
                     page.waiting.insert(ticket, want.amount);
                     let limit = want.budget.terms.limit;
-                    let held = page.holds.calls().map(|(_, held)| held.amount()).sum();
+                    let held = page.holds.held();
                     let lease = page.holds.lease();
                     waits.get_or_insert(Against {
                         index,
@@ -178,6 +178,26 @@ impl Purse {
             self.wanted.notify_one();
         }
         Look::Held
+    }
+
+    /// What a call can have at most of every strict budget that it wants something of: what is here
+    /// and free or, if not `is_here`, what nobody is known to have taken. `None` if nothing is known
+    /// of one.
+    pub(crate) fn room(&self, wants: &[Want], is_here: bool) -> Option<Usd> {
+        let books = self.lock();
+        let is_strict = |want: &&Want| want.budget.terms.enforcement == Enforcement::Strict;
+        let mut least = None;
+        for want in wants.iter().filter(is_strict) {
+            let holds = &books.get(&want.at())?.holds;
+            let lease = holds.lease()?;
+            let room = if is_here {
+                holds.free()
+            } else {
+                lease.limit - lease.settled - holds.held()
+            };
+            least = Some(least.map_or(room, |least: Usd| least.min(room)));
+        }
+        least.filter(|room| *room > Usd::ZERO)
     }
 
     /// A call has ended, and its event stands at a position. What it cost the collector will say;

@@ -9,7 +9,7 @@ use event::Secret;
 pub struct ControlSettings {
     /// The collector's API: `http://127.0.0.1:4001`.
     pub url: String,
-    /// What opens it; the collector's master key.
+    /// What opens it: the collector's key for gateways or, without one, its master key.
     pub secret: Option<Secret>,
     /// Where the last snapshot is kept, for starts while the collector is away.
     pub file: PathBuf,

@@ -49,6 +49,8 @@ const SETTINGS_SUPPORTED: &[&str] = &[
     "cost_discount_config",
     "cost_margin_config",
     "timezone",
+    "max_budget",
+    "budget_duration",
 ];
 
 const SETTINGS_UNSUPPORTED: &[&str] = &[
@@ -60,8 +62,6 @@ const SETTINGS_UNSUPPORTED: &[&str] = &[
     "callbacks",
     "service_callback",
     "audit_log_callbacks",
-    "max_budget",
-    "budget_duration",
     "budget_exceeded_status_code",
     "budget_rollover",
     "budget_reset_time",
@@ -252,7 +252,8 @@ pub(super) fn settings(
             "global_disable_no_log_param" => config.ignores_no_log = read(value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
             // The collector's.
-            "cost_discount_config" | "cost_margin_config" | "timezone" => {}
+            "cost_discount_config" | "cost_margin_config" | "timezone" | "max_budget"
+            | "budget_duration" => {}
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
         }

@@ -58,6 +58,9 @@ pub struct GatewaySettings {
     /// How long a call may wait for money that other calls hold.
     #[serde(deserialize_with = "duration")]
     pub budget_wait: Duration,
+    /// The smallest bound in tokens that is set on a call's output so that a strict budget can pay
+    /// for it; if not even that can be paid, the call is refused.
+    pub budget_output_min: u64,
 }
 
 /// What happens to calls when the journal cannot take them.
@@ -114,6 +117,7 @@ impl Default for GatewaySettings {
             collector: None,
             allowed_request_params: None,
             budget_wait: Duration::from_secs(2),
+            budget_output_min: 256,
         }
     }
 }
@@ -137,6 +141,7 @@ const KEYS: &[&str] = &[
     "collector",
     "allowed_request_params",
     "budget_wait",
+    "budget_output_min",
 ];
 
 pub(super) fn read(value: &Value) -> Result<GatewaySettings, ConfigError> {

@@ -34,7 +34,9 @@ pub(super) struct Client {
 pub(super) enum AskError {
     #[error("the collector cannot be reached")]
     Away,
-    #[error("the collector answers with {0}: does it have the same master key?")]
+    #[error(
+        "the collector answers with {0}: does it have the same `collector.control_key`, or master key?"
+    )]
     Refused(StatusCode),
     /// The generation is closed.
     #[error("the collector has closed this gateway's generation")]

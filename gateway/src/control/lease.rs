@@ -14,7 +14,7 @@ use super::{Follower, PAUSE_FIRST, client::AskError};
 /// Between two requests, while calls wait.
 const WHILE_WAITING: Duration = Duration::from_millis(15);
 /// The same while nothing is needed: a sign of life, and what has been settled since.
-const WHILE_IDLE: Duration = Duration::from_secs(5);
+const WHILE_IDLE: Duration = Duration::from_secs(1);
 
 /// Asks until told to stop, then gives back what is left.
 pub(super) async fn run(follower: Arc<Follower>) {

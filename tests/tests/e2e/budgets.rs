@@ -6,6 +6,7 @@ use std::time::Duration;
 use event::Usd;
 use serde_json::{Value, json};
 use tests::{
+    books::Books,
     client::{Answer, Client},
     stage::{Running, Stage},
 };
@@ -48,7 +49,7 @@ async fn a_strict_budget_is_never_exceeded_whoever_is_killed_when() {
     while let Some(over) = callers.join_next().await {
         over.unwrap();
     }
-    let spent = spent(&collector).await;
+    let spent = spent(&gateway, &collector).await;
     assert!(spent <= limit(), "{spent} of {LIMIT}");
     assert!(spent > Usd::ZERO);
 }
@@ -99,10 +100,21 @@ fn is_final(answer: &Answer) -> bool {
     spent.unwrap() + needed.unwrap() > limit()
 }
 
-/// What all calls have cost, once everything is settled.
-async fn spent(collector: &Running) -> Usd {
-    let client = Client::new(collector.collector.unwrap());
-    sleep(Duration::from_secs(1)).await;
-    let told: Value = client.get("/global/spend").await.json();
-    told["spend"].to_string().parse().unwrap()
+/// What the calls of all clients have cost. Records are settled in their order: once a last call is
+/// in the books, so is everything before it.
+async fn spent(gateway: &Running, collector: &Running) -> Usd {
+    let last = call(&Client::new(gateway.gateway.unwrap())).await.unwrap();
+    assert_eq!(last.status, 200, "{}", last.text());
+    let at = collector.collector.unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let own = loop {
+        if let Some(row) = Books::new(at).rows_of(last.call_id()).await.pop() {
+            break row.spend.unwrap();
+        }
+        assert!(Instant::now() < deadline, "the last call is not settled");
+        sleep(Duration::from_millis(50)).await;
+    };
+    let told: Value = Client::new(at).get("/global/spend").await.json();
+    let all: Usd = told["spend"].to_string().parse().unwrap();
+    all - own.to_string().parse::<Usd>().unwrap()
 }

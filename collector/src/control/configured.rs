@@ -1,13 +1,14 @@
-//! What gateways are told of prices: which layers there are, in the snapshot, and what is in them,
-//! when they ask for it.
+//! What gateways are told of the collector's configuration: the layers of prices and the budget over
+//! everything, in the snapshot; and what is in the layers, when they ask for it.
 
 use std::sync::Arc;
 
 use cost_map::PriceMap;
 use event::{
-    Json,
+    Budget, Entity, Json, Terms,
     control::{PriceLayer, Prices},
 };
+use serde::{Deserialize, Serialize};
 use sqlx::Connection as _;
 
 use crate::{
@@ -18,21 +19,58 @@ use crate::{
 /// The name of the layer of discounts and margins.
 const ADJUSTMENTS: &str = "adjustments";
 
-/// Notes the layers in the books if they are not those noted there; whoever follows the entities
-/// is then told of a change.
+/// The id of the budget over everything.
+const GLOBAL: &str = "global";
+
+/// What gateways are told of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Configured {
+    pub(super) prices: Vec<PriceLayer>,
+    /// What all calls together may spend.
+    budget: Option<Terms>,
+}
+
+impl Configured {
+    /// What is configured now.
+    fn now(prices: &PriceMaps, budget: Option<&Terms>) -> Self {
+        Self {
+            prices: layers(prices),
+            budget: budget.cloned(),
+        }
+    }
+
+    /// The budget over everything, if there is one.
+    pub(super) fn budget(&self) -> Option<Budget> {
+        Some(Budget {
+            id: GLOBAL.parse().ok()?,
+            entity: Entity::global(),
+            terms: self.budget.clone()?,
+        })
+    }
+}
+
+/// Notes in the books what is configured if it is not what is noted there; whoever follows the
+/// entities is then told of a change.
 ///
 /// # Errors
 /// If the database refuses.
-pub(super) async fn note(books: &Books, prices: &PriceMaps) -> Result<(), BooksError> {
-    let layers = layers(prices);
-    if books.directory().known().snapshot().prices == layers {
+pub(super) async fn note(
+    books: &Books,
+    prices: &PriceMaps,
+    budget: Option<&Terms>,
+) -> Result<(), BooksError> {
+    let now = Configured::now(prices, budget);
+    let known = books.directory().known();
+    let known = known.snapshot();
+    let told = known.budgets.get(GLOBAL).map(|budget| &budget.terms);
+    if (&known.prices, told) == (&now.prices, budget) {
         return Ok(());
     }
-    let text = serde_json::to_string(&layers).map_err(undecodable)?;
+    let text = serde_json::to_string(&now).map_err(undecodable)?;
     let mut connection = books.writer().await;
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    let sql = "INSERT INTO control_prices (only_row, layers) VALUES (1, ?) \
-               ON CONFLICT DO UPDATE SET layers = excluded.layers WHERE layers <> excluded.layers";
+    let sql = "INSERT INTO control_configured (only_row, told) VALUES (1, ?) \
+               ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <> excluded.told";
     let done = sqlx::query(sql).bind(text).execute(&mut *transaction).await;
     if done?.rows_affected() > 0 {
         sqlx::query("UPDATE control_version SET version = version + 1")
@@ -43,17 +81,17 @@ pub(super) async fn note(books: &Books, prices: &PriceMaps) -> Result<(), BooksE
     Ok(())
 }
 
-/// The layers that are noted.
+/// What is noted.
 ///
 /// # Errors
-/// If they cannot be read.
-pub(super) async fn noted(books: &Books) -> Result<Vec<PriceLayer>, BooksError> {
-    let text: Option<String> = sqlx::query_scalar("SELECT layers FROM control_prices")
+/// If it cannot be read.
+pub(super) async fn noted(books: &Books) -> Result<Configured, BooksError> {
+    let text: Option<String> = sqlx::query_scalar("SELECT told FROM control_configured")
         .fetch_optional(books.readers())
         .await?;
     match text {
         Some(text) => serde_json::from_str(&text).map_err(undecodable),
-        None => Ok(Vec::new()),
+        None => Ok(Configured::default()),
     }
 }
 
@@ -131,13 +169,22 @@ mod tests {
         ];
         let mut told = Vec::new();
         for prices in versions {
-            note(&books, &prices).await.unwrap();
+            note(&books, &prices, None).await.unwrap();
             super::super::tables::take(&books).await.unwrap();
             let known = books.directory().known();
             assert_eq!(known.snapshot().prices, layers(&prices));
             told.push((known.snapshot().version, known.snapshot().prices.len()));
         }
         assert_eq!(told, [(1, 1), (1, 1), (2, 2), (3, 3)]);
+        let terms: Terms = serde_json::from_str(r#"{"limit": 7}"#).unwrap();
+        for (budget, version) in [(Some(&terms), 4), (Some(&terms), 4), (None, 5)] {
+            note(&books, &PriceMaps::bundled(), budget).await.unwrap();
+            super::super::tables::take(&books).await.unwrap();
+            let known = books.directory().known();
+            assert_eq!(known.snapshot().version, version);
+            let told = known.snapshot().budgets.get(GLOBAL);
+            assert_eq!(told.map(|budget| &budget.terms), budget);
+        }
     }
 
     #[tokio::test]
