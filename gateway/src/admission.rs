@@ -61,7 +61,7 @@ pub(crate) async fn admit(
     if !wants.is_empty() {
         permit.ticket = shared.control.purse.ticket();
         permit.purse = Some(Arc::clone(&shared.control.purse));
-        permit.reserved = hold(shared, draft, permit.ticket, &wants).await?;
+        permit.reserved = Box::pin(hold(shared, draft, permit.ticket, &wants)).await?;
     }
     let tokens = bound::expected(shared, draft);
     permit.place = shared.rates.take(draft, &known, tokens, (shared.clock)())?;

@@ -102,9 +102,9 @@ pub(crate) fn error_in(dialect: Dialect, error: &ApiError) -> Response<AnswerBod
 }
 
 /// Sets a header, unless no header can carry the text.
-pub(crate) fn set(headers: &mut HeaderMap, name: &'static str, text: &str) {
+pub(crate) fn set(headers: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::try_from(text) {
-        headers.insert(HeaderName::from_static(name), value);
+        headers.insert(name, value);
     }
 }
 

@@ -332,7 +332,7 @@ async fn attempt(
         open.is_mock = mock.is_some();
     }
     let asked = match mock {
-        Some(mock) => mock::play(call, &mock, deployment, deadline).await,
+        Some(mock) => Box::pin(mock::play(call, &mock, deployment, deadline)).await,
         None => exchange::ask(call, deployment, deadline).await,
     };
     if let Some(open) = call.open() {

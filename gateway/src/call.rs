@@ -37,7 +37,7 @@ pub(crate) struct Call {
 
 /// What an admitted call carries.
 pub(crate) struct Open {
-    pub(crate) draft: Draft,
+    pub(crate) draft: Box<Draft>,
     pub(crate) deployment: Arc<Deployment>,
     /// The started record; `None` if it could not be written and need not be.
     pub(crate) started: Option<StartedRecord>,
@@ -92,7 +92,7 @@ impl Call {
     /// provider then.
     pub(crate) async fn admit(
         shared: Arc<Shared>,
-        draft: Draft,
+        draft: Box<Draft>,
         deployment: Arc<Deployment>,
         permit: Permit,
     ) -> Result<Self, ApiError> {

@@ -3,16 +3,25 @@
 use std::net::IpAddr;
 
 use event::{CallId, SpanId, Timestamp, TraceId};
-use http::{HeaderMap, request};
+use http::{HeaderMap, HeaderName, header, request};
 
 use crate::{
     auth, auth::Identity, detach::ClientPresence, operation::Operation, redaction::Redaction,
-    request::ClientRequest,
+    request::ClientRequest, stamp::CALL_ID,
 };
 
 /// Custom headers that are kept in an event, and the bytes of each.
 const HEADERS_MAX: usize = 32;
 const HEADER_BYTES_MAX: usize = 512;
+
+// What a request may say of the call in its head.
+const END_USER: HeaderName = HeaderName::from_static("x-litellm-end-user-id");
+const CUSTOMER: HeaderName = HeaderName::from_static("x-litellm-customer-id");
+const TAGS: HeaderName = HeaderName::from_static("x-litellm-tags");
+const TRACE: HeaderName = HeaderName::from_static("x-litellm-trace-id");
+const SESSION: HeaderName = HeaderName::from_static("x-litellm-session-id");
+const ANY_SESSION: HeaderName = HeaderName::from_static("x-session-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What is known of a call before it is admitted. It can become a [`Call`](crate::call::Call), or
 /// be rejected.
@@ -69,9 +78,8 @@ impl Draft {
         start: Timestamp,
     ) -> Self {
         let headers = &head.headers;
-        let call_id = text(headers, "x-litellm-call-id").and_then(|id| CallId::parse(id).ok());
-        let end_user = text(headers, "x-litellm-end-user-id")
-            .or_else(|| text(headers, "x-litellm-customer-id"));
+        let call_id = text(headers, CALL_ID).and_then(|id| CallId::parse(id).ok());
+        let end_user = text(headers, END_USER).or_else(|| text(headers, CUSTOMER));
         Self {
             call_id: call_id.unwrap_or_else(CallId::generate),
             start,
@@ -80,11 +88,9 @@ impl Draft {
             route,
             client: Client {
                 address,
-                user_agent: text(headers, "user-agent").map(str::to_owned),
+                user_agent: text(headers, header::USER_AGENT).map(str::to_owned),
                 headers: custom(headers),
-                tags: text(headers, "x-litellm-tags")
-                    .map(tags)
-                    .unwrap_or_default(),
+                tags: text(headers, TAGS).map(tags).unwrap_or_default(),
                 end_user: end_user.map(str::to_owned),
             },
             trace: Trace::of(headers),
@@ -172,13 +178,13 @@ impl Draft {
 
 impl Trace {
     fn of(headers: &HeaderMap) -> Self {
-        let parent = text(headers, "traceparent").and_then(traceparent);
+        let parent = text(headers, TRACEPARENT).and_then(traceparent);
         let owned = |name| text(headers, name).map(str::to_owned);
         Self {
-            name: owned("x-litellm-trace-id"),
+            name: owned(TRACE),
             w3c: parent.map(|(trace, _span)| TraceId::of(trace)),
             parent: parent.map(|(_trace, span)| span.to_owned()),
-            session: owned("x-litellm-session-id").or_else(|| owned("x-session-id")),
+            session: owned(SESSION).or_else(|| owned(ANY_SESSION)),
         }
     }
 }
@@ -203,7 +209,7 @@ fn traceparent(text: &str) -> Option<(&str, &str)> {
     (well_formed && is_set(trace) && is_set(span)).then_some((trace, span))
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -83,7 +83,7 @@ pub(crate) async fn ask(
             return socket(response, &accept, deployment);
         }
         if !response.status().is_success() {
-            return Err(refusal(response, &*reader, deployment, deadline).await);
+            return Err(Box::pin(refusal(response, &*reader, deployment, deadline)).await);
         }
         reader.head(response.headers());
         if streams && reader.is_stream(response.headers()) {
@@ -175,11 +175,9 @@ async fn fetch_and_say(
     deadline: Instant,
     chat: Option<&ClientRequest>,
 ) -> Result<Prepared, Box<Failure>> {
-    let shared = Arc::clone(&call.shared);
     let refused = |error: ProviderError| refused(deployment, &error);
-    let now = (shared.clock)();
-    let drops = shared.config.drop_params;
-    let mut fetched = Fetched::default();
+    let now = (call.shared.clock)();
+    let drops = call.shared.config.drop_params;
     let needs = {
         let request = call.request().ok_or_else(Failure::ended_already)?;
         let request = chat.unwrap_or(request);
@@ -191,6 +189,25 @@ async fn fetch_and_say(
         }
         needs
     };
+    let fetched = Box::pin(fetch(call, deployment, deadline, needs)).await?;
+    let request = call.request().ok_or_else(Failure::ended_already)?;
+    let request = chat.unwrap_or(request);
+    let mut ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
+    ask.fetched = fetched;
+    let prepared = deployment.provider.prepare(&ask).map_err(refused)?;
+    Ok(along::fitted(&ask, prepared))
+}
+
+/// Fetches what has to be there before a request can be said.
+async fn fetch(
+    call: &mut Call,
+    deployment: &Deployment,
+    deadline: Instant,
+    needs: Vec<Need>,
+) -> Result<Fetched, Box<Failure>> {
+    let shared = Arc::clone(&call.shared);
+    let refused = |error: ProviderError| refused(deployment, &error);
+    let mut fetched = Fetched::default();
     let mut media_left = MEDIA_BYTES_MAX;
     for need in needs {
         match need {
@@ -224,12 +241,7 @@ async fn fetch_and_say(
             }
         }
     }
-    let request = call.request().ok_or_else(Failure::ended_already)?;
-    let request = chat.unwrap_or(request);
-    let mut ask = Ask::new(deployment, request, now, drops).map_err(refused)?;
-    ask.fetched = fetched;
-    let prepared = deployment.provider.prepare(&ask).map_err(refused)?;
-    Ok(along::fitted(&ask, prepared))
+    Ok(fetched)
 }
 
 fn refused(deployment: &Deployment, error: &ProviderError) -> Box<Failure> {

@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     (head, place): (request::Parts, Place),
     body: Incoming,
-    mut draft: Draft,
+    mut draft: Box<Draft>,
 ) -> Response<AnswerBody> {
     let dialect = draft.operation.dialect();
     let master_key = shared.config.master_key.as_ref();
@@ -61,12 +61,16 @@ pub(crate) async fn serve(
     match found {
         Some(Ok(found)) => one(shared, draft, found).await,
         Some(Err(error)) => reject(&shared, draft, &error).await,
-        None => several::serve(shared, draft).await,
+        None => Box::pin(several::serve(shared, draft)).await,
     }
 }
 
 /// Serves a request that has been understood: one call.
-pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Response<AnswerBody> {
+pub(crate) async fn one(
+    shared: Arc<Shared>,
+    draft: Box<Draft>,
+    found: Found,
+) -> Response<AnswerBody> {
     let dialect = draft.operation.dialect();
     let chosen = attempts::first(&shared, &draft, found).and_then(|(found, chosen)| {
         mock::check(&shared, draft.request.as_ref(), &chosen.deployment)?;
@@ -87,7 +91,7 @@ pub(crate) async fn one(shared: Arc<Shared>, draft: Draft, found: Found) -> Resp
     match Call::admit(shared, draft, deployment, permit).await {
         Ok(call) => match begun(&call).await {
             Ok(()) => answer(call, found, chosen, stamp).await,
-            Err(error) => failed(call, *Failure::without_answer(error), &stamp).await,
+            Err(error) => Box::pin(failed(call, *Failure::without_answer(error), &stamp)).await,
         },
         Err(error) => refuse(&stamp.call_id, dialect, &error),
     }
@@ -101,21 +105,23 @@ async fn begun(call: &Call) -> Result<(), ApiError> {
     }
 }
 
-/// Has the provider, or the configuration, answer an admitted call.
+/// Has the provider, or the configuration, answer an admitted call. What few calls need is boxed
+/// here and below: the future of a call is moved about, and must not be as large as the rarest of
+/// its branches.
 async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Response<AnswerBody> {
     if let Some(count) = unasked::count(&mut call) {
-        return unasked::tell(call, count, &stamp).await;
+        return Box::pin(unasked::tell(call, count, &stamp)).await;
     }
     let kept = reuse::find(&mut call, &found).await;
     let key = reuse::key(&mut call);
     let mut response = match kept {
-        Some(body) => reuse::give(call, body, &stamp).await,
+        Some(body) => Box::pin(reuse::give(call, body, &stamp)).await,
         None => {
             let asked = attempts::run(&mut call, found, first).await;
             let stamp = stamp.updated(&mut call);
             match asked {
                 Ok(answered) => relay(call, answered, &stamp).await,
-                Err(failure) => failed(call, *failure, &stamp).await,
+                Err(failure) => Box::pin(failed(call, *failure, &stamp)).await,
             }
         }
     };
@@ -126,7 +132,7 @@ async fn answer(mut call: Call, found: Found, first: Chosen, stamp: Stamp) -> Re
 /// Passes a provider's answer on.
 async fn relay(mut call: Call, answered: Answered, stamp: &Stamp) -> Response<AnswerBody> {
     match answered {
-        Answered::Mock(mock) => unasked::mocked(call, &mock, stamp).await,
+        Answered::Mock(mock) => Box::pin(unasked::mocked(call, &mock, stamp)).await,
         Answered::Stream { response, reader } => {
             let (head, body) = response.into_parts();
             let (idle_max, _retries_max) = attempts::patience(&mut call, &stamp.deployment);
@@ -304,13 +310,13 @@ pub(crate) fn misunderstood(error: &RequestError) -> ApiError {
 /// Answers a request that did not become a call, and writes its event.
 pub(crate) async fn reject(
     shared: &Shared,
-    draft: Draft,
+    draft: Box<Draft>,
     error: &ApiError,
 ) -> Response<AnswerBody> {
     let dialect = draft.operation.dialect();
     let response = refuse(draft.call_id.as_str(), dialect, error);
     // A refusal is worth no wait for the disk.
-    match report::reject(shared, draft, error).stored().await {
+    match report::reject(shared, *draft, error).stored().await {
         Ok(_place) => response,
         Err(unwritten) => answer::error_in(dialect, &unwritten),
     }

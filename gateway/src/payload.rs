@@ -29,7 +29,7 @@ const REDACTED: &str = "redacted-by-litellm";
 
 /// The upstream model with its provider in front.
 pub(crate) fn qualified(deployment: &Deployment) -> String {
-    format!("{}/{}", deployment.provider_name, deployment.model)
+    [&deployment.provider_name, "/", &deployment.model].concat()
 }
 
 /// The event of an admitted call.
@@ -61,7 +61,7 @@ pub(crate) fn of_call(
         in_flight.consumed(usage.total_tokens, now);
     }
     let is_redacted = redaction::applies(&shared.config, &draft);
-    let mut payload = from_draft(shared, draft, now);
+    let mut payload = from_draft(shared, *draft, now);
     describe_deployment(&mut payload, &deployment, &ending.headers);
     consumed(&mut payload, &usage);
     let observed = ending.observed;

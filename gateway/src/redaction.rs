@@ -1,17 +1,17 @@
 //! Whether what was said in a call is written down. Decided before anything reaches the journal.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::{config::Config, draft::Draft, request::ClientRequest};
 
 /// Headers that have content left out; the first is LiteLLM's old name.
-const ENABLE: [&str; 2] = [
-    "litellm-enable-message-redaction",
-    "x-litellm-enable-message-redaction",
+const ENABLE: [HeaderName; 2] = [
+    HeaderName::from_static("litellm-enable-message-redaction"),
+    HeaderName::from_static("x-litellm-enable-message-redaction"),
 ];
 
 /// The header that has it written down all the same.
-const DISABLE: &str = "litellm-disable-message-redaction";
+const DISABLE: HeaderName = HeaderName::from_static("litellm-disable-message-redaction");
 
 /// What the headers of a request say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,14 +23,14 @@ pub(crate) struct Redaction {
 impl Redaction {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         Self {
-            is_wanted: ENABLE.iter().any(|name| is_set(headers, name)),
+            is_wanted: ENABLE.into_iter().any(|name| is_set(headers, name)),
             is_unwanted: is_set(headers, DISABLE),
         }
     }
 }
 
 /// Whether a header is there and does not say no.
-fn is_set(headers: &HeaderMap, name: &str) -> bool {
+fn is_set(headers: &HeaderMap, name: HeaderName) -> bool {
     let value = headers.get(name).map(|value| value.as_bytes().trim_ascii());
     let says_no = |value: &[u8]| {
         ["", "0", "false", "no", "off"]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use event::Outcome;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use crate::{
     answer::{self, AnswerBody},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The header that names what an answer is kept under, as LiteLLM names it.
-const CACHE_KEY: &str = "x-litellm-cache-key";
+const CACHE_KEY: HeaderName = HeaderName::from_static("x-litellm-cache-key");
 
 /// The answer that is kept for the same request. Notes under what this one's is to be kept.
 pub(crate) async fn find(call: &mut Call, found: &Found) -> Option<Bytes> {

@@ -189,10 +189,10 @@ async fn route(
     );
     let by_call = Arc::clone(&shared);
     Detached::new(shared, |client| {
-        let draft = Draft {
+        let draft = Box::new(Draft {
             presence: client,
             ..draft
-        };
+        });
         lifecycle::serve(by_call, (head, place), body, draft)
     })
     .await
@@ -217,7 +217,7 @@ fn unknown(unmatched: Unmatched, path: &str) -> Response<AnswerBody> {
     let methods = routes::methods(route.pattern).join(", ");
     let message = format!("`{}` takes {methods} and nothing else", route.pattern);
     let mut response = answer::error(&ApiError::new(ErrorClass::MethodNotAllowed, message));
-    answer::set(response.headers_mut(), "allow", &methods);
+    answer::set(response.headers_mut(), header::ALLOW, &methods);
     response
 }
 

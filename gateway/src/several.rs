@@ -9,7 +9,7 @@ use std::{pin::Pin, sync::Arc, task::Poll};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use event::CallId;
-use http::Response;
+use http::{HeaderName, Response};
 use http_body_util::BodyExt as _;
 
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 const CALLS_MAX: usize = 16;
 
 /// The header that says that an answer was the first of several, as LiteLLM names it.
-const FASTEST: &str = "x-litellm-fastest_response_batch_completion";
+const FASTEST: HeaderName = HeaderName::from_static("x-litellm-fastest_response_batch_completion");
 
 /// A call that goes on beside others.
 type Going = Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>;
@@ -42,7 +42,7 @@ struct Shape {
 }
 
 /// Serves a request that names several models.
-pub(crate) async fn serve(shared: Arc<Shared>, draft: Draft) -> Response<AnswerBody> {
+pub(crate) async fn serve(shared: Arc<Shared>, draft: Box<Draft>) -> Response<AnswerBody> {
     let (calls, shape) = match apart(&shared, &draft) {
         Ok(apart) => apart,
         Err(error) => return lifecycle::reject(&shared, draft, &error).await,
@@ -75,7 +75,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, draft: Draft) -> Response<AnswerB
 /// # Errors
 ///
 /// If one of the models is not known, or the request cannot be taken apart.
-fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Draft, Found)>, Shape), ApiError> {
+fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Box<Draft>, Found)>, Shape), ApiError> {
     let Some(request) = &draft.request else {
         return Err(lifecycle::internal());
     };
@@ -109,8 +109,8 @@ fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Draft, Found)>, Shape),
 }
 
 /// The draft of one of the calls: an id of its own, and the trace of all.
-fn of_one(draft: &Draft, number: usize, trace: &str, request: ClientRequest) -> Draft {
-    let mut one = draft.clone();
+fn of_one(draft: &Draft, number: usize, trace: &str, request: ClientRequest) -> Box<Draft> {
+    let mut one = Box::new(draft.clone());
     if number > 0 {
         let id = CallId::parse(&format!("{}-{}", draft.call_id, number + 1));
         one.call_id = id.unwrap_or_else(|_too_long| CallId::generate());

@@ -15,9 +15,22 @@ use crate::{
 };
 
 /// The header that names the call.
-pub(crate) const CALL_ID: &str = "x-litellm-call-id";
+pub(crate) const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 /// What the call cost in USD; 0 where nobody knows yet, or nobody knows.
-pub(crate) const COST: &str = "x-litellm-response-cost";
+pub(crate) const COST: HeaderName = HeaderName::from_static("x-litellm-response-cost");
+const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
+const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
+const MODEL_NAME: HeaderName = HeaderName::from_static("x-litellm-model-name");
+const API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
+const VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
+const RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
+const TOOK: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
+const RETRIES_MAX: HeaderName = HeaderName::from_static("x-litellm-max-retries");
+/// The headers of every answer, with a few that its connection adds.
+const OURS: usize = 16;
 
 /// See the [module](self).
 pub(crate) struct Stamp {
@@ -93,19 +106,21 @@ impl Stamp {
         upstream: &HeaderMap,
     ) -> Response<AnswerBody> {
         let headers = response.headers_mut();
+        // At once: a map that grows has to place all its headers again.
+        headers.reserve(OURS + 2 * upstream.len());
         let deployment = &*self.deployment;
         for (name, text) in [
             (CALL_ID, &*self.call_id),
-            ("x-litellm-model-id", &deployment.id),
-            ("x-litellm-model-group", &deployment.model_name),
-            ("x-litellm-model-api-base", &deployment.api_base),
-            ("x-litellm-version", env!("CARGO_PKG_VERSION")),
-            (COST, "0"),
+            (MODEL_ID, &deployment.id),
+            (MODEL_GROUP, &deployment.model_name),
+            (API_BASE, &deployment.api_base),
+            (MODEL_NAME, &payload::qualified(deployment)),
         ] {
             answer::set(headers, name, text);
         }
-        let model = payload::qualified(deployment);
-        answer::set(headers, "x-litellm-model-name", &model);
+        let version = HeaderValue::from_static(env!("CARGO_PKG_VERSION"));
+        headers.insert(VERSION, version);
+        headers.insert(COST, HeaderValue::from_static("0"));
         self.figures(headers);
         provided(headers, upstream);
         response
@@ -113,21 +128,18 @@ impl Stamp {
 
     fn figures(&self, headers: &mut HeaderMap) {
         let retries = self.attempts.saturating_sub(1 + self.fallbacks);
-        for (name, count) in [
-            ("x-litellm-attempted-retries", retries),
-            ("x-litellm-attempted-fallbacks", self.fallbacks),
-        ] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from(count));
+        for (name, count) in [(RETRIES, retries), (FALLBACKS, self.fallbacks)] {
+            headers.insert(name, HeaderValue::from(count));
         }
         let Some(timeout) = self.timeout else { return };
         let own = (self.took - self.waited).max(0);
         let seconds = timeout.as_millis();
         let seconds = format!("{}.{:03}", seconds / 1000, seconds % 1000);
         for (name, text) in [
-            ("x-litellm-response-duration-ms", millis(self.took)),
-            ("x-litellm-overhead-duration-ms", millis(own)),
-            ("x-litellm-timeout", seconds),
-            ("x-litellm-max-retries", self.retries_max.to_string()),
+            (TOOK, millis(self.took)),
+            (OVERHEAD, millis(own)),
+            (TIMEOUT, seconds),
+            (RETRIES_MAX, self.retries_max.to_string()),
         ] {
             answer::set(headers, name, &text);
         }
@@ -157,7 +169,7 @@ fn provided(headers: &mut HeaderMap, upstream: &HeaderMap) {
         if OF_THE_CONNECTION.contains(&passed) {
             continue;
         }
-        if let Ok(name) = HeaderName::try_from(format!("llm_provider-{passed}")) {
+        if let Ok(name) = HeaderName::try_from(["llm_provider-", passed].concat()) {
             headers.append(name, value.clone());
         }
     }

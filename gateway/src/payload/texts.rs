@@ -32,7 +32,7 @@ struct LlmProvider<'a>(&'a HeaderName);
 
 impl Serialize for LlmProvider<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("llm_provider-{}", self.0))
+        serializer.serialize_str(&["llm_provider-", self.0.as_str()].concat())
     }
 }
 

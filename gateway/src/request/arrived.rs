@@ -4,14 +4,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use event::Json;
-use http::{HeaderMap, header, request::Parts};
+use http::{HeaderMap, HeaderName, header, request::Parts};
 use serde_json::value::RawValue;
 
 use super::{ClientRequest, Form, Passed, RETRIES_MAX, RequestError, Socket, marks::Marks};
 use crate::operation::Operation;
 
 /// Headers of a client that are for the provider, in whatever dialect.
-const SENT: &[&str] = &["openai-beta", "anthropic-beta", "anthropic-version"];
+const SENT: [HeaderName; 3] = [
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("anthropic-version"),
+];
+// What the gateway is asked for where a body cannot say it.
+const STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
+const RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
+const SPEND_LOGS: HeaderName = HeaderName::from_static("x-litellm-spend-logs-metadata");
 
 /// What the path says.
 #[derive(Clone, Debug, Default)]
@@ -56,8 +65,8 @@ impl ClientRequest {
         request.providers = providers;
         request.own_dialect = own_dialect;
         for name in SENT {
-            if let Some(value) = headers.get(*name) {
-                request.headers.insert(*name, value.clone());
+            if let Some(value) = headers.get(&name) {
+                request.headers.insert(name, value.clone());
             }
         }
         request.add(headers);
@@ -110,21 +119,21 @@ impl ClientRequest {
 
     /// Takes what the headers say where the body says nothing.
     fn add(&mut self, headers: &HeaderMap) {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let seconds = |name: &str| {
+        let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let seconds = |name: HeaderName| {
             let seconds = text(name)?.trim().parse().ok()?;
             Duration::try_from_secs_f64(seconds).ok()
         };
         if self.timeout.is_none() {
-            let of_streams = seconds("x-litellm-stream-timeout").filter(|_| self.stream);
-            self.timeout = of_streams.or_else(|| seconds("x-litellm-timeout"));
+            let of_streams = seconds(STREAM_TIMEOUT).filter(|_| self.stream);
+            self.timeout = of_streams.or_else(|| seconds(TIMEOUT));
         }
         if self.retries_max.is_none() {
-            let count = text("x-litellm-num-retries").and_then(|count| count.trim().parse().ok());
+            let count = text(RETRIES).and_then(|count| count.trim().parse().ok());
             self.retries_max = count.map(|count: u32| count.min(RETRIES_MAX));
         }
         if self.metadata.spend_logs_metadata.is_none() {
-            let logged = text("x-litellm-spend-logs-metadata");
+            let logged = text(SPEND_LOGS);
             let logged = logged.and_then(|json| serde_json::from_str::<&RawValue>(json).ok());
             self.metadata.spend_logs_metadata = logged.map(Json::from);
         }

@@ -80,7 +80,7 @@ async fn a_call_that_is_dropped_while_its_record_is_stored_has_its_event() {
         let shared = shared(Arc::clone(&log) as Arc<dyn Log>);
         let head = Request::new(()).into_parts().0;
         let route = ("/v1/chat/completions", Operation::Chat);
-        let draft = Draft::new(&head, route, None, (shared.clock)());
+        let draft = Box::new(Draft::new(&head, route, None, (shared.clock)()));
         let call_id = draft.call_id.clone();
         let found = shared.groups.find("m").unwrap();
         let deployment = Arc::clone(&found.group.members()[0].deployment);
