@@ -27,9 +27,19 @@ use crate::args::{Arguments, Command};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Up(_)) {
+        // Calls are a tenth cheaper with pages of 2 MB, but a third less is resident without, which
+        // is what counts on one small machine. Before there are threads, whose first pages would be
+        // such; where it is not allowed, nothing is lost.
+        let _set = rustix::thread::disable_transparent_huge_pages(true);
+    }
+    start(arguments)
+}
+
+#[tokio::main]
+async fn start(arguments: Arguments) -> ExitCode {
     match execute(arguments).await {
         Ok(code) => code,
         Err(error) => {
