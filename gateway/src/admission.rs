@@ -94,9 +94,10 @@ pub(crate) async fn admit(
         permit.ticket = shared.control.purse.ticket();
         permit.purse = Some(Arc::clone(&shared.control.purse));
         let patience = shared.config.settings.budget_wait;
-        match hold(shared, draft, (permit.ticket, &wants), patience).await {
+        let held = Box::pin(hold(shared, draft, (permit.ticket, &wants), patience));
+        match held.await {
             Ok(reserved) => permit.reserved = reserved,
-            Err(against) => lower(asked, draft, (&wants, &against), &mut permit).await?,
+            Err(against) => Box::pin(lower(asked, draft, (&wants, &against), &mut permit)).await?,
         }
         let is_strict = |want: &Want| want.budget.terms.enforcement == Enforcement::Strict;
         if wants.iter().any(is_strict) && bound::is_assumed(shared, draft, found) {

@@ -52,7 +52,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, draft: Box<Draft>) -> Response<An
     let mut going: Vec<Option<Going>> = Vec::with_capacity(calls.len());
     for (mut draft, found) in calls {
         draft.presence = presence.clone();
-        let shared = Arc::clone(&shared);
+        let (shared, draft) = (Arc::clone(&shared), Box::new(draft));
         going.push(Some(Box::pin(lifecycle::one(shared, draft, found))));
     }
     if !shape.fastest {

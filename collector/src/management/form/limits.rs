@@ -23,6 +23,8 @@ impl Form {
             .put(&mut limits.budget_timezone);
         self.choice::<Enforcement>("enforcement", "`strict`, `balanced` or `alert`")?
             .put(&mut limits.enforcement);
+        self.usd("unpriced_charge")?
+            .put(&mut limits.unpriced_charge);
         self.count("max_parallel_requests")?
             .put(&mut limits.max_parallel_requests);
         self.count("tpm_limit")?.put(&mut limits.tpm_limit);
