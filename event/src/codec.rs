@@ -3,7 +3,6 @@
 //! A record is one byte of version, one byte of kind, and a body. Every version that was ever
 //! written can be read: a new one is a new file here, and the old ones stay as they are.
 
-mod json;
 mod v1;
 
 use crate::{Alert, EventId, Origin, PricedEvent, StandardLoggingPayload, Started};

@@ -7,7 +7,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{ALERTS, CallRecord, DecodeError, PricedKind, PricedRecord, json};
+use super::{ALERTS, CallRecord, DecodeError, PricedKind, PricedRecord};
 use crate::{Alert, EventId, Origin, PricedEvent};
 
 /// The first byte of every record of this version.
@@ -102,7 +102,7 @@ fn head(kind: Kind, id: EventId, origin: &Origin) -> Vec<u8> {
 }
 
 fn write_json(record: &mut Vec<u8>, body: &impl Serialize) {
-    let written = json::write(record, body);
+    let written = serde_json::to_writer(record, body);
     debug_assert!(
         written.is_ok(),
         "records have no maps with keys that are no strings"
