@@ -252,7 +252,10 @@ pub(super) fn settings(
             "global_disable_no_log_param" => config.ignores_no_log = read(value, &path)?,
             "drop_params" => config.drop_params = read(value, &path)?,
             // The collector's.
-            "cost_discount_config" | "cost_margin_config" | "timezone" | "max_budget"
+            "cost_discount_config"
+            | "cost_margin_config"
+            | "timezone"
+            | "max_budget"
             | "budget_duration" => {}
             "user_url_validation" => config.fetches_anywhere = !read::<bool>(value, &path)?,
             _ => config.redact_messages = read(value, &path)?,
