@@ -166,9 +166,8 @@ impl Collector {
         let ready = Ready::make(tasks, &config, sinks, &deps).await?;
         let (books, prices, address) = (ready.books, ready.prices, ready.address);
         let (lanes, alerts) = (ready.lanes, ready.alerts);
-        let metrics =
-            Metrics::new(config.metrics_series_max, lanes.clone()).with_prices(prices.clone());
-        let metrics = Arc::new(metrics);
+        let metrics = Metrics::new(config.metrics_series_max, lanes.clone());
+        let metrics = Arc::new(metrics.with_prices(prices.clone()));
         let (health, tap) = (Arc::new(Health::default()), Tap::new());
         let shared = Shared {
             log: Arc::clone(&deps.priced),
@@ -204,7 +203,7 @@ impl Collector {
             priced: deps.priced,
             tail: None,
             books: books.clone(),
-            pricer: Pricer::new(prices.clone()),
+            pricer: Pricer::new(prices),
             bad_records: bad_records(&deps.data),
             alerts,
             metrics,
@@ -214,7 +213,6 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        tasks.spawn(Watch::new(books.clone()).run(tasks.clone()));
         tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
@@ -276,7 +274,8 @@ fn bad_records(data: &Path) -> DeadLetters {
     DeadLetters::new(path, BAD_RECORDS_BYTES_MAX)
 }
 
-/// Starts the lanes, and what brings alerts into the log that they read.
+/// Starts the lanes, what looks for reasons for alerts, and what brings alerts into the log that
+/// lanes read.
 async fn start_lanes(
     opened: Vec<deliver::Opened>,
     data: &Path,
@@ -286,6 +285,8 @@ async fn start_lanes(
     let (alerts, log) = (shared.alerts.clone(), Arc::clone(&shared.log));
     let forwarder = Forwarder::new(books.clone(), alerts, log, data);
     shared.tasks.spawn(forwarder.run(shared.tasks.clone()));
+    let watch = Watch::new(books.clone());
+    shared.tasks.spawn(watch.run(shared.tasks.clone()));
     let mut controls = Vec::with_capacity(opened.len());
     for sink in opened {
         controls.push(sink.start(data, shared.clone()).await?);

@@ -8,7 +8,7 @@ use event::{Cost, CostStatus, StandardLoggingPayload, Status, Unpriced, Usage};
 use rust_decimal::Decimal;
 
 pub use self::{
-    place::place,
+    place::{place, place_of},
     used::{usage, usage_source},
 };
 use crate::{Adjustments, Call, Overrides, PriceMap, Units, calculate};
@@ -54,7 +54,7 @@ pub fn worth(
         call_type: Some(payload.call_type.as_str()).filter(|name| !name.is_empty()),
         overrides,
         adjustments: Some(adjustments),
-        place: place(payload),
+        place: place_of(payload),
         service_tier: tier,
         // A clock that was set back in between says nothing.
         response_seconds: (took > 0).then(|| Decimal::new(took, 6)),

@@ -75,7 +75,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, draft: Box<Draft>) -> Response<An
 /// # Errors
 ///
 /// If one of the models is not known, or the request cannot be taken apart.
-fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Box<Draft>, Found)>, Shape), ApiError> {
+fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Draft, Found)>, Shape), ApiError> {
     let Some(request) = &draft.request else {
         return Err(lifecycle::internal());
     };
@@ -109,8 +109,8 @@ fn apart(shared: &Shared, draft: &Draft) -> Result<(Vec<(Box<Draft>, Found)>, Sh
 }
 
 /// The draft of one of the calls: an id of its own, and the trace of all.
-fn of_one(draft: &Draft, number: usize, trace: &str, request: ClientRequest) -> Box<Draft> {
-    let mut one = Box::new(draft.clone());
+fn of_one(draft: &Draft, number: usize, trace: &str, request: ClientRequest) -> Draft {
+    let mut one = draft.clone();
     if number > 0 {
         let id = CallId::parse(&format!("{}-{}", draft.call_id, number + 1));
         one.call_id = id.unwrap_or_else(|_too_long| CallId::generate());

@@ -73,7 +73,7 @@ impl Pricer {
             call_type: Some(CALL_TYPE),
             overrides: own.transpose()?,
             adjustments: Some(self.maps.adjustments()),
-            place: events::place(payload),
+            place: events::place_of(payload),
             ..Call::new(&model, &part.usage, payload.start_time)
         };
         let at = |length| {

@@ -10,7 +10,8 @@ const REGIONAL_HOST: &str = ".api.openai.com";
 const RESIDENCIES: [&str; 2] = ["eu", "us"];
 
 /// The place of a call.
-pub fn place(payload: &StandardLoggingPayload) -> Place<'_> {
+#[must_use]
+pub fn place_of(payload: &StandardLoggingPayload) -> Place<'_> {
     let ours = payload.tollkeeper.as_deref();
     let region = ours.and_then(|ours| ours.region.as_deref());
     let provider = payload.custom_llm_provider.as_deref().unwrap_or_default();

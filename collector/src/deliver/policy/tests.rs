@@ -31,6 +31,7 @@ fn alert(severity: Severity) -> Item {
         severity,
         at: now(),
         message: "key sk-proj-abcdefghijklmnop1234".to_owned(),
+        facts: None,
     };
     Item::open(&codec::encode_alert(&alert, 1)).unwrap()
 }

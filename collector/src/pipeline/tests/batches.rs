@@ -172,7 +172,11 @@ async fn who_created_the_batch_pays_for_it() {
         assert_eq!(rows[1].team_id.as_deref(), Some("team-of-hash-creator"));
         assert_eq!(rows[1].tags, "[\"tag-of-hash-creator\"]");
         assert!(rows[1].metadata.contains(r#""asked_by":"hash-other""#));
-        let keys = pipeline.books.entities("key", 9).await.unwrap();
+        let keys = pipeline
+            .books
+            .entities("key", crate::books::Span::EVER, 9)
+            .await
+            .unwrap();
         let of = |id: &str| keys.iter().find(|key| key.id == id);
         assert_eq!(of(CREATOR).unwrap().counts.cost, COST);
         assert!(of(OTHER).is_none());
