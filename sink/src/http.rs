@@ -1,14 +1,10 @@
 //! The one HTTP client of all sinks: what goes out, what each status means.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use egress::{EgressError, EgressPolicy};
+use egress::EgressPolicy;
 use event::Secret;
-use reqwest::{
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{SinkError, SinkErrorKind};
@@ -16,9 +12,11 @@ use crate::{SinkError, SinkErrorKind};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 mod compress;
+mod connect;
 mod endpoint;
 mod meaning;
 
+use self::connect::{broken, client, forbidden};
 pub use self::{
     compress::gzip,
     endpoint::{Endpoint, EndpointError},
@@ -329,82 +327,6 @@ impl HttpClient {
             }),
         }
     }
-}
-
-/// Resolves names for one scheme, and only to addresses that are allowed.
-#[derive(Clone, Debug)]
-struct VettingResolver {
-    policy: EgressPolicy,
-    https: bool,
-}
-
-impl Resolve for VettingResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let Self { policy, https } = self.clone();
-        Box::pin(async move {
-            let found = policy.resolve(name.as_str(), https).await?;
-            Ok(Box::new(found.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn client(options: &HttpOptions, https: bool) -> Result<reqwest::Client, SinkError> {
-    let builder = if https {
-        reqwest::Client::builder()
-    } else {
-        // Reading the machine's certificates takes a while, and this one never looks at them.
-        reqwest::Client::builder().tls_certs_only([])
-    };
-    let resolver = VettingResolver {
-        policy: options.egress.clone(),
-        https,
-    };
-    builder
-        .user_agent(&options.user_agent)
-        .connect_timeout(options.connect_timeout)
-        .timeout(options.timeout)
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        // A proxy would connect on our behalf, past the policy.
-        .no_proxy()
-        .https_only(https)
-        .dns_resolver(resolver)
-        .build()
-        .map_err(|error| {
-            let detail = "no HTTP client could be made: are CA certificates installed?";
-            SinkError::new(SinkErrorKind::Misconfigured)
-                .with_detail(detail)
-                .with_source(error)
-        })
-}
-
-/// What became of a request without an answer.
-fn broken(endpoint: &Endpoint, error: reqwest::Error) -> SinkError {
-    let error = error.without_url();
-    let mut cause: &(dyn StdError + 'static) = &error;
-    loop {
-        if let Some(error) = cause.downcast_ref::<EgressError>() {
-            return forbidden(error);
-        }
-        match cause.source() {
-            Some(source) => cause = source,
-            None => break,
-        }
-    }
-    let what = if error.is_timeout() {
-        "did not answer in time"
-    } else {
-        "gave no whole answer"
-    };
-    let detail = format!("{endpoint} {what}: {cause}");
-    SinkError::new(SinkErrorKind::Unreachable)
-        .with_detail(&detail)
-        .with_source(error)
-}
-
-fn forbidden(error: &EgressError) -> SinkError {
-    SinkError::new(SinkErrorKind::Misconfigured).with_detail(&error.to_string())
 }
 
 #[cfg(test)]
