@@ -27,8 +27,12 @@ use crate::args::{Arguments, Command};
 /// Runs the program with the sinks that come with it and `more`, kinds that somebody else wrote:
 /// all of its commands, the gateway and the collector.
 #[must_use]
+pub fn main_with(more: &'static [Registration]) -> ExitCode {
+    run_with(more)
+}
+
 #[tokio::main]
-pub async fn main_with(more: &'static [Registration]) -> ExitCode {
+async fn run_with(more: &'static [Registration]) -> ExitCode {
     let arguments = Arguments::parse();
     let all = [::sinks::ALL, more].concat();
     // Once, and for as long as the program runs.

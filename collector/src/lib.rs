@@ -163,9 +163,8 @@ impl Collector {
         let ready = Ready::make(tasks, &config, sinks, &deps).await?;
         let (books, prices, address) = (ready.books, ready.prices, ready.address);
         let (lanes, alerts) = (ready.lanes, ready.alerts);
-        let metrics =
-            Metrics::new(config.metrics_series_max, lanes.clone()).with_prices(prices.clone());
-        let metrics = Arc::new(metrics);
+        let metrics = Metrics::new(config.metrics_series_max, lanes.clone());
+        let metrics = Arc::new(metrics.with_prices(prices.clone()));
         let (health, tap) = (Arc::new(Health::default()), Tap::new());
         let shared = Shared {
             log: Arc::clone(&deps.priced),
@@ -211,7 +210,6 @@ impl Collector {
         };
         tasks.spawn(pipeline.run(tasks.clone()));
         tasks.spawn(control::tables::follow(books.clone(), tasks.clone()));
-        tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
             books,
@@ -318,6 +316,7 @@ impl Ready {
         let tools = Tools::new(env.http, &books, &alerts, &deps.data);
         let prices = PriceMaps::open(config.prices.clone(), tools, tasks).await?;
         let (listener, address) = listen(config.listen).await?;
+        tracing::info!(%address, "collector listening");
         Ok(Self {
             opened,
             lanes,
