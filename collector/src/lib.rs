@@ -213,7 +213,6 @@ impl Collector {
             corrections,
         };
         tasks.spawn(pipeline.run(tasks.clone()));
-        tracing::info!(%address, "collector listening");
         Ok(Self {
             address,
             books,
@@ -331,6 +330,7 @@ impl Ready {
         let follow = control::tables::follow(books.clone(), configured, tasks.clone());
         tasks.spawn(follow);
         let (listener, address) = listen(config.listen).await?;
+        tracing::info!(%address, "collector listening");
         Ok(Self {
             opened,
             lanes,

@@ -1,9 +1,9 @@
 //! The one HTTP client of all sinks: what goes out, what each status means.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use egress::{EgressError, EgressPolicy};
+use egress::EgressPolicy;
 use event::Secret;
 use http_body_util::BodyExt;
 use serde::{Serialize, de::DeserializeOwned};
@@ -17,7 +17,7 @@ mod compress;
 mod endpoint;
 mod meaning;
 
-use self::clients::Clients;
+use self::clients::{Clients, broken, forbidden};
 pub use self::{
     compress::gzip,
     endpoint::{Endpoint, EndpointError},
@@ -351,34 +351,6 @@ impl HttpClient {
             }),
         }
     }
-}
-
-/// What became of a request without an answer.
-fn broken(endpoint: &Endpoint, error: reqwest::Error) -> SinkError {
-    let error = error.without_url();
-    let mut cause: &(dyn StdError + 'static) = &error;
-    loop {
-        if let Some(error) = cause.downcast_ref::<EgressError>() {
-            return forbidden(error);
-        }
-        match cause.source() {
-            Some(source) => cause = source,
-            None => break,
-        }
-    }
-    let what = if error.is_timeout() {
-        "did not answer in time"
-    } else {
-        "gave no whole answer"
-    };
-    let detail = format!("{endpoint} {what}: {cause}");
-    SinkError::new(SinkErrorKind::Unreachable)
-        .with_detail(&detail)
-        .with_source(error)
-}
-
-fn forbidden(error: &EgressError) -> SinkError {
-    SinkError::new(SinkErrorKind::Misconfigured).with_detail(&error.to_string())
 }
 
 #[cfg(test)]

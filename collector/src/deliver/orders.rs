@@ -282,6 +282,8 @@ impl Control {
                 reader.seek(position);
             }
             if !gathering.is_full() && !done {
+                // A long stretch that nobody wants keeps no others waiting.
+                tokio::task::yield_now().await;
                 continue;
             }
             if let Some(sealed) = gathering.seal() {

@@ -37,6 +37,13 @@ struct Row {
     cost: Option<Usd>,
 }
 
+/// The same in the event's own form. Amounts stay exact: a `serde_json::Value` would make them floats.
+#[derive(serde::Serialize)]
+struct Said {
+    model: String,
+    response_cost: Option<Usd>,
+}
+
 impl Owner {
     /// The rows of a request, if it is one that a shelf takes.
     fn rows(request: &conformance::http::Request) -> Result<Vec<Row>, String> {
@@ -63,7 +70,10 @@ impl Destination for Owner {
             .filter(|request| request.method == "POST")
         {
             for Row { id, model, cost } in Self::rows(request)? {
-                let said = Json::of(&json!({ "model": model, "response_cost": Json::of(&cost) }));
+                let said = Json::of(&Said {
+                    model,
+                    response_cost: cost,
+                });
                 if stored.iter().all(|event| event.id != id) {
                     stored.push(Stored { id, said });
                 }

@@ -1,14 +1,18 @@
-//! The clients under the one client: one for each scheme and each version of HTTP.
+//! The clients under the one client: one for each scheme and each version of HTTP. They connect only
+//! where the policy allows, without redirects, proxies or retries.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    error::Error as StdError,
+    sync::{Arc, OnceLock},
+};
 
-use egress::EgressPolicy;
+use egress::{EgressError, EgressPolicy};
 use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
     redirect,
 };
 
-use super::HttpOptions;
+use super::{Endpoint, HttpOptions};
 use crate::{SinkError, SinkErrorKind};
 
 /// One client for each scheme, since what a name may resolve to depends on it. Those for HTTP/2 are
@@ -102,4 +106,33 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, SinkError> 
             .with_detail(detail)
             .with_source(error)
     })
+}
+
+/// What became of a request without an answer.
+pub(super) fn broken(endpoint: &Endpoint, error: reqwest::Error) -> SinkError {
+    let error = error.without_url();
+    let mut cause: &(dyn StdError + 'static) = &error;
+    loop {
+        if let Some(error) = cause.downcast_ref::<EgressError>() {
+            return forbidden(error);
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => break,
+        }
+    }
+    let what = if error.is_timeout() {
+        "did not answer in time"
+    } else {
+        "gave no whole answer"
+    };
+    let detail = format!("{endpoint} {what}: {cause}");
+    SinkError::new(SinkErrorKind::Unreachable)
+        .with_detail(&detail)
+        .with_source(error)
+}
+
+/// A destination that the policy does not allow.
+pub(super) fn forbidden(error: &EgressError) -> SinkError {
+    SinkError::new(SinkErrorKind::Misconfigured).with_detail(&error.to_string())
 }

@@ -20,7 +20,13 @@ use crate::config::{Content, PrivacyConfig};
 /// Beginnings that most secrets have: a record without any of them need not be read to know that
 /// there is nothing to take out.
 static HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let hints = r"(?i)-----BEGIN|://[^\s/:@]*:|eyJ|bearer|basic|AKIA|ASIA|AROA|AIDA|ABIA|ACCA|aws|[spr]k[-_]|gh[pousr]_|github_pat|glpat-|xox|xapp-|hooks\.slack|discord|whsec_|AIza|ya29|hf_|npm_|pypi-|SG\.|\b(?:SK|AC)[0-9a-f]{32}|pass|pwd|secret|api_?-?key|token\\?.?\s*[:=]";
+    let hints = concat!(
+        r"-----BEGIN|eyJ|AKIA|ASIA|AROA|AIDA|ABIA|ACCA|[spr]k[-_]|gh[pousr]_|github_pat|glpat-",
+        r"|xox|xapp-|hooks\.slack|discord|whsec_|AIza|ya29|hf_|npm_|pypi-|SG\.|(?:SK|AC)[0-9a-f]{32}",
+        r#"|://[^\s/:@"]*:[^\s/@"]+@|(?i:bearer|basic)(?:\s|\\)|(?i:aws)"#,
+        // The names of fields such as `user_api_key_hash` are none.
+        r#"|(?i:password|passwd|pwd|passphrase|secret|api[_-]?key|token)\\*["']?(?:\s|\\[tn]){0,4}[:=]"#,
+    );
     Regex::new(hints).ok()
 });
 
