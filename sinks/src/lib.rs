@@ -29,12 +29,17 @@ pub const DIALECTS: &[&dyn conformance::Stand] = &[
 
 /// What the sinks of alerts share.
 mod alert {
+    pub(crate) mod read;
     pub(crate) mod told;
+    pub(crate) mod turns;
 }
 
 sinks! {
     datadog::Datadog,
+    discord::Discord,
     file::File,
+    pagerduty::PagerDuty,
     slack::Slack,
+    teams::Teams,
     webhook::Webhook,
 }
