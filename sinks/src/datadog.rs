@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use event::PricedEvent;
+use event::{PricedEvent, SpanId, StandardLoggingPayload, TraceId};
 use serde::{Deserialize, Serialize};
 use sink::{
     Batch, BatchLimits, Clock, Item, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind,
@@ -249,6 +249,27 @@ impl Datadog {
             }
         }
     }
+}
+
+/// The ids of a call's trace and span: the same for every redelivery.
+fn ids(payload: &StandardLoggingPayload) -> (String, String) {
+    let ours = payload.tollkeeper.as_deref();
+    let given = |id: Option<&String>, digits| id.filter(|id| is_hex(id, digits)).cloned();
+    let trace = given(ours.map(|ours| &ours.w3c_trace_id), 32);
+    let span = given(ours.map(|ours| &ours.span_id), 16);
+    let call = &payload.litellm_call_id;
+    let named = match payload.trace_id.as_str() {
+        "" => call.as_str(),
+        trace => trace,
+    };
+    (
+        trace.unwrap_or_else(|| TraceId::of(named).to_string()),
+        span.unwrap_or_else(|| SpanId::of(call).to_string()),
+    )
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// As much of `text` as fits into `bytes_max`.
