@@ -24,8 +24,8 @@ pub trait Sink: fmt::Debug + Send + Sync + Sized + 'static {
     type Config: DeserializeOwned;
 
     /// Variables of the environment that stand in for settings that are not written, as pairs of
-    /// setting and variable; `written` has the settings, of which some may make others meaningless.
-    /// The program looks the variables up.
+    /// setting and variable. The collector looks them up; `written` are the settings, of which some
+    /// may make others meaningless.
     #[must_use]
     fn variables(_written: &Settings) -> &'static [(&'static str, &'static str)] {
         &[]

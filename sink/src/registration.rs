@@ -32,14 +32,10 @@ impl Registration {
         }
     }
 
-    /// Fills in from the environment what is not written, or `null`: see [`Sink::variables`].
+    /// Fills in from the environment what is not written: see [`Sink::variables`].
     pub fn fill(&self, settings: &mut Settings, look_up: &dyn Fn(&str) -> Option<String>) {
-        let written = settings.iter().filter(|(_setting, value)| !value.is_null());
-        let written: Settings = written
-            .map(|(setting, value)| (setting.clone(), value.clone()))
-            .collect();
-        for (setting, variable) in (self.variables)(&written) {
-            if written.contains_key(*setting) {
+        for (setting, variable) in (self.variables)(settings) {
+            if settings.get(*setting).is_some_and(|value| !value.is_null()) {
                 continue;
             }
             if let Some(value) = look_up(variable).filter(|value| !value.is_empty()) {

@@ -93,7 +93,8 @@ impl Sink for Datadog {
             ("api_key", "DD_API_KEY"),
             ("site", "DD_SITE"),
         ];
-        let elsewhere = written.contains_key("agent") || written.contains_key("url");
+        let given = |name| written.get(name).is_some_and(|value| !value.is_null());
+        let elsewhere = given("agent") || given("url");
         if elsewhere {
             NAMES.split_at(NAMES.len() - 2).0
         } else {

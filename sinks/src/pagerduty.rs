@@ -61,7 +61,7 @@ impl Sink for PagerDuty {
     type Config = Config;
 
     fn variables(written: &Settings) -> &'static [(&'static str, &'static str)] {
-        if written.contains_key("url") {
+        if written.get("url").is_some_and(|url| !url.is_null()) {
             &[]
         } else {
             &[("routing_key", "PAGERDUTY_API_KEY")]

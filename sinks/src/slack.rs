@@ -63,7 +63,7 @@ impl Sink for Slack {
     type Config = Config;
 
     fn variables(written: &Settings) -> &'static [(&'static str, &'static str)] {
-        if written.contains_key("token") {
+        if written.get("token").is_some_and(|token| !token.is_null()) {
             &[]
         } else {
             &[("webhook_url", "SLACK_WEBHOOK_URL")]

@@ -58,7 +58,8 @@ impl Sink for Webhook {
         let litellm = written
             .get("dialect")
             .is_some_and(|dialect| dialect == "litellm");
-        if litellm && !written.contains_key("url") {
+        let given = written.get("url").is_some_and(|url| !url.is_null());
+        if litellm && !given {
             &[
                 ("url", "GENERIC_LOGGER_ENDPOINT"),
                 ("headers", "GENERIC_LOGGER_HEADERS"),
