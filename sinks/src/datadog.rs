@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use event::PricedEvent;
+use event::{PricedEvent, SpanId, StandardLoggingPayload, TraceId};
 use serde::{Deserialize, Serialize};
 use sink::{
     Batch, BatchLimits, Clock, Item, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind,
@@ -93,7 +93,8 @@ impl Sink for Datadog {
             ("api_key", "DD_API_KEY"),
             ("site", "DD_SITE"),
         ];
-        let elsewhere = written.contains_key("agent") || written.contains_key("url");
+        let given = |name| written.get(name).is_some_and(|value| !value.is_null());
+        let elsewhere = given("agent") || given("url");
         if elsewhere {
             NAMES.split_at(NAMES.len() - 2).0
         } else {
@@ -249,6 +250,27 @@ impl Datadog {
             }
         }
     }
+}
+
+/// The ids of a call's trace and span: the same for every redelivery.
+fn ids(payload: &StandardLoggingPayload) -> (String, String) {
+    let ours = payload.tollkeeper.as_deref();
+    let given = |id: Option<&String>, digits| id.filter(|id| is_hex(id, digits)).cloned();
+    let trace = given(ours.map(|ours| &ours.w3c_trace_id), 32);
+    let span = given(ours.map(|ours| &ours.span_id), 16);
+    let call = &payload.litellm_call_id;
+    let named = match payload.trace_id.as_str() {
+        "" => call.as_str(),
+        trace => trace,
+    };
+    (
+        trace.unwrap_or_else(|| TraceId::of(named).to_string()),
+        span.unwrap_or_else(|| SpanId::of(call).to_string()),
+    )
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// As much of `text` as fits into `bytes_max`.

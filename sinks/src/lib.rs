@@ -29,14 +29,19 @@ pub const DIALECTS: &[&dyn conformance::Stand] = &[
 
 /// What the sinks of alerts share.
 mod alert {
+    pub(crate) mod read;
     pub(crate) mod told;
+    pub(crate) mod turns;
 }
 
 sinks! {
     datadog::Datadog,
+    discord::Discord,
     file::File,
     langfuse::Langfuse,
     otel::Otel,
+    pagerduty::PagerDuty,
     slack::Slack,
+    teams::Teams,
     webhook::Webhook,
 }

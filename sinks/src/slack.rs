@@ -31,7 +31,7 @@ use self::{
     config::Way,
     history::{EVENT_TYPE, Earlier, History},
 };
-use crate::alert::told::Told;
+use crate::alert::read::{Read, read};
 
 /// Messages of a channel that are looked through for a thread.
 const HISTORY_MAX: &str = "200";
@@ -43,13 +43,6 @@ const HISTORY_BYTES_MAX: usize = 8 << 20;
 pub struct Slack {
     config: Config,
     http: HttpClient,
-}
-
-/// An alert and where it stands in the batch.
-struct Read {
-    index: usize,
-    id: String,
-    told: Told,
 }
 
 /// Alerts that go into one message, or into one thread.
@@ -70,7 +63,7 @@ impl Sink for Slack {
     type Config = Config;
 
     fn variables(written: &Settings) -> &'static [(&'static str, &'static str)] {
-        if written.contains_key("token") {
+        if written.get("token").is_some_and(|token| !token.is_null()) {
             &[]
         } else {
             &[("webhook_url", "SLACK_WEBHOOK_URL")]
@@ -141,22 +134,6 @@ impl Sink for Slack {
     }
 }
 
-fn read(batch: &Batch<'_>) -> (Vec<Read>, Receipt) {
-    let mut receipt = Receipt::default();
-    let mut alerts = Vec::with_capacity(batch.items().len());
-    for (index, item) in batch.items().iter().enumerate() {
-        match Told::of(item) {
-            Some(told) => alerts.push(Read {
-                index,
-                id: item.key(),
-                told,
-            }),
-            None => receipt.refuse(index, "it cannot be read"),
-        }
-    }
-    (alerts, receipt)
-}
-
 /// What stands in each channel already, as far as it was looked for.
 type Posted<'a> = BTreeMap<&'a str, Vec<Earlier>>;
 
@@ -213,12 +190,13 @@ impl Slack {
             }
             let earlier = posted.get(channel).into_iter().flatten();
             let earlier: Vec<_> = earlier.filter(|message| message.thread == thread).collect();
-            alerts.retain(|alert| !earlier.iter().any(|one| one.alerts.contains(&alert.id)));
+            alerts.retain(|alert| !earlier.iter().any(|one| one.has(&alert.id)));
             // The newest message comes first; the thread hangs on the first.
             body["thread_ts"] = earlier.last().map(|first| first.ts.as_str()).into();
             body["reply_broadcast"] = (!earlier.is_empty()).into();
-            let ids: Vec<_> = alerts.iter().map(|alert| &alert.id).collect();
-            let payload = json!({ "thread": thread, "alerts": ids });
+            let ids: Vec<_> = alerts.iter().map(|alert| alert.id.as_str()).collect();
+            // Slack documents lists of objects there, and none of texts.
+            let payload = json!({ "thread": thread, "alerts": ids.join(" ") });
             body["metadata"] = json!({ "event_type": EVENT_TYPE, "event_payload": payload });
         }
         if alerts.is_empty() {

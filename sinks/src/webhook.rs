@@ -35,6 +35,7 @@ mod sign;
 
 use self::body::Post;
 pub use self::config::{Config, ConfigError, Content, Dialect, Format};
+use crate::alert::turns;
 
 const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
 const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
@@ -57,7 +58,8 @@ impl Sink for Webhook {
         let litellm = written
             .get("dialect")
             .is_some_and(|dialect| dialect == "litellm");
-        if litellm && !written.contains_key("url") {
+        let given = written.get("url").is_some_and(|url| !url.is_null());
+        if litellm && !given {
             &[
                 ("url", "GENERIC_LOGGER_ENDPOINT"),
                 ("headers", "GENERIC_LOGGER_HEADERS"),
@@ -107,22 +109,7 @@ impl Sink for Webhook {
 
     async fn deliver(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
         let (posts, mut receipt) = body::posts(batch, &self.config);
-        let mut posts = posts.into_iter();
-        if let Some(first) = posts.next() {
-            self.post(first).await?;
-        }
-        while let Some(post) = posts.next() {
-            let items = post.items.clone();
-            if self.post(post).await.is_err() {
-                // The batch is not sent again, since its beginning has arrived; its rest is.
-                let rest = posts.flat_map(|post| post.items);
-                items
-                    .into_iter()
-                    .chain(rest)
-                    .for_each(|index| receipt.defer(index));
-                break;
-            }
-        }
+        turns::take(posts, &mut receipt, |post| self.post(post)).await?;
         Ok(receipt)
     }
 }

@@ -85,6 +85,36 @@ async fn what_is_sent_is_what_others_read() {
     check("venv", "check_litellm.py", &file);
 }
 
+/// Alerts whose texts are longer than any destination takes, alone and together.
+#[tokio::test]
+async fn what_is_too_long_for_a_destination_is_cut_before_it_is_sent() {
+    let mut tried = 0;
+    for stand in sinks::STANDS.iter().chain(sinks::DIALECTS) {
+        let rig = stand.rig();
+        let registration = stand.registration();
+        let sink = registration.open(rig.config, &env().unwrap()).unwrap();
+        if sink.takes() != Takes::Alerts {
+            continue;
+        }
+        let alerts = alerts();
+        for (at, alert) in alerts.iter().enumerate() {
+            let (name, alone) = (format!("alone-{at}"), std::slice::from_ref(alert));
+            sink.deliver(&Batch::new(&name, alone).unwrap())
+                .await
+                .unwrap();
+        }
+        sink.deliver(&Batch::new("all", &alerts).unwrap())
+            .await
+            .unwrap();
+        let stored = rig.destination.stored().unwrap();
+        let ids: Vec<_> = stored.iter().map(|alert| alert.id).collect();
+        let expected: Vec<_> = alerts.iter().map(Item::id).collect();
+        assert_eq!(ids, expected, "{}", registration.kind);
+        tried += 1;
+    }
+    assert_eq!(tried, 5);
+}
+
 /// What the sink of the case sends for one event or alert, and for all of them.
 async fn requests(case: &Case) -> Vec<Request> {
     let destination = HttpDestination::start().unwrap();

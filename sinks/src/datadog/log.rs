@@ -1,10 +1,10 @@
 //! A call as a log entry: who, what, how much, how it ended; never what was said.
 
-use event::{CostStatus, PricedEvent, Seconds, SpanId, Status, TraceId, Usd};
+use event::{CostStatus, PricedEvent, Seconds, Status, Usd};
 use serde::Serialize;
 use sink::Item;
 
-use super::{config::Config, short, tags};
+use super::{config::Config, ids, short, tags};
 
 /// Bytes of an error's message: an entry of more than 1 MB is cut by Datadog, and is no JSON then.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
@@ -87,11 +87,7 @@ struct ErrorSaid<'a> {
 impl<'a> Entry<'a> {
     pub(super) fn of(item: &Item, event: &'a PricedEvent, config: &'a Config) -> Self {
         let payload = event.payload();
-        let ours = payload.tollkeeper.as_deref();
-        let call = &payload.litellm_call_id;
-        let given = |id: Option<&String>| id.filter(|id| !id.is_empty()).cloned();
-        let trace = given(ours.map(|ours| &ours.w3c_trace_id));
-        let span = given(ours.map(|ours| &ours.span_id));
+        let (trace_id, span_id) = ids(payload);
         let micros = payload.end_time.since(payload.start_time).micros().max(0);
         let failed = payload.status == Status::Failure;
         let error = &payload.error_information;
@@ -106,8 +102,8 @@ impl<'a> Entry<'a> {
             status: if failed { "error" } else { "info" },
             duration: micros.saturating_mul(1_000),
             event_id: item.key(),
-            trace_id: trace.unwrap_or_else(|| TraceId::of(call.as_str()).to_string()),
-            span_id: span.unwrap_or_else(|| SpanId::of(call).to_string()),
+            trace_id,
+            span_id,
             llm: llm(item, event),
             usr: user.map(|id| User { id }),
             error: failed.then(|| ErrorSaid {

@@ -1,13 +1,12 @@
 //! A call as a span of LLM Observability.
 
-use event::{
-    CostStatus, PricedEvent, Seconds, SpanId, StandardLoggingPayload, Status, TraceId, Usage, Usd,
-};
+use event::{CostStatus, PricedEvent, Seconds, StandardLoggingPayload, Status, Usage, Usd};
 use serde::Serialize;
 use sink::Item;
 
 use super::{
     config::Config,
+    ids, is_hex,
     said::{self, Message},
     short, tags,
 };
@@ -20,6 +19,8 @@ const TOO_LONG: &str = "[left out: larger than Datadog takes]";
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a name or an id.
 const NAME_BYTES_MAX: usize = 1 << 10;
+/// The same, where it is shown in lists.
+const NAME_SHOWN_MAX: usize = 200;
 
 /// The whole body.
 #[derive(Serialize)]
@@ -191,10 +192,12 @@ impl<'a> Span<'a> {
     /// The span of a call, no larger than Datadog takes.
     pub(super) fn of(item: &Item, event: &'a PricedEvent, config: &Config) -> Self {
         let payload = event.payload();
-        let kind = kind(&payload.call_type);
+        let call_type = short(&payload.call_type, NAME_SHOWN_MAX);
+        let kind = kind(call_type);
         let (trace_id, span_id) = ids(payload);
         let ours = payload.tollkeeper.as_deref();
         let parent = ours.and_then(|ours| ours.parent_span_id.as_deref());
+        let parent = parent.filter(|id| is_hex(id, 16));
         let failed = payload.status == Status::Failure;
         let error = &payload.error_information;
         let micros = payload.end_time.since(payload.start_time).micros().max(0);
@@ -203,8 +206,12 @@ impl<'a> Span<'a> {
             span_id,
             // The word for a root there.
             parent_id: parent.unwrap_or("undefined"),
-            name: format!("{} {}", payload.call_type, short(tags::model(payload), 200)),
-            session_id: Some(short(&payload.session_id, 200)).filter(|id| !id.is_empty()),
+            name: format!(
+                "{call_type} {}",
+                short(tags::model(payload), NAME_SHOWN_MAX)
+            ),
+            session_id: Some(short(&payload.session_id, NAME_SHOWN_MAX))
+                .filter(|id| !id.is_empty()),
             start_ns: payload.start_time.micros().saturating_mul(1_000),
             duration: micros.saturating_mul(1_000),
             status: if failed { "error" } else { "ok" },
@@ -242,23 +249,6 @@ fn kind(call_type: &str) -> &'static str {
     }
 }
 
-/// The same for every redelivery.
-fn ids(payload: &StandardLoggingPayload) -> (String, String) {
-    let ours = payload.tollkeeper.as_deref();
-    let given = |id: Option<&String>| id.filter(|id| !id.is_empty()).cloned();
-    let trace = given(ours.map(|ours| &ours.w3c_trace_id));
-    let span = given(ours.map(|ours| &ours.span_id));
-    let call = &payload.litellm_call_id;
-    let named = match payload.trace_id.as_str() {
-        "" => call.as_str(),
-        trace => trace,
-    };
-    (
-        trace.unwrap_or_else(|| TraceId::of(named).to_string()),
-        span.unwrap_or_else(|| SpanId::of(call).to_string()),
-    )
-}
-
 fn metadata<'a>(item: &Item, event: &'a PricedEvent, config: &Config) -> Metadata<'a> {
     let payload = event.payload();
     let name = |name: &'a Option<String>| name.as_deref().map(|name| short(name, NAME_BYTES_MAX));
@@ -266,7 +256,7 @@ fn metadata<'a>(item: &Item, event: &'a PricedEvent, config: &Config) -> Metadat
         model_name: short(tags::model(payload), NAME_BYTES_MAX),
         model_provider: name(&payload.custom_llm_provider),
         model_group: name(&payload.model_group),
-        call_type: &payload.call_type,
+        call_type: short(&payload.call_type, NAME_SHOWN_MAX),
         event_id: item.key(),
         litellm_call_id: payload.litellm_call_id.as_str(),
         stream: payload.stream,

@@ -421,3 +421,95 @@ fn all_three_costs_are_those_of_the_bill() {
         );
     }
 }
+
+#[cfg(feature = "conformance")]
+mod with_datadog {
+    use conformance::{Fault, env, http::HttpDestination, samples};
+
+    use super::*;
+
+    fn sink(change: &Value) -> Datadog {
+        Datadog::open(config(change).unwrap(), &env().unwrap()).unwrap()
+    }
+
+    async fn deliver(sink: &Datadog) -> Result<Receipt, SinkError> {
+        let items = samples::plain(2);
+        sink.deliver(&Batch::new("b", &items).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn an_agent_gets_the_host_by_its_name_a_plain_body_and_no_key() {
+        let agent = HttpDestination::start().unwrap();
+        for (product, subdomain, path) in [
+            (
+                "llm_observability",
+                "api",
+                "/evp_proxy/v2/api/intake/llm-obs/v1/trace/spans",
+            ),
+            ("logs", "http-intake.logs", "/evp_proxy/v2/api/v2/logs"),
+            ("metrics", "api", "/evp_proxy/v2/api/v1/distribution_points"),
+        ] {
+            let change = json!({ "agent": agent.url(), "api_key": null, "product": product, "max_age": "24h" });
+            let sink = sink(&change);
+            sink.probe().await.unwrap();
+            assert_eq!(deliver(&sink).await.unwrap(), Receipt::default());
+            let seen = agent.seen();
+            let [.., probe, request] = &seen[..] else {
+                panic!("a probe and a batch");
+            };
+            assert_eq!((&*probe.method, &*probe.target), ("GET", "/info"));
+            assert_eq!(request.target, path);
+            assert_eq!(request.header("x-datadog-evp-subdomain"), Some(subdomain));
+            assert_eq!(request.header("dd-api-key"), None);
+            assert_eq!(request.header("content-encoding"), None);
+            serde_json::from_slice::<Value>(&request.body).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn metrics_are_taken_or_not_as_the_answer_says() {
+        let datadog = HttpDestination::start().unwrap();
+        let change = json!({ "url": datadog.url(), "product": "metrics", "max_age": "24h" });
+        let sink = sink(&change);
+        for (status, kind) in [
+            (413, SinkErrorKind::TooLarge),
+            (403, SinkErrorKind::Unauthorized),
+            (429, SinkErrorKind::Throttled),
+            (400, SinkErrorKind::Refused),
+            (500, SinkErrorKind::Failing),
+        ] {
+            datadog.suffer(Fault::Answers(status));
+            assert_eq!(deliver(&sink).await.unwrap_err().kind(), kind, "{status}");
+        }
+        datadog.recover();
+        assert_eq!(deliver(&sink).await.unwrap(), Receipt::default());
+        let taken = datadog.taken();
+        assert_eq!(taken.len(), 1);
+        assert_eq!(taken[0].header("dd-api-key"), Some("0123456789abcdef"));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_datadog_does_not_know_is_noticed_by_the_probe() {
+        let datadog = HttpDestination::start().unwrap();
+        datadog.answer(r#"{"valid":false}"#);
+        let error = sink(&json!({ "url": datadog.url() }))
+            .probe()
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), SinkErrorKind::Unauthorized);
+        assert_eq!(datadog.seen()[0].target, "/api/v1/validate");
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_for_one_request_is_not_sent() {
+        let datadog = HttpDestination::start().unwrap();
+        let sink = sink(&json!({ "url": datadog.url(), "max_age": "24h" }));
+        let items: Vec<_> = (1..=2)
+            .map(|number| samples::of_size(3 << 20, number))
+            .collect();
+        let batch = Batch::new("b", &items).unwrap();
+        let error = sink.deliver(&batch).await.unwrap_err();
+        assert_eq!(error.kind(), SinkErrorKind::TooLarge);
+        assert_eq!(datadog.seen(), []);
+    }
+}

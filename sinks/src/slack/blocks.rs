@@ -3,7 +3,10 @@
 use event::{Severity, Timestamp};
 use serde_json::{Value, json};
 
-use crate::alert::told::{Figure, Known, Told};
+use crate::alert::{
+    read::{cut, utc},
+    told::{Figure, Known, Told},
+};
 
 /// Alerts of one message: each has up to two blocks of 50.
 pub(super) const ALERTS_MAX: usize = 20;
@@ -138,7 +141,7 @@ fn fields(figures: &[Figure]) -> Vec<Value> {
 /// In the reader's own zone; where that is not known, in UTC.
 fn time(at: Timestamp) -> String {
     let seconds = at.micros().div_euclid(1_000_000);
-    let utc = at.to_utc().format("%Y-%m-%d %H:%M UTC");
+    let utc = utc(at);
     format!("<!date^{seconds}^{{date_short_pretty}} {{time}}|{utc}>")
 }
 
@@ -177,12 +180,4 @@ fn mrkdwn(text: &str, chars_max: usize) -> String {
         written.push_str(piece);
     }
     written
-}
-
-fn cut(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max {
-        return text.to_owned();
-    }
-    let kept = text.chars().take(chars_max - 1);
-    kept.chain(['…']).collect()
 }

@@ -8,9 +8,18 @@ pub(super) const EVENT_TYPE: &str = "tollkeeper_alert";
 
 /// A message of ours that a channel has.
 pub(super) struct Earlier {
+    /// The first of its thread.
     pub(super) ts: String,
     pub(super) thread: String,
-    pub(super) alerts: Vec<String>,
+    /// Ids, with blanks between them.
+    alerts: String,
+}
+
+impl Earlier {
+    /// Whether it tells this alert.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.alerts.split(' ').any(|one| one == id)
+    }
 }
 
 /// What Slack says of a channel, newest first.
@@ -25,7 +34,8 @@ impl History {
         let ours = self.messages.into_iter().filter_map(|message| {
             let metadata = message.metadata?;
             let Payload { thread, alerts } = metadata.event_payload?;
-            let ts = message.ts;
+            // What follows in a thread, and is shown in the channel as well, names its first.
+            let ts = message.thread_ts.unwrap_or(message.ts);
             (metadata.event_type == EVENT_TYPE).then_some(Earlier { ts, thread, alerts })
         });
         ours.collect()
@@ -35,6 +45,7 @@ impl History {
 #[derive(Deserialize)]
 struct Message {
     ts: String,
+    thread_ts: Option<String>,
     metadata: Option<Metadata>,
 }
 
@@ -49,7 +60,7 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Payload {
     thread: String,
-    alerts: Vec<String>,
+    alerts: String,
 }
 
 fn ours<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Payload>, D::Error> {

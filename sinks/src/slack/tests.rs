@@ -106,6 +106,7 @@ fn alert(kind: &str, key: &str, facts: &Value) -> Read {
     });
     Read {
         index: 0,
+        number: 1,
         id: format!("id of {key}"),
         told: serde_json::from_str(&told.to_string()).unwrap(),
     }

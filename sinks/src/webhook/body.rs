@@ -11,7 +11,7 @@ use sink::{Batch, Item, Receipt};
 
 use self::thin::Thin;
 use super::config::{Config, Content, Dialect, Format};
-use crate::alert::told::Told;
+use crate::alert::{told::Told, turns::Turn};
 
 mod thin;
 
@@ -22,8 +22,6 @@ pub(super) struct Post {
     pub(super) id: String,
     pub(super) content_type: &'static str,
     pub(super) body: Vec<u8>,
-    /// Where its items stand in the batch.
-    pub(super) items: Vec<usize>,
 }
 
 /// An item that can be read, and where it stands in the batch.
@@ -58,7 +56,7 @@ impl Read<'_> {
 }
 
 /// The requests that make up a batch, in its order, and a receipt that refuses what cannot be read.
-pub(super) fn posts(batch: &Batch<'_>, config: &Config) -> (Vec<Post>, Receipt) {
+pub(super) fn posts(batch: &Batch<'_>, config: &Config) -> (Vec<Turn<Post>>, Receipt) {
     let mut receipt = Receipt::default();
     let mut items = Vec::with_capacity(batch.items().len());
     for (index, item) in batch.items().iter().enumerate() {
@@ -89,7 +87,10 @@ pub(super) fn posts(batch: &Batch<'_>, config: &Config) -> (Vec<Post>, Receipt) 
             })
             .collect(),
     };
-    let post = |part| Post::of(part, batch, config);
+    let post = |part: &[Read<'_>]| Turn {
+        part: Post::of(part, batch, config),
+        items: part.iter().map(|read| read.index).collect(),
+    };
     (parts.into_iter().map(post).collect(), receipt)
 }
 
@@ -110,7 +111,6 @@ impl Post {
             },
             content_type,
             body,
-            items: part.iter().map(|read| read.index).collect(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::alert::turns::Turn;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -102,6 +103,13 @@ mod with_samples {
     use super::*;
 
     fn posts(items: &[Item], change: &Value) -> Vec<Post> {
+        turns(items, change)
+            .into_iter()
+            .map(|turn| turn.part)
+            .collect()
+    }
+
+    fn turns(items: &[Item], change: &Value) -> Vec<Turn<Post>> {
         let batch = Batch::new("0-7-9", items).unwrap();
         let (posts, receipt) = body::posts(&batch, &config(change).unwrap());
         assert_eq!(receipt, Receipt::default());
@@ -223,7 +231,7 @@ mod with_samples {
         let items = [samples::unreadable(1)];
         let batch = Batch::new("0", &items).unwrap();
         let (posts, receipt) = body::posts(&batch, &config(&json!({})).unwrap());
-        assert_eq!((posts, receipt.refused()[0].index), (Vec::new(), 0));
+        assert_eq!((posts.len(), receipt.refused()[0].index), (0, 0));
     }
     fn text(post: &Post) -> &str {
         std::str::from_utf8(&post.body).unwrap()
@@ -265,7 +273,8 @@ mod with_samples {
         items.insert(1, told);
         items.push(samples::alerts(2).remove(1));
         let posts = posts(&items, &json!({ "dialect": "litellm" }));
-        let places: Vec<_> = posts.iter().map(|post| &post.items[..]).collect();
+        let turns = turns(&items, &json!({ "dialect": "litellm" }));
+        let places: Vec<_> = turns.iter().map(|turn| &turn.items[..]).collect();
         assert_eq!(places, [&[0][..], &[1], &[2], &[3]]);
         let message = "team `team-1` has used 80 % of its budget";
         assert_eq!(
