@@ -1,10 +1,14 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-prices record bench fuzz lint fmt lint-deny venv
+.PHONY: help setup run test test-crash test-phoenix test-prices record bench fuzz lint fmt lint-deny venv \
+	venv-phoenix
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
 VENV_INSTRUCTOR := $(CURDIR)/target/venv-instructor
+VENV_OTLP := $(CURDIR)/target/venv-otlp
+VENV_LANGFUSE := $(CURDIR)/target/venv-langfuse
+VENV_PHOENIX := $(CURDIR)/target/venv-phoenix
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -34,6 +38,9 @@ test-crash: setup ## Twenty-five kills, and a collector away for half a minute
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) TOLLKEEPER_CRASH_ROUNDS=25 TOLLKEEPER_AWAY_S=30 cargo test --all-features --locked \
 		--workspace --test e2e -- --nocapture --test-threads 1 crash:: collector_away::
+
+test-phoenix: setup venv-phoenix ## Calls over OTLP into a real Phoenix, which takes minutes to install
+	cargo test --locked --package sinks --features conformance --test receivers -- --ignored phoenix
 
 test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 SEED=1 for other ones
 	cargo build --release --locked --package cost-map --example calculate
@@ -75,8 +82,15 @@ define INSTALL
 	@touch $@
 endef
 
-venv: $(VENV)/.ready $(VENV_INSTRUCTOR)/.ready ## Install the Python clients that the tests run
+venv: $(VENV)/.ready $(VENV_INSTRUCTOR)/.ready $(VENV_OTLP)/.ready $(VENV_LANGFUSE)/.ready ## Install the Python programs that the tests run
 $(VENV)/.ready: tests/python/requirements.txt | setup
 	$(INSTALL)
 $(VENV_INSTRUCTOR)/.ready: tests/python/requirements-instructor.txt | setup
+	$(INSTALL)
+$(VENV_OTLP)/.ready: tests/python/requirements-otlp.txt | setup
+	$(INSTALL)
+$(VENV_LANGFUSE)/.ready: tests/python/requirements-langfuse.txt | setup
+	$(INSTALL)
+venv-phoenix: $(VENV_PHOENIX)/.ready ## Install Phoenix
+$(VENV_PHOENIX)/.ready: tests/python/requirements-phoenix.txt | setup
 	$(INSTALL)

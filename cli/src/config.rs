@@ -124,7 +124,7 @@ impl Config {
         let mut collector: collector::Config = section(&mut tree, "collector", &document)?;
         prices_from_environment(&mut collector.prices, environment, &mut warnings)?;
         adjustments(&mut collector.prices, &tree, &document, &mut warnings)?;
-        let sinks = sinks(&mut tree, &document)?;
+        let sinks = sinks(&mut tree, &document, environment)?;
         let misconfigured = |error: gateway::ConfigError| Misconfigured {
             line: document.line(&error.path),
             message: error.to_string(),
@@ -189,12 +189,17 @@ fn section<T: serde::de::DeserializeOwned + Default>(
 fn sinks(
     tree: &mut Map<String, Value>,
     document: &Document,
+    environment: Environment<'_>,
 ) -> Result<collector::Sinks, Misconfigured> {
     let entries: Map<String, Value> = section(tree, "sinks", document)?;
     entries
         .into_iter()
         .map(|(name, value)| {
-            let sink = read(value, &format!("sinks.{name}"), document)?;
+            let mut sink: collector::config::SinkConfig =
+                read(value, &format!("sinks.{name}"), document)?;
+            if let Some(known) = ::sinks::ALL.iter().find(|known| known.kind == sink.kind) {
+                known.fill(&mut sink.rest, environment);
+            }
             Ok((name, sink))
         })
         .collect()

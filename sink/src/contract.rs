@@ -7,6 +7,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{Batch, BatchLimits, Clock, Receipt, SinkError, http::HttpClient};
 
+/// What a user has written for a sink, by name.
+pub type Settings = serde_json::Map<String, serde_json::Value>;
+
 /// A destination of events, of alerts, or of both.
 ///
 /// A sink has no memory: when [`deliver`](Sink::deliver) returns, the destination has the batch or
@@ -19,6 +22,14 @@ pub trait Sink: fmt::Debug + Send + Sync + Sized + 'static {
     /// What a user may write for this sink. Deserializing it is all the validation there is:
     /// refuse unknown fields.
     type Config: DeserializeOwned;
+
+    /// Variables of the environment that stand in for settings that are not written, as pairs of
+    /// setting and variable. The collector looks them up; `written` are the settings, of which some
+    /// may make others meaningless.
+    #[must_use]
+    fn variables(_written: &Settings) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// Makes the sink. Touches neither network nor disk.
     ///

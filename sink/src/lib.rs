@@ -21,7 +21,7 @@ pub use ::egress;
 pub use crate::{
     batch::{Batch, BatchLimits, Item},
     clock::Clock,
-    contract::{Sink, SinkEnv, Takes},
+    contract::{Settings, Sink, SinkEnv, Takes},
     error::{SinkError, SinkErrorKind, Verdict},
     receipt::{Receipt, Refused},
     registration::{OpenSink, Registration},

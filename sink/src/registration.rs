@@ -4,15 +4,20 @@ use std::{fmt, future::Future, pin::Pin};
 
 use serde_json::Value;
 
-use crate::{Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind, Takes};
+use crate::{
+    Batch, BatchLimits, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind, Takes,
+};
 
 /// One line in the list of known sinks.
 #[derive(Clone, Copy, Debug)]
 pub struct Registration {
     /// See [`Sink::KIND`].
     pub kind: &'static str,
+    variables: Variables,
     open: Open,
 }
+
+type Variables = fn(&Settings) -> &'static [(&'static str, &'static str)];
 
 type Open = fn(Value, &SinkEnv) -> Result<Box<dyn OpenSink>, SinkError>;
 
@@ -22,7 +27,20 @@ impl Registration {
     pub const fn of<S: Sink>() -> Self {
         Self {
             kind: S::KIND,
+            variables: S::variables,
             open: open::<S>,
+        }
+    }
+
+    /// Fills in from the environment what is not written: see [`Sink::variables`].
+    pub fn fill(&self, settings: &mut Settings, look_up: &dyn Fn(&str) -> Option<String>) {
+        for (setting, variable) in (self.variables)(settings) {
+            if settings.get(*setting).is_some_and(|value| !value.is_null()) {
+                continue;
+            }
+            if let Some(value) = look_up(variable).filter(|value| !value.is_empty()) {
+                settings.insert((*setting).to_owned(), value.into());
+            }
         }
     }
 
