@@ -29,7 +29,7 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use serde_json::{Value, json};
-use sink::{Batch, Item, OpenSink, Receipt};
+use sink::{Batch, Item, OpenSink, Receipt, SinkErrorKind};
 use tokio::time::{Instant, sleep};
 
 /// How long a program may take to start, on a busy machine.
@@ -206,6 +206,13 @@ async fn a_collector_of_otlp_takes_and_passes_on_every_signal_over_both_protocol
             deliver(&*sink, "batch", &items).await;
         }
     }
+    // Where no service is, gRPC says so in its own way.
+    let nowhere = open(
+        "otel",
+        json!({ "endpoint": format!("http://127.0.0.1:{grpc}/nowhere"), "protocol": "grpc" }),
+    );
+    let error = nowhere.probe().await.unwrap_err();
+    assert_eq!(error.kind(), SinkErrorKind::Misconfigured, "{error}");
     let ids = ["call-1", "call-1", "call-2", "call-2", "call-3", "call-3"];
     let expected = PassedOn {
         spans: ids
@@ -219,6 +226,25 @@ async fn a_collector_of_otlp_takes_and_passes_on_every_signal_over_both_protocol
         assert!(Instant::now() < deadline, "{:?}", passed_on(&behind));
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_destination_rejects_becomes_dead_letters() {
+    let http = HttpDestination::start().unwrap();
+    http.answer(r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"too old"}}"#);
+    let sink = open("otel", json!({ "endpoint": http.url() }));
+    let mut items = samples::plain(3);
+    items[1] = samples::unreadable(2);
+    let batch = Batch::new("batch", &items).unwrap();
+    let receipt = sink.deliver(&batch).await.unwrap();
+    let refused: BTreeMap<_, _> = receipt
+        .refused()
+        .iter()
+        .map(|item| (item.index, &*item.reason))
+        .collect();
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert!(refused[&0].contains("1 of 2") && refused[&2].ends_with("too old"));
+    assert_eq!(refused[&1], "it cannot be read");
 }
 
 #[tokio::test]
@@ -300,15 +326,15 @@ async fn phoenix_shows_every_call_once() {
         .stderr(Stdio::null())
         .spawn();
     let _phoenix = Program(child.unwrap());
-    let mut items = samples::plain(3);
-    items.push(samples::corrected(1));
-    for (project, more) in [
+    for (project, first, more) in [
         (
             "inference",
+            0,
             json!({ "endpoint": format!("http://127.0.0.1:{port}") }),
         ),
         (
             "grpc",
+            3,
             json!({
                 "endpoint": format!("http://127.0.0.1:{grpc}"), "protocol": "grpc",
                 "dialect": "current",
@@ -321,6 +347,10 @@ async fn phoenix_shows_every_call_once() {
         }
         let sink = open("otel", config);
         ready(&*sink).await;
+        // Phoenix knows spans by their ids, whatever the project.
+        let mut items = samples::plain(first + 3);
+        let mut items = items.split_off(usize::try_from(first).unwrap());
+        items.push(samples::corrected(first + 1));
         deliver(&*sink, "batch", &items).await;
         deliver(&*sink, "batch", &items).await;
         shown(port, project).await;
