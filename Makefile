@@ -1,11 +1,15 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv venv-checkers
+.PHONY: help setup run test test-crash test-chaos test-phoenix test-prices record bench fuzz lint fmt lint-deny venv \
+	venv-checkers venv-phoenix
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
 VENV_INSTRUCTOR := $(CURDIR)/target/venv-instructor
 VENV_CHECKERS := $(CURDIR)/target/venv-checkers
+VENV_OTLP := $(CURDIR)/target/venv-otlp
+VENV_LANGFUSE := $(CURDIR)/target/venv-langfuse
+VENV_PHOENIX := $(CURDIR)/target/venv-phoenix
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -40,6 +44,9 @@ test-crash: setup ## Twenty-five kills, and a collector away for half a minute
 
 test-chaos: setup ## Destinations that misbehave while the collector is killed fifty times
 	TOLLKEEPER_CHAOS_KILLS=50 cargo test --locked --package collector --test chaos -- --nocapture
+
+test-phoenix: setup venv-phoenix ## Calls over OTLP into a real Phoenix, which takes minutes to install
+	cargo test --locked --package sinks --features conformance --test receivers -- --ignored phoenix
 
 test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 SEED=1 for other ones
 	cargo build --release --locked --package cost-map --example calculate
@@ -81,7 +88,7 @@ define INSTALL
 	@touch $@
 endef
 
-venv: $(VENV)/.ready $(VENV_INSTRUCTOR)/.ready ## Install the Python clients that the tests run
+venv: $(VENV)/.ready $(VENV_INSTRUCTOR)/.ready $(VENV_OTLP)/.ready $(VENV_LANGFUSE)/.ready ## Install the Python programs that the tests run
 $(VENV)/.ready: tests/python/requirements.txt | setup
 	$(INSTALL)
 $(VENV_INSTRUCTOR)/.ready: tests/python/requirements-instructor.txt | setup
@@ -89,4 +96,11 @@ $(VENV_INSTRUCTOR)/.ready: tests/python/requirements-instructor.txt | setup
 
 venv-checkers: $(VENV_CHECKERS)/.ready ## Install the libraries that check what sinks send
 $(VENV_CHECKERS)/.ready: tests/python/requirements-checkers.txt | setup
+	$(INSTALL)
+$(VENV_OTLP)/.ready: tests/python/requirements-otlp.txt | setup
+	$(INSTALL)
+$(VENV_LANGFUSE)/.ready: tests/python/requirements-langfuse.txt | setup
+	$(INSTALL)
+venv-phoenix: $(VENV_PHOENIX)/.ready ## Install Phoenix
+$(VENV_PHOENIX)/.ready: tests/python/requirements-phoenix.txt | setup
 	$(INSTALL)

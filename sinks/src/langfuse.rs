@@ -8,7 +8,7 @@
 
 use prost::Message;
 use sink::{
-    Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind,
+    Batch, BatchLimits, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind,
     http::{HeaderName, HeaderValue, HttpClient, Method, Outgoing, header},
 };
 
@@ -41,6 +41,17 @@ pub struct Langfuse {
 impl Sink for Langfuse {
     const KIND: &'static str = "langfuse";
     type Config = Config;
+
+    fn variables(_written: &Settings) -> &'static [(&'static str, &'static str)] {
+        &[
+            ("public_key", "LANGFUSE_PUBLIC_KEY"),
+            ("secret_key", "LANGFUSE_SECRET_KEY"),
+            ("host", "LANGFUSE_HOST"),
+            ("host", "LANGFUSE_BASE_URL"),
+            ("release", "LANGFUSE_RELEASE"),
+            ("environment", "LANGFUSE_TRACING_ENVIRONMENT"),
+        ]
+    }
 
     fn open(config: Config, env: &SinkEnv) -> Result<Self, SinkError> {
         env.http.check(&config.host)?;

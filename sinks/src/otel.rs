@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::collector::{
 };
 use prost::Message;
 use sink::{
-    Batch, BatchLimits, Receipt, Sink, SinkEnv, SinkError, SinkErrorKind,
+    Batch, BatchLimits, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind,
     http::{
         Answer, HeaderName, HeaderValue, HttpClient, Outgoing, StatusCode, gzip, header, meaning,
     },
@@ -50,6 +50,13 @@ pub struct Otel {
 impl Sink for Otel {
     const KIND: &'static str = "otel";
     type Config = Config;
+
+    /// OTLP's own, or those of the destination that `preset` names.
+    fn variables(written: &Settings) -> &'static [(&'static str, &'static str)] {
+        let named = written.get("preset").and_then(|name| name.as_str());
+        let known = preset::ALL.iter().find(|preset| Some(preset.name) == named);
+        known.unwrap_or(preset::ANY).variables
+    }
 
     fn open(config: Config, env: &SinkEnv) -> Result<Self, SinkError> {
         env.http.check(&config.endpoint)?;

@@ -3,7 +3,11 @@
 //!
 //! `make venv` installs rotel, a collector of OTLP, and Langfuse's own types; `make test-phoenix`
 //! installs Phoenix, which is large, and runs what needs it.
-#![expect(clippy::unwrap_used, reason = "a failed step is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failed step is a failed test"
+)]
 
 use std::{
     collections::BTreeMap,
@@ -25,20 +29,20 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message;
 use serde_json::{Value, json};
-use sink::{Batch, Item, OpenSink, Receipt};
+use sink::{Batch, Item, OpenSink, Receipt, SinkErrorKind};
 use tokio::time::{Instant, sleep};
 
 /// How long a program may take to start, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-fn venv(name: &str) -> PathBuf {
+fn venv(name: &str, target: &str) -> PathBuf {
     let venv = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../target")
         .join(name);
     let shown = venv.display();
     assert!(
         venv.join(".ready").exists(),
-        "`{shown}` is missing: run `make {name}`"
+        "`{shown}` is missing: run `make {target}`"
     );
     venv
 }
@@ -78,9 +82,9 @@ async fn deliver(sink: &dyn OpenSink, name: &str, items: &[Item]) {
 }
 
 /// The texts among the attributes.
-fn texts(attributes: &[KeyValue]) -> BTreeMap<&str, &str> {
-    let text = |one| match one {
-        &any_value::Value::StringValue(ref text) => Some(text.as_str()),
+fn texts(attributes: &[KeyValue]) -> BTreeMap<&str, String> {
+    let text = |one: &any_value::Value| match one {
+        any_value::Value::StringValue(text) => Some(text.clone()),
         _ => None,
     };
     attributes
@@ -98,8 +102,8 @@ struct PassedOn {
     /// Names of spans, by the call's id.
     spans: Vec<(String, String)>,
     records: Vec<String>,
-    /// What the batches add up to.
-    cost: f64,
+    /// What each batch adds.
+    costs: Vec<String>,
 }
 
 fn passed_on(behind: &HttpDestination) -> PassedOn {
@@ -123,14 +127,14 @@ fn passed_on(behind: &HttpDestination) -> PassedOn {
                     let said = texts(&span.attributes);
                     assert_eq!(said["tollkeeper.cost.usd"], "1.25");
                     all.spans
-                        .push((said["litellm.call_id"].to_owned(), span.name.clone()));
+                        .push((said["litellm.call_id"].clone(), span.name.clone()));
                 }
             }
             "/v1/logs" => {
                 let request = ExportLogsServiceRequest::decode(&*body).unwrap();
                 let scopes = request.resource_logs.iter().flat_map(|one| &one.scope_logs);
                 for record in scopes.flat_map(|scope| &scope.log_records) {
-                    let id = texts(&record.attributes)["litellm.call_id"];
+                    let id = &texts(&record.attributes)["litellm.call_id"];
                     all.records.push(id.to_owned());
                 }
             }
@@ -151,7 +155,7 @@ fn passed_on(behind: &HttpDestination) -> PassedOn {
                         let Some(number_data_point::Value::AsDouble(amount)) = point.value else {
                             panic!("{point:?}");
                         };
-                        all.cost += amount;
+                        all.costs.push(amount.to_string());
                     }
                 }
             }
@@ -165,7 +169,7 @@ fn passed_on(behind: &HttpDestination) -> PassedOn {
 
 #[tokio::test]
 async fn a_collector_of_otlp_takes_and_passes_on_every_signal_over_both_protocols() {
-    let agent = venv("venv-otlp");
+    let agent = venv("venv-otlp", "venv");
     let agent = std::fs::read_dir(agent.join("lib")).unwrap().flatten();
     let agent = agent
         .map(|python| python.path().join("site-packages/rotel/rotel-agent"))
@@ -202,13 +206,20 @@ async fn a_collector_of_otlp_takes_and_passes_on_every_signal_over_both_protocol
             deliver(&*sink, "batch", &items).await;
         }
     }
+    // Where no service is, gRPC says so in its own way.
+    let nowhere = open(
+        "otel",
+        json!({ "endpoint": format!("http://127.0.0.1:{grpc}/nowhere"), "protocol": "grpc" }),
+    );
+    let error = nowhere.probe().await.unwrap_err();
+    assert_eq!(error.kind(), SinkErrorKind::Misconfigured, "{error}");
     let ids = ["call-1", "call-1", "call-2", "call-2", "call-3", "call-3"];
     let expected = PassedOn {
         spans: ids
             .map(|id| (id.to_owned(), "chat gpt-4o".to_owned()))
             .to_vec(),
         records: ids.map(str::to_owned).to_vec(),
-        cost: 7.5,
+        costs: vec!["3.75".to_owned(); 2],
     };
     let deadline = Instant::now() + PATIENCE;
     while passed_on(&behind) != expected {
@@ -218,8 +229,27 @@ async fn a_collector_of_otlp_takes_and_passes_on_every_signal_over_both_protocol
 }
 
 #[tokio::test]
+async fn what_a_destination_rejects_becomes_dead_letters() {
+    let http = HttpDestination::start().unwrap();
+    http.answer(r#"{"partialSuccess":{"rejectedSpans":"1","errorMessage":"too old"}}"#);
+    let sink = open("otel", json!({ "endpoint": http.url() }));
+    let mut items = samples::plain(3);
+    items[1] = samples::unreadable(2);
+    let batch = Batch::new("batch", &items).unwrap();
+    let receipt = sink.deliver(&batch).await.unwrap();
+    let refused: BTreeMap<_, _> = receipt
+        .refused()
+        .iter()
+        .map(|item| (item.index, &*item.reason))
+        .collect();
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    assert!(refused[&0].contains("1 of 2") && refused[&2].ends_with("too old"));
+    assert_eq!(refused[&1], "it cannot be read");
+}
+
+#[tokio::test]
 async fn langfuse_can_read_the_batches_of_its_old_servers() {
-    let python = venv("venv-langfuse").join("bin/python");
+    let python = venv("venv-langfuse", "venv").join("bin/python");
     let http = HttpDestination::start().unwrap();
     // Whatever was sent, nothing of it is spoken of: it is to be delivered again.
     http.answer(r#"{"successes":[],"errors":[]}"#);
@@ -282,7 +312,7 @@ fn spans_of_phoenix(port: u16, project: &str) -> Vec<Value> {
 #[tokio::test]
 #[ignore = "Phoenix is large: `make test-phoenix` installs and asks it"]
 async fn phoenix_shows_every_call_once() {
-    let phoenix = venv("venv-phoenix").join("bin/phoenix");
+    let phoenix = venv("venv-phoenix", "venv-phoenix").join("bin/phoenix");
     let (port, grpc) = (free_port(), free_port());
     let folder = tempfile::TempDir::new().unwrap();
     let child = Command::new(phoenix)
@@ -296,15 +326,15 @@ async fn phoenix_shows_every_call_once() {
         .stderr(Stdio::null())
         .spawn();
     let _phoenix = Program(child.unwrap());
-    let mut items = samples::plain(3);
-    items.push(samples::corrected(1));
-    for (project, more) in [
+    for (project, first, more) in [
         (
             "inference",
+            0,
             json!({ "endpoint": format!("http://127.0.0.1:{port}") }),
         ),
         (
             "grpc",
+            3,
             json!({
                 "endpoint": format!("http://127.0.0.1:{grpc}"), "protocol": "grpc",
                 "dialect": "current",
@@ -317,34 +347,43 @@ async fn phoenix_shows_every_call_once() {
         }
         let sink = open("otel", config);
         ready(&*sink).await;
+        // Phoenix knows spans by their ids, whatever the project.
+        let mut items = samples::plain(first + 3);
+        let mut items = items.split_off(usize::try_from(first).unwrap());
+        items.push(samples::corrected(first + 1));
         deliver(&*sink, "batch", &items).await;
         deliver(&*sink, "batch", &items).await;
-        let deadline = Instant::now() + PATIENCE;
-        while spans_of_phoenix(port, project).len() < 4 {
-            assert!(
-                Instant::now() < deadline,
-                "{:?}",
-                spans_of_phoenix(port, project)
-            );
-            sleep(Duration::from_millis(100)).await;
-        }
-        let spans = spans_of_phoenix(port, project);
-        assert_eq!(spans.len(), 4, "{spans:#?}");
-        let named = |name: &str| spans.iter().filter(|span| span["name"] == name).count();
-        assert_eq!(
-            (named("chat gpt-4o"), named("cost_correction gpt-4o")),
-            (3, 1)
-        );
-        let call = spans
-            .iter()
-            .find(|span| span["name"] == "chat gpt-4o")
-            .unwrap();
-        let said = &call["attributes"];
-        let tokens = match project {
-            "grpc" => &said["gen_ai.usage.input_tokens"],
-            _ => &said["llm.token_count.prompt"],
-        };
-        assert_eq!(tokens, 12, "{call:#}");
-        assert_eq!(said["tollkeeper.cost.usd"], "1.25", "{call:#}");
+        shown(port, project).await;
     }
+}
+
+/// Three calls and a correction, once each, with their tokens and costs.
+async fn shown(port: u16, project: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while spans_of_phoenix(port, project).len() < 4 {
+        assert!(
+            Instant::now() < deadline,
+            "{:?}",
+            spans_of_phoenix(port, project)
+        );
+        sleep(Duration::from_millis(100)).await;
+    }
+    let spans = spans_of_phoenix(port, project);
+    assert_eq!(spans.len(), 4, "{spans:#?}");
+    let named = |name: &str| spans.iter().filter(|span| span["name"] == name).count();
+    assert_eq!(
+        (named("chat gpt-4o"), named("cost_correction gpt-4o")),
+        (3, 1)
+    );
+    let call = spans
+        .iter()
+        .find(|span| span["name"] == "chat gpt-4o")
+        .unwrap();
+    let said = &call["attributes"];
+    let tokens = match project {
+        "grpc" => &said["gen_ai.usage.input_tokens"],
+        _ => &said["llm.token_count.prompt"],
+    };
+    assert_eq!(tokens, 12, "{call:#}");
+    assert_eq!(said["tollkeeper.cost.usd"], "1.25", "{call:#}");
 }

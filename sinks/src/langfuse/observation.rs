@@ -11,7 +11,6 @@ use super::config::Labels;
 use crate::otel::{
     call::{Call, Tokens},
     messages::{raw, without_content},
-    own,
     wire::{TEXT_BYTES_MAX, cut},
 };
 
@@ -281,7 +280,7 @@ fn metadata(
             metadata.insert(key.to_owned(), cut(&value, TEXT_BYTES_MAX).to_owned());
         }
     };
-    put(own::EVENT_ID, Some(call.item.id().to_string()));
+    put("event_id", Some(call.item.id().to_string()));
     put("litellm_call_id", Some(payload.litellm_call_id.to_string()));
     put("call_type", Some(payload.call_type.clone()));
     put("provider", payload.custom_llm_provider.clone());

@@ -99,7 +99,7 @@ fn read(span: &Span) -> Result<Stored, String> {
     ) {
         return Err("tags are a list".to_owned());
     }
-    let id = said("metadata.tollkeeper.event.id").ok_or("the event's id is missing")?;
+    let id = said("metadata.event_id").ok_or("the event's id is missing")?;
     let id: EventId = serde_json::from_value(id.into()).map_err(|error| error.to_string())?;
     let mut fields = BTreeMap::new();
     for (key, field) in [

@@ -44,9 +44,8 @@ fn settings_that_cannot_work_are_refused_and_say_why() {
         (json!({ "host": "nowhere" }), "not a URL"),
         (json!({ "colour": 1 }), "`colour`"),
     ] {
-        let error = match config(&change) {
-            Err(error) => error,
-            Ok(_) => panic!("{change} was taken"),
+        let Err(error) = config(&change) else {
+            panic!("{change} was taken");
         };
         assert!(error.contains(said), "{change}: {error}");
         assert!(!error.contains("canary"), "{error}");

@@ -42,8 +42,10 @@ pub struct Config {
 pub enum Protocol {
     /// OTLP over HTTP, as protobuf.
     #[default]
+    #[serde(alias = "http/protobuf", alias = "otlp_http")]
     Http,
     /// OTLP over gRPC.
+    #[serde(alias = "otlp_grpc")]
     Grpc,
 }
 
@@ -89,9 +91,8 @@ struct Written {
     content: Option<bool>,
     #[serde(default = "content_bytes_max")]
     content_bytes_max: usize,
-    /// Values may be credentials.
     #[serde(default)]
-    headers: BTreeMap<String, Secret>,
+    headers: Headers,
     #[serde(default)]
     resource: BTreeMap<String, String>,
     #[serde(default = "service_name")]
@@ -101,6 +102,48 @@ struct Written {
     compression: Compression,
     #[serde(default = "timeout", deserialize_with = "sink::setting::duration")]
     timeout: Duration,
+}
+
+/// Values may be credentials.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "use a mapping of names to values, or `name=value,name=value`"
+)]
+enum Headers {
+    Mapping(BTreeMap<String, Secret>),
+    /// As `OTEL_EXPORTER_OTLP_HEADERS` has them.
+    Text(Secret),
+}
+
+impl Default for Headers {
+    fn default() -> Self {
+        Self::Mapping(BTreeMap::new())
+    }
+}
+
+impl Headers {
+    fn pairs(&self) -> Result<Vec<(String, String)>, ConfigError> {
+        match self {
+            Self::Mapping(pairs) => Ok(pairs
+                .iter()
+                .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+                .collect()),
+            Self::Text(text) => {
+                let pairs = text.expose().split(',');
+                let pairs = pairs.filter(|pair| !pair.trim().is_empty());
+                pairs.map(pair).collect()
+            }
+        }
+    }
+}
+
+/// What is no pair may be a secret, so it is not repeated.
+fn pair(text: &str) -> Result<(String, String), ConfigError> {
+    let (name, value) = text.split_once('=').ok_or(ConfigError::HeaderText)?;
+    let name = HeaderName::try_from(name.trim()).map_err(|_error| ConfigError::HeaderText)?;
+    // A blank is what such texts have to write otherwise.
+    Ok((name.to_string(), value.trim().replace("%20", " ")))
 }
 
 const fn content_bytes_max() -> usize {
@@ -146,6 +189,9 @@ pub enum ConfigError {
     /// Not a header.
     #[error("`{0}` is not the name of a header or has a value that none can have")]
     NotAHeader(String),
+    /// Not a list of headers.
+    #[error("`headers` is a mapping of names to values, or `name=value,name=value`")]
+    HeaderText,
     /// A limit of no time at all.
     #[error("`timeout` must be longer than nothing")]
     NoTime,
@@ -267,11 +313,11 @@ impl Written {
                 insert(&mut headers, name, &format!("{prefix}{text}"))?;
             }
         }
-        for (name, value) in &self.headers {
-            if is_taken(name) {
-                return Err(ConfigError::TakenHeader(name.clone()));
+        for (name, value) in self.headers.pairs()? {
+            if is_taken(&name) {
+                return Err(ConfigError::TakenHeader(name));
             }
-            insert(&mut headers, name, value.expose())?;
+            insert(&mut headers, &name, &value)?;
         }
         Ok(headers)
     }

@@ -1,7 +1,7 @@
 //! What was said, as messages of parts: read from OpenAI's chats and responses, written as the GenAI
 //! conventions have it. Cut to a size, since receivers drop what is too large.
 
-use event::StandardLoggingPayload;
+use event::{StandardLoggingPayload, Status};
 use serde_json::{Map, Value, json};
 
 use self::read::{MESSAGES_MAX, Reader};
@@ -15,6 +15,8 @@ pub(crate) struct Messages {
     pub(crate) list: Vec<Message>,
     /// Something was left out, because it was too long.
     pub(crate) cut: bool,
+    /// Why those ended of which nobody has said it; for answers alone.
+    unsaid: Option<&'static str>,
 }
 
 /// What one side said in one turn.
@@ -90,12 +92,20 @@ impl Messages {
             reader.message("assistant", content);
             reader.ended(response.get("stop_reason").and_then(Value::as_str));
         }
-        reader.done()
+        let failed = payload.status == Status::Failure;
+        Self {
+            unsaid: Some(if failed { "error" } else { "stop" }),
+            ..reader.done()
+        }
     }
 
-    /// As the conventions write messages: `[{"role", "parts", "finish_reason"}]`.
+    /// As the conventions write messages: `[{"role", "parts", "finish_reason"}]`. An answer has to
+    /// have a reason.
     pub(crate) fn to_json(&self) -> Value {
-        self.list.iter().map(Message::to_json).collect()
+        let messages = self.list.iter();
+        messages
+            .map(|message| message.to_json(self.unsaid))
+            .collect()
     }
 
     /// Why each answer ended.
@@ -108,10 +118,11 @@ impl Messages {
 }
 
 impl Message {
-    fn to_json(&self) -> Value {
+    fn to_json(&self, unsaid: Option<&str>) -> Value {
         let parts: Vec<Value> = self.parts.iter().map(Part::to_json).collect();
         let mut message = json!({ "role": self.role, "parts": parts });
-        if let (Some(reason), Value::Object(fields)) = (&self.finish_reason, &mut message) {
+        let reason = self.finish_reason.as_deref().or(unsaid);
+        if let (Some(reason), Value::Object(fields)) = (reason, &mut message) {
             fields.insert("finish_reason".to_owned(), finish_reason(reason).into());
         }
         message

@@ -25,7 +25,12 @@ pub(super) struct Preset {
     pub(super) content: bool,
     /// What it cannot do without.
     pub(super) needs: &'static [Source],
+    /// Variables of the environment that stand in for settings.
+    pub(super) variables: Variables,
 }
+
+/// Pairs of setting and variable.
+pub(super) type Variables = &'static [(&'static str, &'static str)];
 
 /// How a key is written.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +76,13 @@ const PLAIN: Preset = Preset {
     dialect: Dialect::Current,
     content: false,
     needs: &[],
+    variables: &[
+        ("endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ("headers", "OTEL_EXPORTER_OTLP_HEADERS"),
+        ("protocol", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ("service_name", "OTEL_SERVICE_NAME"),
+        ("environment", "OTEL_ENVIRONMENT_NAME"),
+    ],
 };
 
 /// Any destination that speaks OTLP.
@@ -93,6 +105,11 @@ pub(super) const ALL: &[Preset] = &[
         dialect: Dialect::OpenInference,
         content: true,
         needs: &[Source::ApiKey, Source::Space, Source::Project],
+        variables: &[
+            ("api_key", "ARIZE_API_KEY"),
+            ("space", "ARIZE_SPACE_ID"),
+            ("space", "ARIZE_SPACE_KEY"),
+        ],
         ..PLAIN
     },
     Preset {
@@ -101,12 +118,14 @@ pub(super) const ALL: &[Preset] = &[
         headers: &[("x-bt-parent", "project_name:", Source::Project)],
         content: true,
         needs: &[Source::ApiKey, Source::Project],
+        variables: &[("api_key", "BRAINTRUST_API_KEY")],
         ..PLAIN
     },
     Preset {
         name: "grafana",
         key: Some(("authorization", KeyForm::Basic(""))),
         needs: &[Source::ApiKey],
+        variables: &[],
         ..PLAIN
     },
     Preset {
@@ -118,6 +137,7 @@ pub(super) const ALL: &[Preset] = &[
         key: Some(("x-honeycomb-team", KeyForm::Plain(""))),
         headers: &[("x-honeycomb-dataset", "", Source::Project)],
         needs: &[Source::ApiKey],
+        variables: &[],
         ..PLAIN
     },
     Preset {
@@ -132,6 +152,7 @@ pub(super) const ALL: &[Preset] = &[
         headers: &[("x-langfuse-ingestion-version", "4", Source::Fixed)],
         content: true,
         needs: &[Source::ApiKey],
+        variables: &[],
         ..PLAIN
     },
     Preset {
@@ -144,6 +165,10 @@ pub(super) const ALL: &[Preset] = &[
         headers: &[("langsmith-project", "", Source::Project)],
         content: true,
         needs: &[Source::ApiKey],
+        variables: &[
+            ("api_key", "LANGSMITH_API_KEY"),
+            ("project", "LANGSMITH_PROJECT"),
+        ],
         ..PLAIN
     },
     Preset {
@@ -155,6 +180,7 @@ pub(super) const ALL: &[Preset] = &[
         key: Some(("authorization", KeyForm::Plain(""))),
         content: true,
         needs: &[Source::ApiKey],
+        variables: &[("api_key", "LOGFIRE_TOKEN")],
         ..PLAIN
     },
     Preset {
@@ -162,6 +188,7 @@ pub(super) const ALL: &[Preset] = &[
         headers: &[("x-mlflow-experiment-id", "", Source::Project)],
         content: true,
         needs: &[Source::Project],
+        variables: &[("endpoint", "MLFLOW_TRACKING_URI")],
         ..PLAIN
     },
     Preset {
@@ -172,6 +199,7 @@ pub(super) const ALL: &[Preset] = &[
         ],
         key: Some(("api-key", KeyForm::Plain(""))),
         needs: &[Source::ApiKey],
+        variables: &[],
         ..PLAIN
     },
     Preset {
@@ -180,6 +208,11 @@ pub(super) const ALL: &[Preset] = &[
         resource: &[("openinference.project.name", Source::Project)],
         dialect: Dialect::OpenInference,
         content: true,
+        variables: &[
+            ("api_key", "PHOENIX_API_KEY"),
+            ("endpoint", "PHOENIX_COLLECTOR_HTTP_ENDPOINT"),
+            ("project", "PHOENIX_PROJECT_NAME"),
+        ],
         ..PLAIN
     },
     Preset {
@@ -191,12 +224,14 @@ pub(super) const ALL: &[Preset] = &[
         whole_address: true,
         content: true,
         needs: &[Source::ApiKey],
+        variables: &[("api_key", "POSTHOG_API_KEY")],
         ..PLAIN
     },
     Preset {
         name: "sentry",
         key: Some(("x-sentry-auth", KeyForm::Plain("sentry sentry_key="))),
         needs: &[Source::ApiKey],
+        variables: &[],
         ..PLAIN
     },
     Preset {
@@ -208,6 +243,7 @@ pub(super) const ALL: &[Preset] = &[
         ],
         key: Some(("signoz-ingestion-key", KeyForm::Plain(""))),
         needs: &[Source::ApiKey],
+        variables: &[],
         ..PLAIN
     },
     Preset {
@@ -217,6 +253,10 @@ pub(super) const ALL: &[Preset] = &[
         headers: &[("project_id", "", Source::Project)],
         content: true,
         needs: &[Source::ApiKey, Source::Project],
+        variables: &[
+            ("api_key", "WANDB_API_KEY"),
+            ("project", "WANDB_PROJECT_ID"),
+        ],
         ..PLAIN
     },
 ];

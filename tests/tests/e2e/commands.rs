@@ -54,7 +54,8 @@ fn check_names_the_line_that_is_wrong() {
         ("sinks:\n  a:\n    knid: file\n", "config.yaml:2: "),
         (
             "sinks:\n  a:\n    kind: wehbook\n",
-            "config.yaml:2: sink `a` has kind `wehbook`, which is not one of file, webhook",
+            "config.yaml:2: sink `a` has kind `wehbook`, which is not one of file, langfuse, \
+             otel, webhook",
         ),
         (
             "bus: {}\nsinks:\n  a: {kind: webhook, url: nowhere}\n",

@@ -80,120 +80,121 @@ type Known<'a> = (
     &'a [&'a str],
 );
 
+/// `S0VZ` and `YXBpOktFWQ==` are base64 of `KEY` and `api:KEY`.
+const KNOWN: &[Known<'_>] = &[
+    (
+        "arize",
+        None,
+        "https://otlp.arize.com/v1/traces",
+        &[("api_key", "KEY"), ("space_id", "space")],
+        &["model_id"],
+    ),
+    (
+        "braintrust",
+        None,
+        "https://api.braintrust.dev/otel/v1/traces",
+        &[
+            ("authorization", "Bearer KEY"),
+            ("x-bt-parent", "project_name:proj"),
+        ],
+        &[],
+    ),
+    (
+        "grafana",
+        None,
+        "https://own/v1/traces",
+        &[("authorization", "Basic S0VZ")],
+        &[],
+    ),
+    (
+        "honeycomb",
+        Some("eu"),
+        "https://api.eu1.honeycomb.io/v1/traces",
+        &[("x-honeycomb-team", "KEY")],
+        &[],
+    ),
+    (
+        "langfuse",
+        Some("us"),
+        "https://us.cloud.langfuse.com/api/public/otel/v1/traces",
+        &[
+            ("authorization", "Basic S0VZ"),
+            ("x-langfuse-ingestion-version", "4"),
+        ],
+        &[],
+    ),
+    (
+        "langsmith",
+        None,
+        "https://api.smith.langchain.com/otel/v1/traces",
+        &[("x-api-key", "KEY"), ("langsmith-project", "proj")],
+        &[],
+    ),
+    (
+        "logfire",
+        Some("eu"),
+        "https://logfire-eu.pydantic.dev/v1/traces",
+        &[("authorization", "KEY")],
+        &[],
+    ),
+    (
+        "mlflow",
+        None,
+        "https://own/v1/traces",
+        &[("x-mlflow-experiment-id", "proj")],
+        &[],
+    ),
+    (
+        "newrelic",
+        Some("eu"),
+        "https://otlp.eu01.nr-data.net/v1/traces",
+        &[("api-key", "KEY")],
+        &[],
+    ),
+    (
+        "phoenix",
+        None,
+        "http://localhost:6006/v1/traces",
+        &[("authorization", "Bearer KEY")],
+        &["openinference.project.name"],
+    ),
+    (
+        "posthog",
+        Some("eu"),
+        "https://eu.i.posthog.com/i/v0/ai/otel",
+        &[("authorization", "Bearer KEY")],
+        &[],
+    ),
+    (
+        "sentry",
+        None,
+        "https://own/v1/traces",
+        &[("x-sentry-auth", "sentry sentry_key=KEY")],
+        &[],
+    ),
+    (
+        "signoz",
+        Some("in"),
+        "https://ingest.in.signoz.cloud/v1/traces",
+        &[("signoz-ingestion-key", "KEY")],
+        &[],
+    ),
+    (
+        "weave",
+        None,
+        "https://trace.wandb.ai/otel/v1/traces",
+        &[
+            ("authorization", "Basic YXBpOktFWQ=="),
+            ("project_id", "proj"),
+        ],
+        &[],
+    ),
+];
+
 #[test]
 fn presets_know_addresses_headers_and_dialects() {
-    // `amU6S0VZ` and `YXBpOktFWQ==` are base64 of `je:KEY` and `api:KEY`.
-    let known: &[Known<'_>] = &[
-        (
-            "arize",
-            None,
-            "https://otlp.arize.com/v1/traces",
-            &[("api_key", "KEY"), ("space_id", "space")],
-            &["model_id"],
-        ),
-        (
-            "braintrust",
-            None,
-            "https://api.braintrust.dev/otel/v1/traces",
-            &[
-                ("authorization", "Bearer KEY"),
-                ("x-bt-parent", "project_name:proj"),
-            ],
-            &[],
-        ),
-        (
-            "grafana",
-            None,
-            "https://own/v1/traces",
-            &[("authorization", "Basic S0VZ")],
-            &[],
-        ),
-        (
-            "honeycomb",
-            Some("eu"),
-            "https://api.eu1.honeycomb.io/v1/traces",
-            &[("x-honeycomb-team", "KEY")],
-            &[],
-        ),
-        (
-            "langfuse",
-            Some("us"),
-            "https://us.cloud.langfuse.com/api/public/otel/v1/traces",
-            &[
-                ("authorization", "Basic S0VZ"),
-                ("x-langfuse-ingestion-version", "4"),
-            ],
-            &[],
-        ),
-        (
-            "langsmith",
-            None,
-            "https://api.smith.langchain.com/otel/v1/traces",
-            &[("x-api-key", "KEY"), ("langsmith-project", "proj")],
-            &[],
-        ),
-        (
-            "logfire",
-            Some("eu"),
-            "https://logfire-eu.pydantic.dev/v1/traces",
-            &[("authorization", "KEY")],
-            &[],
-        ),
-        (
-            "mlflow",
-            None,
-            "https://own/v1/traces",
-            &[("x-mlflow-experiment-id", "proj")],
-            &[],
-        ),
-        (
-            "newrelic",
-            Some("eu"),
-            "https://otlp.eu01.nr-data.net/v1/traces",
-            &[("api-key", "KEY")],
-            &[],
-        ),
-        (
-            "phoenix",
-            None,
-            "http://localhost:6006/v1/traces",
-            &[("authorization", "Bearer KEY")],
-            &["openinference.project.name"],
-        ),
-        (
-            "posthog",
-            Some("eu"),
-            "https://eu.i.posthog.com/i/v0/ai/otel",
-            &[("authorization", "Bearer KEY")],
-            &[],
-        ),
-        (
-            "sentry",
-            None,
-            "https://own/v1/traces",
-            &[("x-sentry-auth", "sentry sentry_key=KEY")],
-            &[],
-        ),
-        (
-            "signoz",
-            Some("in"),
-            "https://ingest.in.signoz.cloud/v1/traces",
-            &[("signoz-ingestion-key", "KEY")],
-            &[],
-        ),
-        (
-            "weave",
-            None,
-            "https://trace.wandb.ai/otel/v1/traces",
-            &[
-                ("authorization", "Basic YXBpOktFWQ=="),
-                ("project_id", "proj"),
-            ],
-            &[],
-        ),
-    ];
-    assert_eq!(known.len(), preset::ALL.len());
-    for (preset, (name, region, address, headers, resource)) in preset::ALL.iter().zip(known) {
+    assert_eq!(KNOWN.len(), preset::ALL.len());
+    for (preset, (name, region, address, headers, resource)) in preset::ALL.iter().zip(KNOWN) {
         assert_eq!(preset.name, *name);
         let mut written = json!({ "preset": name, "api_key": "KEY", "region": region });
         let reads = |source| {
@@ -223,6 +224,26 @@ fn presets_know_addresses_headers_and_dialects() {
 }
 
 #[test]
+fn the_variables_of_otlp_are_read_as_they_are_written() {
+    let config = config(&json!({
+        "endpoint": "http://otel:4317", "protocol": "otlp_grpc",
+        "headers": "authorization=Basic%20abc==, x-scope=a",
+    }))
+    .unwrap();
+    assert_eq!(config.protocol, Protocol::Grpc);
+    assert_eq!(text(&config.headers, "authorization"), "Basic abc==");
+    assert_eq!(text(&config.headers, "x-scope"), "a");
+    let names = |preset: Value| {
+        let written = json!({ "preset": preset });
+        let pairs = Otel::variables(written.as_object().unwrap());
+        pairs.iter().map(|(_, name)| *name).collect::<Vec<_>>()
+    };
+    assert!(names(Value::Null).contains(&"OTEL_EXPORTER_OTLP_ENDPOINT"));
+    assert!(names(json!("phoenix")).contains(&"PHOENIX_API_KEY"));
+    assert!(names(json!("honeycomb")).is_empty());
+}
+
+#[test]
 fn a_preset_yields_to_what_is_written() {
     let config = config(&json!({
         "preset": "phoenix", "dialect": "current", "content": false, "protocol": "grpc",
@@ -238,67 +259,81 @@ fn a_preset_yields_to_what_is_written() {
     assert_eq!(said["service.name"], "gateway");
 }
 
+/// Settings that cannot work, and what is said of them.
+const WRONG: &[(&str, &str)] = &[
+    (r#"{}"#, "`endpoint` is missing"),
+    (
+        r#"{ "preset": "canary" }"#,
+        "`preset` is none of arize, braintrust,",
+    ),
+    (
+        r#"{ "preset": "logfire", "api_key": "k", "region": "canary" }"#,
+        "`region` is none of us, eu",
+    ),
+    (
+        r#"{ "preset": "logfire" }"#,
+        "`api_key` is missing: logfire needs it",
+    ),
+    (
+        r#"{ "preset": "weave", "api_key": "k" }"#,
+        "`project` is missing: weave",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "project": "canary" }"#,
+        "`project` has no effect",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "headers": { "Content-Type": "x" } }"#,
+        "must not set `Content-Type`",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "headers": { "grpc-timeout": "x" } }"#,
+        "must not set",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "headers": { "a b": "canary" } }"#,
+        "not the name of a header",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "headers": { "a": "canary\r\nx" } }"#,
+        "not the name of a header",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "timeout": "0s" }"#,
+        "longer than nothing",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "content_bytes_max": 10 }"#,
+        "1024 to 4194304",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "signal": "profiles" }"#,
+        "`traces`",
+    ),
+    (r#"{ "endpoint": "https://a", "colour": 1 }"#, "`colour`"),
+    (
+        r#"{ "preset": "posthog", "api_key": "k", "signal": "logs" }"#,
+        "traces over HTTP",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "headers": "canary" }"#,
+        "`name=value,name=value`",
+    ),
+    (
+        r#"{ "endpoint": "https://a", "headers": "can ary=x" }"#,
+        "`name=value,name=value`",
+    ),
+];
+
 #[test]
 fn settings_that_cannot_work_are_refused_and_say_why() {
-    for (written, said) in [
-        (json!({}), "`endpoint` is missing"),
-        (
-            json!({ "preset": "canary" }),
-            "`preset` is none of arize, braintrust,",
-        ),
-        (
-            json!({ "preset": "logfire", "api_key": "k", "region": "canary" }),
-            "`region` is none of us, eu",
-        ),
-        (
-            json!({ "preset": "logfire" }),
-            "`api_key` is missing: logfire needs it",
-        ),
-        (
-            json!({ "preset": "weave", "api_key": "k" }),
-            "`project` is missing: weave",
-        ),
-        (
-            json!({ "endpoint": "https://a", "project": "canary" }),
-            "`project` has no effect",
-        ),
-        (
-            json!({ "endpoint": "https://a", "headers": { "Content-Type": "x" } }),
-            "must not set `Content-Type`",
-        ),
-        (
-            json!({ "endpoint": "https://a", "headers": { "grpc-timeout": "x" } }),
-            "must not set",
-        ),
-        (
-            json!({ "endpoint": "https://a", "headers": { "a b": "canary" } }),
-            "not the name of a header",
-        ),
-        (
-            json!({ "endpoint": "https://a", "headers": { "a": "canary\r\nx" } }),
-            "not the name of a header",
-        ),
-        (
-            json!({ "endpoint": "https://a", "timeout": "0s" }),
-            "longer than nothing",
-        ),
-        (
-            json!({ "endpoint": "https://a", "content_bytes_max": 10 }),
-            "1024 to 4194304",
-        ),
-        (
-            json!({ "endpoint": "https://a", "signal": "profiles" }),
-            "`traces`",
-        ),
-        (json!({ "endpoint": "https://a", "colour": 1 }), "`colour`"),
-        (
-            json!({ "preset": "posthog", "api_key": "k", "signal": "logs" }),
-            "traces over HTTP",
-        ),
-    ] {
-        let error = config(&written).unwrap_err();
+    for (written, said) in WRONG {
+        let error = config(&serde_json::from_str(written).unwrap()).unwrap_err();
         assert!(error.contains(said), "{written}: {error}");
-        assert!(!error.contains("canary"), "{error}");
+        assert!(
+            !error.contains("canary") && !error.contains("can ary"),
+            "{error}"
+        );
     }
     // What is shown of settings has no secret in it.
     let key = Secret::new("canary".to_owned());
