@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use event::{PricedEvent, SpanId, StandardLoggingPayload, TraceId};
+use event::{PricedEvent, Seconds, SpanId, StandardLoggingPayload, Status, TraceId};
 use serde::{Deserialize, Serialize};
 use sink::{
     Batch, BatchLimits, Clock, Item, Receipt, Settings, Sink, SinkEnv, SinkError, SinkErrorKind,
@@ -267,6 +267,13 @@ fn ids(payload: &StandardLoggingPayload) -> (String, String) {
         trace.unwrap_or_else(|| TraceId::of(named).to_string()),
         span.unwrap_or_else(|| SpanId::of(call).to_string()),
     )
+}
+
+/// Of a stream that was answered, the time to its first token.
+fn first_token(payload: &StandardLoggingPayload) -> Option<Seconds> {
+    let streamed = payload.stream == Some(true) && payload.status == Status::Success;
+    let first = payload.completion_start_time.since(payload.start_time);
+    (streamed && first.micros() >= 0).then_some(first)
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {

@@ -4,7 +4,7 @@ use event::{CostStatus, PricedEvent, Seconds, Status, Usd};
 use serde::Serialize;
 use sink::Item;
 
-use super::{config::Config, ids, short, tags};
+use super::{config::Config, first_token, ids, short, tags};
 
 /// Bytes of an error's message: an entry of more than 1 MB is cut by Datadog, and is no JSON then.
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
@@ -63,7 +63,9 @@ struct Llm<'a> {
     /// Of a correction: what is to be added to the cost before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     difference: Option<Usd>,
-    time_to_first_token: Seconds,
+    /// Seconds; of streams alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_to_first_token: Option<Seconds>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key_alias: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,7 +143,7 @@ fn llm<'a>(item: &Item, event: &'a PricedEvent) -> Llm<'a> {
             .previous
             .as_ref()
             .map(|before| before.difference),
-        time_to_first_token: payload.completion_start_time.since(payload.start_time),
+        time_to_first_token: first_token(payload),
         key_alias: name(&metadata.user_api_key_alias),
         team_id: name(&metadata.user_api_key_team_id),
         end_user: name(&payload.end_user),

@@ -6,10 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use event::{PricedEvent, Seconds, Status, Usd};
+use event::{PricedEvent, Seconds, Usd};
 use serde::Serialize;
 
-use super::{config::Config, tags};
+use super::{config::Config, first_token, tags};
 
 /// The whole body.
 #[derive(Serialize)]
@@ -71,8 +71,6 @@ fn values(event: &PricedEvent) -> Vec<(&'static str, Value)> {
         return vec![("request.cost_correction", Value::Usd(before.difference))];
     }
     let time = payload.end_time.since(payload.start_time);
-    let first = payload.completion_start_time.since(payload.start_time);
-    let streamed = payload.stream == Some(true) && payload.status == Status::Success;
     let mut values = vec![
         ("llm_api.request_count", Value::Tokens(1)),
         ("request.total_latency", Value::Time(time)),
@@ -82,7 +80,7 @@ fn values(event: &PricedEvent) -> Vec<(&'static str, Value)> {
             Value::Tokens(payload.completion_tokens),
         ),
     ];
-    if streamed {
+    if let Some(first) = first_token(payload) {
         values.push(("request.time_to_first_token", Value::Time(first)));
     }
     values.push(match payload.response_cost {

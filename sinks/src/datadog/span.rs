@@ -6,7 +6,7 @@ use sink::Item;
 
 use super::{
     config::Config,
-    ids, is_hex,
+    first_token, ids, is_hex,
     said::{self, Message},
     short, tags,
 };
@@ -273,8 +273,6 @@ fn metadata<'a>(item: &Item, event: &'a PricedEvent, config: &Config) -> Metadat
 fn metrics(event: &PricedEvent) -> Metrics {
     let payload = event.payload();
     let (input, output) = (payload.prompt_tokens, payload.completion_tokens);
-    let streamed = payload.stream == Some(true) && payload.status == Status::Success;
-    let first = payload.completion_start_time.since(payload.start_time);
     let costs = payload.response_cost.and_then(|total_cost| {
         let parts = payload.cost_breakdown.as_ref();
         let parts = parts.map(|parts| (parts.input_cost, parts.output_cost));
@@ -291,9 +289,7 @@ fn metrics(event: &PricedEvent) -> Metrics {
         output_tokens: output,
         total_tokens: payload.total_tokens,
         parts: parts(payload),
-        time_to_first_token: streamed
-            .then_some(first)
-            .filter(|first| first.micros() >= 0),
+        time_to_first_token: first_token(payload),
         costs,
     }
 }
