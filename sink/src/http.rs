@@ -236,9 +236,7 @@ impl Answer {
             SinkError::new(SinkErrorKind::Failing).with_detail(&detail)
         })
     }
-}
 
-impl Answer {
     /// What it says to people: gRPC has a place of its own for that.
     fn said(&self) -> Cow<'_, str> {
         let in_grpc = self.trailers.get("grpc-message");

@@ -7,7 +7,7 @@ use super::{
     genai::{self, ContentBytes},
     messages::{Message, Messages, Part, raw, without_content},
     own,
-    wire::Attributes,
+    wire::{Attributes, TEXT_BYTES_MAX},
 };
 
 /// Messages that are flattened into attributes of their own.
@@ -44,7 +44,10 @@ pub(crate) fn attributes(call: &Call<'_>, content: ContentBytes) -> Attributes {
     let parameters = without_content(&call.parameters);
     if !parameters.is_empty() {
         let text = Value::Object(parameters).to_string();
-        attributes.text("llm.invocation_parameters", &text);
+        // Half of an object is none.
+        if text.len() <= TEXT_BYTES_MAX {
+            attributes.long("llm.invocation_parameters", text);
+        }
     }
     if let Some(bytes) = content {
         said(&mut attributes, call, bytes);
