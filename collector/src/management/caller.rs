@@ -140,8 +140,9 @@ impl Caller {
 
     /// Whether they ask what was spent.
     fn tells_spend(&self) -> bool {
-        let beginnings = ["/spend/", "/global/"];
+        let beginnings = ["/spend/", "/global/", "/provider/budgets"];
         beginnings.iter().any(|begin| self.route.starts_with(begin))
+            || self.route.contains("/daily/activity")
     }
 
     /// The user whose key it is.

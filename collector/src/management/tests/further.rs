@@ -250,16 +250,19 @@ async fn what_is_not_here_says_what_there_is_instead() {
 #[tokio::test]
 async fn admins_read_what_was_spent_and_gateways_alone_are_lent_to() {
     let world = World::new().await;
+    let everybody = ["boss", "watcher", "worker", "reader", "lead", "nobody"];
     for (route, open_to) in [
-        ("GET /global/spend", &["boss", "watcher"][..]),
-        ("GET /spend/logs", &["boss", "watcher"]),
+        // Each is told of what is their own: `api/tests/spending.rs`.
+        ("GET /global/spend", &everybody[..]),
+        ("GET /spend/logs", &everybody),
+        ("GET /audit", &["boss", "watcher"]),
         ("GET /alerts", &["boss", "watcher"]),
         ("GET /metrics", &["boss", "watcher"]),
         ("POST /reprice", &["boss"]),
         ("GET /control/snapshot", &[]),
         ("POST /control/leases", &[]),
     ] {
-        for user in ["boss", "watcher", "worker", "reader", "lead", "nobody"] {
+        for user in everybody {
             let (status, text) = world.rig.send(route, Some(&key_of(user)), Some("{}")).await;
             let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
             let told = format!("{route} by {user}: {status} {text}");

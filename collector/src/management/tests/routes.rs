@@ -427,6 +427,13 @@ pub(super) const ROUTES: &[Route] = &[
         &[],
         &["watcher"],
     ),
+    row(
+        "POST /budget_manager/create_budget",
+        r#"{"user": "someone", "total_budget": 5}"#,
+        &["user", "total_budget"],
+        &[],
+    ),
+    row("GET /budget_manager/get_users", "", &[], &["watcher"]),
 ];
 
 /// Routes that never succeed: spend is not set.
