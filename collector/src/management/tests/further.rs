@@ -252,7 +252,7 @@ async fn admins_read_what_was_spent_and_gateways_alone_are_lent_to() {
     let world = World::new().await;
     let everybody = ["boss", "watcher", "worker", "reader", "lead", "nobody"];
     for (route, open_to) in [
-        // Each is told of what is their own: `api/tests/spending.rs`.
+        // Each is told of what is their own: `spending.rs`.
         ("GET /global/spend", &everybody[..]),
         ("GET /spend/logs", &everybody),
         ("GET /audit", &["boss", "watcher"]),
