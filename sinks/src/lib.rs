@@ -33,6 +33,7 @@ mod alert {
 }
 
 sinks! {
+    clickhouse::ClickHouse,
     datadog::Datadog,
     file::File,
     langfuse::Langfuse,
