@@ -1,11 +1,12 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv venv-checkers
+.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv venv-checkers venv-clickhouse
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
 VENV_INSTRUCTOR := $(CURDIR)/target/venv-instructor
 VENV_CHECKERS := $(CURDIR)/target/venv-checkers
+VENV_CLICKHOUSE := $(CURDIR)/target/venv-clickhouse
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -23,7 +24,7 @@ run: setup ## Build and start Tollkeeper: http://127.0.0.1:4000/v1
 	cargo build --release --locked --package cli
 	$(TARGET)/release/tollkeeper up $(ARGS)
 
-test: setup lint venv venv-checkers ## Everything that CI checks
+test: setup lint venv venv-checkers venv-clickhouse ## Everything that CI checks
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
@@ -49,7 +50,7 @@ test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 S
 record: setup venv ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
 	$(VENV)/bin/python gateway/tests/recorded/record.py $(CASE)
 
-bench: setup ## Measure, and print tables; PART=gateway, journal, collector, fanout, cost or memory for one
+bench: setup ## Measure, and print tables; PART=gateway, journal, collector, fanout, clickhouse, cost or memory for one
 	cargo build --release --locked --package cli --package tests
 	$(TARGET)/release/bench $(PART)
 
@@ -89,4 +90,8 @@ $(VENV_INSTRUCTOR)/.ready: tests/python/requirements-instructor.txt | setup
 
 venv-checkers: $(VENV_CHECKERS)/.ready ## Install the libraries that check what sinks send
 $(VENV_CHECKERS)/.ready: tests/python/requirements-checkers.txt | setup
+	$(INSTALL)
+
+venv-clickhouse: $(VENV_CLICKHOUSE)/.ready ## Install ClickHouse's engine as a library (600 MB)
+$(VENV_CLICKHOUSE)/.ready: tests/python/requirements-clickhouse.txt | setup
 	$(INSTALL)

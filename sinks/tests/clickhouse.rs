@@ -153,30 +153,40 @@ async fn what_is_stored_is_what_was_sent_to_the_last_digit() {
     assert_eq!(receipt, Receipt::default());
     server.counts(items.len(), items.len(), cost(&items)).await;
     for item in &items {
-        let payload = item.event().unwrap().payload();
+        let event = item.event().unwrap();
+        let payload = event.payload();
+        // What is too long for a question.
+        if payload.messages.text().len() > 10_000 {
+            continue;
+        }
+        let cost = event.cost().total;
+        let cost = cost.map_or("unknown".to_owned(), |cost| cost.to_string());
+        let texts = [
+            &payload.model,
+            payload.end_user.as_deref().unwrap_or_default(),
+            &payload.request_tags.join(","),
+            payload.messages.text(),
+        ];
         let sql = format!(
-            "SELECT concat(model, '|', end_user, '|', arrayStringConcat(tags, ',')) = unhex('{}'), \
-             total_tokens, messages = unhex('{}'), ifNull(toString(cost), 'unknown') \
-             FROM tollkeeper.calls WHERE event_id = '{}'",
-            hex::encode(format!(
-                "{}|{}|{}",
-                payload.model,
-                payload.end_user.as_deref().unwrap_or_default(),
-                payload.request_tags.join(",")
-            )),
-            if payload.messages.text().len() > 10_000 {
-                // Too long for a question.
-                continue;
-            } else {
-                hex::encode(payload.messages.text())
-            },
+            "SELECT concat(model, '|', end_user, '|', arrayStringConcat(tags, ','), '|', messages) \
+             = unhex('{}'), cost IS NOT DISTINCT FROM toDecimal128OrNull('{cost}', 12), \
+             total_tokens, cost_status, sequence FROM tollkeeper.calls WHERE event_id = '{}'",
+            hex::encode(texts.join("|")),
             item.id(),
         );
-        let cost = item.event().unwrap().cost().total;
-        let cost = cost.map_or("unknown".to_owned(), |cost| cost.to_string());
-        let line = format!("1\t{}\t1\t{cost}", payload.total_tokens);
+        let status = serde_json::to_value(event.cost().status).unwrap();
+        let line = format!(
+            "1\t1\t{}\t{}\t{}",
+            payload.total_tokens,
+            status.as_str().unwrap(),
+            item.origin().sequence
+        );
         server.has(&sql, &line).await;
     }
+}
+
+#[tokio::test]
+async fn a_correction_takes_the_place_of_what_it_corrects() {
     let server = Server::start();
     let sink = server.sink(&json!({}));
     deliver(&*sink, "first", &samples::plain(3)).await.unwrap();

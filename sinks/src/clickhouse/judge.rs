@@ -11,6 +11,12 @@ const CODE: &str = "x-clickhouse-exception-code";
 const EXCEPTION: &[u8] = b"Code: ";
 /// Columns, tables or a database that are not there: in the table, by this name, at all.
 const BEHIND: [u32; 3] = [16, 60, 81];
+/// Columns, types, tables, engines, settings, syntax; a user who may only read; a cluster that is not
+/// there. Incorrect data (117) is a column of another type than the rows say: they have no text that
+/// could be read wrongly.
+const MISCONFIGURED: [u32; 20] = [
+    15, 16, 36, 44, 46, 47, 48, 50, 53, 56, 57, 60, 62, 73, 80, 81, 115, 117, 164, 170,
+];
 
 /// Whether the batch was taken.
 pub(super) fn judge(answer: &Answer) -> Result<(), SinkErrorKind> {
@@ -62,27 +68,9 @@ fn kind(code: u32, answer: &Answer) -> SinkErrorKind {
         192..=195 | 497 | 516 => SinkErrorKind::Unauthorized,
         // Too many parts, queries at once, simultaneous inserts; quota exceeded.
         201 | 202 | 252 | 373 => SinkErrorKind::Throttled,
-        // Values that cannot be read or do not fit.
-        6 | 27 | 33 | 41 | 69 | 72 | 117 | 321 | 349 | 407 => SinkErrorKind::Refused,
-        // Columns, types, tables, engines, settings, syntax; a user who may only read; a cluster that
-        // is not there.
-        15
-        | 16
-        | 36
-        | 44
-        | 46..=48
-        | 50
-        | 53
-        | 56
-        | 57
-        | 60
-        | 62
-        | 73
-        | 80
-        | 81
-        | 115
-        | 164
-        | 170 => SinkErrorKind::Misconfigured,
+        // Values that cannot be read, do not fit, or break a constraint of the table.
+        6 | 27 | 41 | 69 | 72 | 128 | 131 | 321 | 349 | 407 | 469 => SinkErrorKind::Refused,
+        code if MISCONFIGURED.contains(&code) => SinkErrorKind::Misconfigured,
         // Out of time, memory or disk, a keeper that is away, read-only replicas, and what nobody
         // has thought of: a batch is given up only for a reason that is understood.
         _ => match meaning(answer.status) {

@@ -117,17 +117,17 @@ fn the_last_version_of_the_statements_is_the_one_that_is_asked_for() {
 fn a_code_says_more_than_the_status() {
     use SinkErrorKind as Kind;
     for (status, codes, expected) in [
-        (500, &["117", "27", "407"][..], Kind::Refused),
+        (500, &["27", "407", "469"][..], Kind::Refused),
         (
             500,
-            &["241", "159", "999", "242", "1002", "x"],
+            &["241", "159", "999", "242", "33", "1002", "x"],
             Kind::Failing,
         ),
         (500, &["252", "202"], Kind::Throttled),
         (429, &["1"], Kind::Throttled),
         (403, &["516", "497"], Kind::Unauthorized),
         (404, &["60", "81"], Kind::Misconfigured),
-        (500, &["16", "53", "170"], Kind::Misconfigured),
+        (500, &["16", "53", "117", "170"], Kind::Misconfigured),
         // A user that may only read is no reason to give the batch up.
         (400, &["62", "164"], Kind::Misconfigured),
         (400, &["49"], Kind::Failing),
