@@ -91,7 +91,7 @@ impl Sink for ClickHouse {
         if events.is_empty() {
             return Ok(receipt);
         }
-        let insert = self.insert(batch, row::rows(&events))?;
+        let insert = self.insert(batch, &row::rows(&events))?;
         let first = insert.clone().judge(judge::judge_first);
         let answer = self.http.send(first).await?;
         if judge::is_behind(&answer) {
@@ -105,7 +105,7 @@ impl Sink for ClickHouse {
 }
 
 impl ClickHouse {
-    fn insert(&self, batch: &Batch<'_>, rows: Vec<u8>) -> Result<Outgoing, SinkError> {
+    fn insert(&self, batch: &Batch<'_>, rows: &[u8]) -> Result<Outgoing, SinkError> {
         let columns: Vec<_> = row::COLUMNS.iter().map(|column| column.name).collect();
         let query = format!(
             "INSERT INTO {} ({}) FORMAT RowBinaryWithNamesAndTypes",
@@ -122,7 +122,7 @@ impl ClickHouse {
             });
         let lz4 = HeaderValue::from_static("lz4");
         let binary = HeaderValue::from_static("application/octet-stream");
-        let insert = Outgoing::post(url, compressed(&rows)?)
+        let insert = Outgoing::post(url, compressed(rows)?)
             .header(header::CONTENT_ENCODING, lz4)
             .header(header::CONTENT_TYPE, binary);
         self.signed(insert.judge(judge::judge))

@@ -217,6 +217,9 @@ async fn a_batch_that_is_sent_again_is_stored_once_whatever_died() {
             let error = deliver(&*sink, &name, batch).await.unwrap_err();
             assert_eq!(error.kind(), SinkErrorKind::Unreachable, "{error}");
             server.restart();
+            // What it had stored when it died is there, and what it had not is not.
+            let kept = if when == "die-in-insert" { at } else { at + 1 } * 500;
+            server.counts(kept, kept, cost(&items[..kept])).await;
         }
         for _again in 0..2 {
             deliver(&*sink, &name, batch).await.unwrap();
@@ -289,29 +292,41 @@ async fn tables_are_made_once_and_only_if_that_is_allowed() {
 async fn the_documented_questions_have_answers() {
     let server = Server::start();
     let sink = server.sink(&json!({}));
-    deliver(&*sink, "a", &samples::plain(10)).await.unwrap();
-    deliver(&*sink, "b", &samples::awkward()[6..])
-        .await
-        .unwrap();
-    deliver(&*sink, "c", &[samples::corrected(1)])
-        .await
-        .unwrap();
-    let text = fs::read_to_string(root().join("docs/sinks/clickhouse.md")).unwrap();
-    let blocks: Vec<_> = text.split("```sql\n").skip(1).collect();
-    assert!(blocks.len() >= 6, "{} questions", blocks.len());
-    for block in blocks {
-        let sql = block
-            .split("```")
-            .next()
-            .unwrap()
-            .trim_end_matches([';', '\n']);
-        // The samples are of one day.
-        let sql = sql.replace("now()", "toDateTime('2026-11-21 23:00:00', 'UTC')");
-        let rows = server.ask(&sql).await;
-        assert!(
-            sql.starts_with("ALTER") || !rows.is_empty(),
-            "nothing: {sql}"
-        );
-        println!("{sql}\n{}\n", rows.join("\n"));
+    let (plain, awkward) = (samples::plain(10), samples::awkward());
+    for (name, items) in [
+        ("a", &plain[..]),
+        ("b", &awkward[6..]),
+        ("c", &[samples::corrected(1)]),
+    ] {
+        deliver(&*sink, name, items).await.unwrap();
     }
+    let sum = cost(&plain[1..]) + cost(&awkward[6..]) + cost(&[samples::corrected(1)]);
+    let text = fs::read_to_string(root().join("docs/sinks/clickhouse.md")).unwrap();
+    let questions: Vec<_> = text
+        .split("```sql\n")
+        .skip(1)
+        .filter_map(|block| block.split(";\n```").next())
+        .collect();
+    let answers = [
+        format!("2026-11-21\topenai/gpt-4o\t14\t644\t{sum}"),
+        format!("team-1\t\t{sum}\t1"),
+        format!("production\tkey-of-ann\tann\t{sum}"),
+        "openai\topenai/gpt-4o\t0\t[1234,1234,1234]\t[nan,nan]".to_owned(),
+        "call-101\t123456789.000000000001\tgpt-4o\t{\"class\":\"output\",\"quantity\":1,\
+         \"unit_price\":123456789,\"amount\":123456789,\"key\":\"output_cost_per_token\"}"
+            .to_owned(),
+        format!("{}\t[(0,1.25),(1,1.5)]", plain[0].id()),
+    ];
+    assert_eq!(questions.len(), answers.len() + 1);
+    for (question, answer) in questions.iter().zip(&answers) {
+        // The samples are of one day.
+        let question = question.replace("now()", "toDateTime('2026-11-21 23:00:00', 'UTC')");
+        let rows = server.ask(&question).await;
+        assert_eq!(rows.first(), Some(answer), "{question}");
+    }
+    // The last one changes the table, which takes rows as before.
+    assert_eq!(server.ask(questions[6]).await, [""; 0]);
+    let made = server.ask("SHOW CREATE TABLE tollkeeper.events").await;
+    assert!(made.concat().contains("toIntervalDay(7)"), "{made:?}");
+    deliver(&*sink, "d", &plain[..1]).await.unwrap();
 }

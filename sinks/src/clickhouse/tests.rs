@@ -5,7 +5,7 @@ use sink::http::{HeaderMap, StatusCode, header::HeaderValue};
 
 use super::{config::ConfigError, *};
 
-fn config(settings: Value) -> Result<Config, String> {
+fn config(settings: &Value) -> Result<Config, String> {
     let mut written = json!({ "url": "http://localhost:8123" });
     for (name, value) in settings.as_object().unwrap() {
         written[name] = value.clone();
@@ -29,10 +29,10 @@ fn answer(status: u16, code: Option<&'static str>, body: &'static str) -> Answer
 
 #[test]
 fn what_is_not_written_has_its_default() {
-    let read = config(json!({})).unwrap();
+    let read = config(&json!({})).unwrap();
     assert_eq!(read.table("events"), "tollkeeper.events");
     assert_eq!((read.keep_days, read.keep_content_days), (None, 30));
-    let short = config(json!({ "keep_days": 7 })).unwrap();
+    let short = config(&json!({ "keep_days": 7 })).unwrap();
     assert_eq!(short.keep_content_days, 7);
 }
 
@@ -65,7 +65,7 @@ fn settings_that_do_not_fit_are_refused() {
         (json!({ "timeout": "0s" }), ConfigError::NoTime),
     ] {
         assert_eq!(
-            config(settings.clone()).unwrap_err(),
+            config(&settings).unwrap_err(),
             error.to_string(),
             "{settings}"
         );
@@ -78,7 +78,7 @@ fn every_place_in_a_statement_is_filled_in() {
         json!({}),
         json!({ "cluster": "main", "keep_days": 90, "table_prefix": "tk_" }),
     ] {
-        let config = config(settings.clone()).unwrap();
+        let config = config(&settings).unwrap();
         let statements = config.statements(0);
         assert_eq!(statements.len(), 5, "{settings}");
         for statement in &statements {
@@ -101,14 +101,14 @@ fn every_place_in_a_statement_is_filled_in() {
         );
     }
     assert_eq!(
-        config(json!({})).unwrap().statements(schema::VERSION),
+        config(&json!({})).unwrap().statements(schema::VERSION),
         [""; 0]
     );
 }
 
 #[test]
 fn the_last_version_of_the_statements_is_the_one_that_is_asked_for() {
-    let last = config(json!({})).unwrap().statements(schema::VERSION - 1);
+    let last = config(&json!({})).unwrap().statements(schema::VERSION - 1);
     let noted = format!("(version) VALUES ({})", schema::VERSION);
     assert!(last.last().unwrap().ends_with(&noted), "{last:?}");
 }
@@ -168,7 +168,7 @@ fn missing_tables_are_no_failure_yet() {
 
 #[test]
 fn every_column_of_the_table_is_inserted() {
-    let sql = &config(json!({})).unwrap().statements(0)[1];
+    let sql = &config(&json!({})).unwrap().statements(0)[1];
     let made = sql
         .lines()
         .filter(|line| line.starts_with("    ") && !line.contains("INDEX"));
