@@ -157,7 +157,7 @@ impl ClickHouse {
     fn signed(&self, request: Outgoing) -> Result<Outgoing, SinkError> {
         let user = HeaderValue::from_str(&self.config.username)
             .map_err(|error| SinkError::new(SinkErrorKind::Misconfigured).with_source(error))?;
-        let request = request.timeout(self.config.timeout).header(USER, user);
+        let request = request.header(USER, user);
         request.secret_header(KEY, "", &self.config.password)
     }
 }

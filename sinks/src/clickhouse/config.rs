@@ -1,7 +1,5 @@
 //! What a user may write for `ClickHouse`.
 
-use std::time::Duration;
-
 use event::Secret;
 use serde::Deserialize;
 use sink::http::Endpoint;
@@ -35,8 +33,6 @@ pub struct Config {
     pub keep_days: Option<u32>,
     /// How many days content is kept.
     pub keep_content_days: u32,
-    /// Time for a request and its answer.
-    pub timeout: Duration,
 }
 
 #[derive(Deserialize)]
@@ -56,12 +52,7 @@ struct Written {
     create_tables: bool,
     keep_days: Option<u32>,
     keep_content_days: Option<u32>,
-    timeout: Option<Timeout>,
 }
-
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Timeout(#[serde(deserialize_with = "sink::setting::duration")] Duration);
 
 fn username() -> String {
     "default".to_owned()
@@ -99,9 +90,6 @@ pub enum ConfigError {
     /// Rows go with their content.
     #[error("`keep_content_days` must not be more than `keep_days`")]
     ContentOutlives,
-    /// A limit of no time at all.
-    #[error("`timeout` must be longer than nothing")]
-    NoTime,
 }
 
 impl TryFrom<Written> for Config {
@@ -128,12 +116,6 @@ impl TryFrom<Written> for Config {
             return Err(ConfigError::NotAUser);
         }
         let keep_content_days = content_days(written.keep_days, written.keep_content_days)?;
-        let timeout = written
-            .timeout
-            .map_or(Duration::from_secs(60), |timeout| timeout.0);
-        if timeout.is_zero() {
-            return Err(ConfigError::NoTime);
-        }
         Ok(Self {
             url: written.url,
             username: written.username,
@@ -144,7 +126,6 @@ impl TryFrom<Written> for Config {
             create_tables: written.create_tables,
             keep_days: written.keep_days,
             keep_content_days,
-            timeout,
         })
     }
 }

@@ -35,7 +35,7 @@ impl conformance::Stand for Stand {
         Rig {
             config: json!({
                 "url": http.url(), "username": "writer", "password": CANARY,
-                "database": "llm", "table_prefix": "tk_", "timeout": "2s",
+                "database": "llm", "table_prefix": "tk_",
             }),
             secrets: vec![CANARY.to_owned()],
             destination: Box::new(Server(http)),
