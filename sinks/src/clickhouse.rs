@@ -80,10 +80,7 @@ impl Sink for ClickHouse {
 
     /// Asks for something that needs no table.
     async fn probe(&self) -> Result<(), SinkError> {
-        let answer = self
-            .run("SELECT 1 FORMAT TabSeparated", judge::judge)
-            .await?;
-        number(&answer).map(|_one| ())
+        nothing(&self.run("SELECT 1 FORMAT Null", judge::judge).await?)
     }
 
     async fn deliver(&self, batch: &Batch<'_>) -> Result<Receipt, SinkError> {
@@ -93,14 +90,14 @@ impl Sink for ClickHouse {
         }
         let insert = self.insert(batch, &row::rows(&events))?;
         let first = insert.clone().judge(judge::judge_first);
-        let answer = self.http.send(first).await?;
+        let mut answer = self.http.send(first).await?;
         if judge::is_behind(&answer) {
             if self.config.create_tables {
                 self.make_tables().await?;
             }
-            self.http.send(insert).await?;
+            answer = self.http.send(insert).await?;
         }
-        Ok(receipt)
+        nothing(&answer).map(|()| receipt)
     }
 }
 
@@ -187,18 +184,29 @@ fn compressed(rows: &[u8]) -> Result<Vec<u8>, SinkError> {
         .map_err(|error| refused().with_source(error))
 }
 
-/// The number that was asked for: whoever answers something else is not `ClickHouse`.
+/// An insert is answered with an empty body: whoever has more to say is not `ClickHouse`, and its yes
+/// means nothing.
+fn nothing(answer: &Answer) -> Result<(), SinkError> {
+    if answer.body.is_empty() {
+        Ok(())
+    } else {
+        Err(stranger(answer))
+    }
+}
+
+/// The number that was asked for.
 fn number(answer: &Answer) -> Result<u32, SinkError> {
     let text = std::str::from_utf8(&answer.body).unwrap_or_default();
-    text.trim().parse().map_err(|_error| {
-        let detail = format!(
-            "the answer ({}, {} bytes) is not the number that was asked for: is `url` the HTTP \
-             interface of ClickHouse?",
-            answer.status,
-            answer.body.len()
-        );
-        SinkError::new(SinkErrorKind::Misconfigured).with_detail(&detail)
-    })
+    text.trim().parse().map_err(|_error| stranger(answer))
+}
+
+fn stranger(answer: &Answer) -> SinkError {
+    let detail = format!(
+        "the answer ({}, {} bytes) is not one of ClickHouse's: is `url` its HTTP interface?",
+        answer.status,
+        answer.body.len()
+    );
+    SinkError::new(SinkErrorKind::Misconfigured).with_detail(&detail)
 }
 
 #[cfg(feature = "conformance")]

@@ -301,6 +301,25 @@ async fn tables_are_made_once_and_only_if_that_is_allowed() {
 }
 
 #[tokio::test]
+async fn content_goes_before_the_money_and_rows_when_they_are_told_to() {
+    let server = Server::start();
+    let items = [later(samples::plain(1).remove(0), 0)];
+    for (prefix, keep, left) in [("for_ever_", Value::Null, "1"), ("short_", 900.into(), "0")] {
+        let sink = server.sink(&json!({ "table_prefix": prefix, "keep_days": keep }));
+        deliver(&*sink, "old", &items).await.unwrap();
+        server
+            .ask(&format!("OPTIMIZE TABLE tollkeeper.{prefix}events FINAL"))
+            .await;
+        let sql = format!(
+            "SELECT count(), countIf(messages != ''), ifNull(sum(cost), 0) = {left} * \
+             toDecimal128('{}', 12) FROM tollkeeper.{prefix}calls",
+            cost(&items)
+        );
+        server.has(&sql, &format!("{left}\t0\t1")).await;
+    }
+}
+
+#[tokio::test]
 async fn the_documented_questions_have_answers() {
     let server = Server::start();
     let sink = server.sink(&json!({}));

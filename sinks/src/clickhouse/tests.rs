@@ -151,6 +151,13 @@ fn an_exception_behind_a_good_head_is_one() {
 }
 
 #[test]
+fn whoever_answers_an_insert_with_a_page_is_not_clickhouse() {
+    assert!(nothing(&answer(200, None, "")).is_ok());
+    let page = nothing(&answer(200, None, "<html>Welcome</html>")).unwrap_err();
+    assert_eq!(page.kind(), SinkErrorKind::Misconfigured);
+}
+
+#[test]
 fn missing_tables_are_no_failure_yet() {
     for code in ["60", "81", "16"] {
         let missing = answer(404, Some(code), "");
