@@ -1,7 +1,7 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-crash test-chaos test-phoenix test-prices record bench fuzz lint fmt lint-deny venv \
-	venv-checkers venv-phoenix
+	venv-checkers venv-clickhouse venv-phoenix
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
@@ -10,6 +10,7 @@ VENV_CHECKERS := $(CURDIR)/target/venv-checkers
 VENV_OTLP := $(CURDIR)/target/venv-otlp
 VENV_LANGFUSE := $(CURDIR)/target/venv-langfuse
 VENV_PHOENIX := $(CURDIR)/target/venv-phoenix
+VENV_CLICKHOUSE := $(CURDIR)/target/venv-clickhouse
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -27,7 +28,7 @@ run: setup ## Build and start Tollkeeper: http://127.0.0.1:4000/v1
 	cargo build --release --locked --package cli
 	$(TARGET)/release/tollkeeper up $(ARGS)
 
-test: setup lint venv venv-checkers ## Everything that CI checks
+test: setup lint venv venv-checkers venv-clickhouse ## Everything that CI checks
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
@@ -56,7 +57,7 @@ test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 S
 record: setup venv ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
 	$(VENV)/bin/python gateway/tests/recorded/record.py $(CASE)
 
-bench: setup ## Measure, and print tables; PART=gateway, journal, collector, fanout, cost or memory for one
+bench: setup ## Measure, and print tables; PART=gateway, journal, collector, fanout, clickhouse, cost or memory for one
 	cargo build --release --locked --package cli --package tests
 	$(TARGET)/release/bench $(PART)
 
@@ -103,4 +104,8 @@ $(VENV_LANGFUSE)/.ready: tests/python/requirements-langfuse.txt | setup
 	$(INSTALL)
 venv-phoenix: $(VENV_PHOENIX)/.ready ## Install Phoenix
 $(VENV_PHOENIX)/.ready: tests/python/requirements-phoenix.txt | setup
+	$(INSTALL)
+
+venv-clickhouse: $(VENV_CLICKHOUSE)/.ready ## Install ClickHouse's engine as a library (600 MB)
+$(VENV_CLICKHOUSE)/.ready: tests/python/requirements-clickhouse.txt | setup
 	$(INSTALL)

@@ -35,6 +35,7 @@ mod alert {
 }
 
 sinks! {
+    clickhouse::ClickHouse,
     datadog::Datadog,
     discord::Discord,
     file::File,

@@ -1,8 +1,9 @@
 //! Measures what was promised and prints tables in Markdown.
 //!
-//! `bench [gateway] [journal] [collector] [fanout] [cost] [memory]`; without a word, all of them. Shorter or
+//! `bench [gateway] [journal] [collector] [fanout] [clickhouse] [cost] [memory]`; without a word, all of them. Shorter or
 //! longer with `TOLLKEEPER_BENCH_ROUNDS`, `TOLLKEEPER_BENCH_SECONDS` and `TOLLKEEPER_BENCH_CALLS`.
 
+mod clickhouse;
 mod collector;
 mod cost;
 mod fanout;
@@ -25,6 +26,7 @@ async fn main() -> io::Result<()> {
         "gateway",
         "collector",
         "fanout",
+        "clickhouse",
         "memory",
     ];
     if let Some(odd) = words.iter().find(|word| !known.contains(word)) {
@@ -40,6 +42,7 @@ async fn main() -> io::Result<()> {
             "gateway" => gateway::measure().await?,
             "collector" => collector::measure().await?,
             "fanout" => fanout::measure().await?,
+            "clickhouse" => clickhouse::measure().await?,
             _ => memory::measure().await?,
         }
         say("");
