@@ -22,6 +22,7 @@ macro_rules! sinks {
 #[cfg(feature = "conformance")]
 pub const DIALECTS: &[&dyn conformance::Stand] = &[
     &datadog::Logs,
+    &s3::Litellm,
     &slack::Bot,
     &webhook::Litellm,
     &webhook::CloudEvents,
@@ -32,11 +33,19 @@ mod alert {
     pub(crate) mod told;
 }
 
+/// What the sinks of objects share.
+mod object {
+    #[cfg(feature = "conformance")]
+    pub(crate) mod read;
+    pub(crate) mod shape;
+}
+
 sinks! {
     datadog::Datadog,
     file::File,
     langfuse::Langfuse,
     otel::Otel,
+    s3::S3,
     slack::Slack,
     webhook::Webhook,
 }

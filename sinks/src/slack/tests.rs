@@ -76,6 +76,7 @@ fn errors_of_the_web_api_mean_what_they_say() {
                 status: StatusCode::OK,
                 headers: header::HeaderMap::new(),
                 body: body.into(),
+                trailers: header::HeaderMap::new(),
             };
             assert_eq!(judge::bot(&answer), Err(kind), "{error}");
             assert_eq!(judge::webhook(&answer), Err(SinkErrorKind::Failing));
