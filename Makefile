@@ -1,11 +1,12 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv venv-checkers
+.PHONY: help setup run test test-crash test-chaos test-prices record bench fuzz lint fmt lint-deny venv venv-checkers venv-stores test-s3s
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
 VENV_INSTRUCTOR := $(CURDIR)/target/venv-instructor
 VENV_CHECKERS := $(CURDIR)/target/venv-checkers
+VENV_STORES := $(CURDIR)/target/venv-stores
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -23,7 +24,7 @@ run: setup ## Build and start Tollkeeper: http://127.0.0.1:4000/v1
 	cargo build --release --locked --package cli
 	$(TARGET)/release/tollkeeper up $(ARGS)
 
-test: setup lint venv venv-checkers ## Everything that CI checks
+test: setup lint venv venv-checkers venv-stores ## Everything that CI checks
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
@@ -45,6 +46,10 @@ test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 S
 	cargo build --release --locked --package cost-map --example calculate
 	$(VENV)/bin/python tests/prices/differential.py --calculator $(TARGET)/release/examples/calculate \
 		--cases $(CASES) --seed $(SEED)
+
+test-s3s: setup ## Build a server that checks the signatures of S3 (minutes), and ask it
+	cargo install --quiet --locked s3s-fs@0.14.1 --features binary --root target/s3s
+	cargo test --locked --package sinks --features conformance --test stores -- --ignored
 
 record: setup venv ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
 	$(VENV)/bin/python gateway/tests/recorded/record.py $(CASE)
@@ -89,4 +94,8 @@ $(VENV_INSTRUCTOR)/.ready: tests/python/requirements-instructor.txt | setup
 
 venv-checkers: $(VENV_CHECKERS)/.ready ## Install the libraries that check what sinks send
 $(VENV_CHECKERS)/.ready: tests/python/requirements-checkers.txt | setup
+	$(INSTALL)
+
+venv-stores: $(VENV_STORES)/.ready ## Install the object stores that sinks are tested on
+$(VENV_STORES)/.ready: tests/python/requirements-stores.txt | setup
 	$(INSTALL)

@@ -22,6 +22,7 @@ macro_rules! sinks {
 #[cfg(feature = "conformance")]
 pub const DIALECTS: &[&dyn conformance::Stand] = &[
     &datadog::Logs,
+    &gcs::Litellm,
     &s3::Litellm,
     &slack::Bot,
     &webhook::Litellm,
@@ -31,6 +32,13 @@ pub const DIALECTS: &[&dyn conformance::Stand] = &[
 /// What the sinks of alerts share.
 mod alert {
     pub(crate) mod told;
+}
+
+/// What the sinks of Google's services share.
+mod google {
+    pub(crate) mod auth;
+    #[cfg(feature = "conformance")]
+    pub(crate) mod stand;
 }
 
 /// What the sinks of objects share.
@@ -43,6 +51,7 @@ mod object {
 sinks! {
     datadog::Datadog,
     file::File,
+    gcs::Gcs,
     langfuse::Langfuse,
     otel::Otel,
     s3::S3,

@@ -15,7 +15,7 @@ const TEMPLATE_BYTES_MAX: usize = 300;
 /// How objects are cut and named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Layout {
+pub(crate) enum Layout {
     /// A batch is an object, a call a line of it.
     #[default]
     Batch,
@@ -26,7 +26,7 @@ pub enum Layout {
 /// How the lines of a batch are compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Compression {
+pub(crate) enum Compression {
     /// As `.jsonl.gz`.
     #[default]
     Gzip,
