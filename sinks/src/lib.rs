@@ -54,6 +54,7 @@ sinks! {
     gcs::Gcs,
     langfuse::Langfuse,
     otel::Otel,
+    pubsub::Pubsub,
     s3::S3,
     slack::Slack,
     webhook::Webhook,
