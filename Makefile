@@ -1,7 +1,7 @@
 # Thin: a target is a few commands, and CI runs the same ones.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-crash test-chaos test-phoenix test-prices record bench fuzz lint fmt lint-deny venv \
-	venv-checkers venv-clickhouse venv-phoenix
+.PHONY: help setup run test test-crash test-chaos test-phoenix test-s3s test-prices record bench fuzz lint fmt lint-deny venv \
+	venv-checkers venv-clickhouse venv-phoenix venv-stores
 
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 VENV := $(CURDIR)/target/venv
@@ -11,6 +11,7 @@ VENV_OTLP := $(CURDIR)/target/venv-otlp
 VENV_LANGFUSE := $(CURDIR)/target/venv-langfuse
 VENV_PHOENIX := $(CURDIR)/target/venv-phoenix
 VENV_CLICKHOUSE := $(CURDIR)/target/venv-clickhouse
+VENV_STORES := $(CURDIR)/target/venv-stores
 # Of the comparison with litellm: how many calls, and which ones.
 CASES := 200000
 SEED := 1
@@ -28,7 +29,7 @@ run: setup ## Build and start Tollkeeper: http://127.0.0.1:4000/v1
 	cargo build --release --locked --package cli
 	$(TARGET)/release/tollkeeper up $(ARGS)
 
-test: setup lint venv venv-checkers venv-clickhouse ## Everything that CI checks
+test: setup lint venv venv-checkers venv-clickhouse venv-stores ## Everything that CI checks
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
@@ -53,6 +54,10 @@ test-prices: setup venv ## Prices of random calls beside litellm's; CASES=5000 S
 	cargo build --release --locked --package cost-map --example calculate
 	$(VENV)/bin/python tests/prices/differential.py --calculator $(TARGET)/release/examples/calculate \
 		--cases $(CASES) --seed $(SEED)
+
+test-s3s: setup ## Build a server that checks the signatures of S3 (minutes), and ask it
+	cargo install --quiet --locked s3s-fs@0.14.1 --features binary --root target/s3s
+	cargo test --locked --package sinks --features conformance --test stores -- --ignored
 
 record: setup venv ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
 	$(VENV)/bin/python gateway/tests/recorded/record.py $(CASE)
@@ -108,4 +113,8 @@ $(VENV_PHOENIX)/.ready: tests/python/requirements-phoenix.txt | setup
 
 venv-clickhouse: $(VENV_CLICKHOUSE)/.ready ## Install ClickHouse's engine as a library (600 MB)
 $(VENV_CLICKHOUSE)/.ready: tests/python/requirements-clickhouse.txt | setup
+	$(INSTALL)
+
+venv-stores: $(VENV_STORES)/.ready ## Install the object stores that sinks are tested on
+$(VENV_STORES)/.ready: tests/python/requirements-stores.txt | setup
 	$(INSTALL)

@@ -22,6 +22,8 @@ macro_rules! sinks {
 #[cfg(feature = "conformance")]
 pub const DIALECTS: &[&dyn conformance::Stand] = &[
     &datadog::Logs,
+    &gcs::Litellm,
+    &s3::Litellm,
     &slack::Bot,
     &webhook::Litellm,
     &webhook::CloudEvents,
@@ -34,14 +36,31 @@ mod alert {
     pub(crate) mod turns;
 }
 
+/// What the sinks of Google's services share.
+mod google {
+    pub(crate) mod auth;
+    #[cfg(feature = "conformance")]
+    pub(crate) mod stand;
+}
+
+/// What the sinks of objects share.
+mod object {
+    #[cfg(feature = "conformance")]
+    pub(crate) mod read;
+    pub(crate) mod shape;
+}
+
 sinks! {
     clickhouse::ClickHouse,
     datadog::Datadog,
     discord::Discord,
     file::File,
+    gcs::Gcs,
     langfuse::Langfuse,
     otel::Otel,
     pagerduty::PagerDuty,
+    pubsub::Pubsub,
+    s3::S3,
     slack::Slack,
     teams::Teams,
     webhook::Webhook,
