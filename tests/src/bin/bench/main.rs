@@ -1,6 +1,6 @@
 //! Measures what was promised and prints tables in Markdown.
 //!
-//! `bench [gateway] [journal] [collector] [fanout] [cost] [memory]`; without a word, all of them. Shorter or
+//! `bench [gateway] [journal] [collector] [fanout] [s3] [cost] [memory]`; without a word, all of them. Shorter or
 //! longer with `TOLLKEEPER_BENCH_ROUNDS`, `TOLLKEEPER_BENCH_SECONDS` and `TOLLKEEPER_BENCH_CALLS`.
 
 mod collector;
@@ -9,6 +9,7 @@ mod fanout;
 mod gateway;
 mod journal;
 mod memory;
+mod s3;
 mod site;
 
 use std::io;
@@ -25,6 +26,7 @@ async fn main() -> io::Result<()> {
         "gateway",
         "collector",
         "fanout",
+        "s3",
         "memory",
     ];
     if let Some(odd) = words.iter().find(|word| !known.contains(word)) {
@@ -40,6 +42,7 @@ async fn main() -> io::Result<()> {
             "gateway" => gateway::measure().await?,
             "collector" => collector::measure().await?,
             "fanout" => fanout::measure().await?,
+            "s3" => s3::measure().await?,
             _ => memory::measure().await?,
         }
         say("");
