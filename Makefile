@@ -62,7 +62,7 @@ test-s3s: setup ## Build a server that checks the signatures of S3 (minutes), an
 record: setup venv ## Ask litellm again what the recorded cases of providers have to be; CASE=anthropic/whole for one
 	$(VENV)/bin/python gateway/tests/recorded/record.py $(CASE)
 
-bench: setup ## Measure, and print tables; PART=gateway, journal, collector, fanout, clickhouse, cost or memory for one
+bench: setup ## Measure, and print tables; PART=gateway, journal, collector, fanout, clickhouse, s3, cost or memory for one
 	cargo build --release --locked --package cli --package tests
 	$(TARGET)/release/bench $(PART)
 

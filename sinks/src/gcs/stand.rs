@@ -31,6 +31,7 @@ impl conformance::Stand for Stand {
     fn rig(&self) -> Rig {
         rig(&json!({
             "prefix": "logs",
+            "compression": "zstd",
             "storage_class": "NEARLINE",
             "kms_key": "projects/p/locations/eu/keyRings/r/cryptoKeys/k",
         }))

@@ -66,3 +66,33 @@ fn what_an_answer_means() {
         assert_eq!(judge(&answer), meant, "{status} {reason}");
     }
 }
+
+#[cfg(feature = "conformance")]
+#[tokio::test]
+async fn a_token_is_kept_and_one_that_is_refused_is_replaced_once() {
+    use conformance::{Fault, http::HttpDestination, samples};
+
+    let (store, tokens) = (
+        HttpDestination::start().unwrap(),
+        HttpDestination::start().unwrap(),
+    );
+    tokens.answer(r#"{"access_token":"token","expires_in":3599}"#);
+    let key = include_str!("../google/key.pem");
+    let account = json!({ "client_email": "a@b", "private_key": key, "token_uri": tokens.url() });
+    let config = json!({ "service_account": account.to_string(), "endpoint": store.url() });
+    let config = self::config(&config).unwrap();
+    let sink = Gcs::open(config, &conformance::env().unwrap()).unwrap();
+    let items = samples::plain(1);
+    let batch = Batch::new("batch", &items).unwrap();
+    for _ in 0..2 {
+        sink.deliver(&batch).await.unwrap();
+    }
+    assert_eq!((tokens.taken().len(), store.seen().len()), (1, 2));
+    store.suffer(Fault::Answers(401));
+    let refused = sink.deliver(&batch).await.unwrap_err();
+    assert_eq!(refused.kind(), SinkErrorKind::Unauthorized);
+    assert_eq!((tokens.taken().len(), store.seen().len()), (2, 4));
+    tokens.suffer(Fault::Answers(400));
+    let refused = sink.deliver(&batch).await.unwrap_err();
+    assert_eq!(refused.kind(), SinkErrorKind::Unauthorized);
+}

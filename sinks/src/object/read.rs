@@ -33,6 +33,11 @@ pub(crate) fn read(name: &str, body: &[u8]) -> Result<Vec<Stored>, String> {
         let read = GzDecoder::new(body).read_to_end(&mut plain);
         read.map_err(|error| error.to_string())?;
     }
+    if name.ends_with(".zst") {
+        // As much as the laws send at most.
+        let read = zstd::bulk::decompress(body, 64 << 20);
+        plain = read.map_err(|error| error.to_string())?;
+    }
     let text = String::from_utf8(plain).map_err(|error| error.to_string())?;
     let stored = |line: &str| {
         let said = Json::parse(line.to_owned()).ok_or("a line is not JSON")?;

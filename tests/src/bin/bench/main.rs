@@ -1,6 +1,6 @@
 //! Measures what was promised and prints tables in Markdown.
 //!
-//! `bench [gateway] [journal] [collector] [fanout] [clickhouse] [cost] [memory]`; without a word, all of them. Shorter or
+//! `bench [gateway] [journal] [collector] [fanout] [clickhouse] [s3] [cost] [memory]`; without a word, all of them. Shorter or
 //! longer with `TOLLKEEPER_BENCH_ROUNDS`, `TOLLKEEPER_BENCH_SECONDS` and `TOLLKEEPER_BENCH_CALLS`.
 
 mod clickhouse;
@@ -10,6 +10,7 @@ mod fanout;
 mod gateway;
 mod journal;
 mod memory;
+mod s3;
 mod site;
 
 use std::io;
@@ -27,6 +28,7 @@ async fn main() -> io::Result<()> {
         "collector",
         "fanout",
         "clickhouse",
+        "s3",
         "memory",
     ];
     if let Some(odd) = words.iter().find(|word| !known.contains(word)) {
@@ -43,6 +45,7 @@ async fn main() -> io::Result<()> {
             "collector" => collector::measure().await?,
             "fanout" => fanout::measure().await?,
             "clickhouse" => clickhouse::measure().await?,
+            "s3" => s3::measure().await?,
             _ => memory::measure().await?,
         }
         say("");
