@@ -178,8 +178,8 @@ CREATE TABLE corrections (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// The entities. `fields` holds one as JSON, under LiteLLM's names; the columns beside it, made of
-/// it by SQLite, are what it is looked up by. Rows are numbered in the order they came.
+/// The ledger: what budgets have settled and lent out. `state` and `lent` are JSON of
+/// `event::ledger`.
 const V5: &str = "
 CREATE TABLE ledger_windows (
     budget TEXT NOT NULL,

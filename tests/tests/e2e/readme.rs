@@ -9,8 +9,12 @@ use tests::process::tollkeeper;
 fn every_configuration_that_is_shown_is_accepted() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut shown = fs::read_to_string(root.join("README.md")).unwrap();
-    for document in fs::read_dir(root.join("docs")).unwrap() {
-        shown += &fs::read_to_string(document.unwrap().path()).unwrap();
+    for folder in ["docs", "docs/sinks"] {
+        let files = fs::read_dir(root.join(folder)).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        for document in files.filter(|path| path.is_file()) {
+            shown += &fs::read_to_string(document).unwrap();
+        }
     }
     let folder = TempDir::new().unwrap();
     let examples: Vec<&str> = shown
@@ -28,19 +32,24 @@ fn every_configuration_that_is_shown_is_accepted() {
             .args(["check", "--config"])
             .arg(&file)
             .current_dir(folder.path())
-            // What the examples take from the environment.
-            .envs([
-                ("OPENAI_API_KEY", "sk-test"),
-                ("AZURE_API_KEY", "test"),
-                ("TOLLKEEPER_MASTER_KEY", "sk-test"),
-                (
-                    "WEBHOOK_SECRET",
-                    "whsec_dG9sbGtlZXBlciB3ZWJob29rIHRlc3Qga2V5IQ==",
-                ),
-            ])
+            .envs(taken(example))
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&checked.stderr);
         assert!(checked.status.success(), "{example}\n{said}");
     }
+}
+
+/// What an example takes from the environment.
+fn taken(example: &str) -> Vec<(&str, &'static str)> {
+    let names = example.split("os.environ/").skip(1).map(|after| {
+        let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        after.split(|letter| !is_of_name(letter)).next().unwrap()
+    });
+    let value = |name: &str| match name {
+        "WEBHOOK_SECRET" => "whsec_dG9sbGtlZXBlciB3ZWJob29rIHRlc3Qga2V5IQ==",
+        name if name.ends_with("_URL") => "https://hooks.example.com/x",
+        _ => "sk-test",
+    };
+    names.map(|name| (name, value(name))).collect()
 }

@@ -1,6 +1,7 @@
-//! Keys, users, teams and whoever else calls and pays.
+//! The tables of keys, users, teams and whoever else calls and pays.
 
-/// Entities, who belongs to whom, and what was changed by whom.
+/// The entities. `fields` holds one as JSON, under LiteLLM's names; the columns beside it, made of
+/// it by SQLite, are what it is looked up by. Rows are numbered in the order they came.
 pub(super) const V4: &str = "
 CREATE TABLE keys (
     -- The SHA-256 of the key as it was when it was made: its spend is counted under it for ever.
@@ -119,6 +120,3 @@ CREATE INDEX control_audit_by_entity ON control_audit (entity, id);
 -- What one entity cost. An entity enters it once a day, so settling hardly feels it.
 CREATE INDEX daily_entities_by_id ON daily_entities (kind, id);
 ";
-
-/// The ledger: what budgets have settled and lent out. `state` and `lent` are JSON of
-/// `event::ledger`.
