@@ -5,7 +5,7 @@ use std::{
     io::{self, BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use event::{Cost, Json, Origin, PricedEvent, StandardLoggingPayload, Timestamp, codec};
@@ -15,7 +15,10 @@ use sink::{
     egress::EgressPolicy,
     http::{HttpClient, HttpOptions},
 };
-use tests::{machine::say, process::cpu};
+use tests::{
+    machine::{epoch_seconds, say},
+    process::cpu,
+};
 use tokio::time::Instant;
 
 /// What a call's record is long.
@@ -100,9 +103,8 @@ fn swallow(stream: &TcpStream) -> io::Result<()> {
 }
 
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let micros = since.map_or(0, |since| since.as_micros());
-    Timestamp::from_micros(i64::try_from(micros).unwrap_or(0))
+    let seconds = i64::try_from(epoch_seconds()).unwrap_or(0);
+    Timestamp::from_micros(seconds * 1_000_000)
 }
 
 fn items() -> io::Result<Vec<Item>> {
