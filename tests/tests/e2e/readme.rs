@@ -44,11 +44,18 @@ fn every_configuration_that_is_shown_is_accepted() {
 fn taken(example: &str) -> Vec<(&str, &'static str)> {
     let names = example.split("os.environ/").skip(1).map(|after| {
         let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        after.split(|letter| !is_of_name(letter)).next().unwrap()
+        after
+            .split(|letter| !is_of_name(letter))
+            .next()
+            .unwrap_or_default()
     });
     let value = |name: &str| match name {
         "WEBHOOK_SECRET" => "whsec_dG9sbGtlZXBlciB3ZWJob29rIHRlc3Qga2V5IQ==",
-        name if name.ends_with("_URL") => "https://hooks.example.com/x",
+        "PAGERDUTY_ROUTING_KEY" => "0123456789abcdef0123456789abcdef",
+        "GENERIC_LOGGER_HEADERS" => "authorization=secret",
+        name if name.ends_with("_URL") || name.ends_with("_ENDPOINT") => {
+            "https://hooks.example.com/x"
+        }
         _ => "sk-test",
     };
     names.map(|name| (name, value(name))).collect()
