@@ -33,8 +33,9 @@ test: setup lint venv venv-checkers venv-clickhouse venv-stores ## Everything th
 	@# Programs and tests in one go: apart, they would ask the same crates for different features.
 	cargo build --workspace --all-targets --all-features --locked
 	$(DEBUG_BIN) cargo test --workspace --all-features --locked --no-fail-fast
-	@# A crate outside the workspace, as somebody else would have it.
-	CARGO_TARGET_DIR=$(TARGET) cargo test --manifest-path examples/custom-sink/Cargo.toml --locked
+	@# A crate outside the workspace, as somebody else would have it, with the versions tested here.
+	cp Cargo.lock examples/custom-sink/Cargo.lock
+	CARGO_TARGET_DIR=$(TARGET) cargo test --manifest-path examples/custom-sink/Cargo.toml
 	@# Twenty thousand calls priced again: the sums must hold at size as well.
 	$(TARGET)/debug/examples/reprice 20000
 	$(MAKE) test-prices CASES=5000
